@@ -1,0 +1,3 @@
+//! The `rollcall` program.
+
+fn main() {}
