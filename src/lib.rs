@@ -3,4 +3,5 @@
 //! The modules, in the order in which data flows.
 
 pub mod clock;
+pub mod decode;
 pub mod model;

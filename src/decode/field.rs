@@ -1,0 +1,135 @@
+//! The fields of a participant row that have a column of their own.
+
+/// How a field's value is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text, kept as sent; a blank is nothing.
+    Text,
+    /// A date and time, read to milliseconds UTC.
+    Instant,
+    /// `true` or `false`, read to 1 or 0.
+    Flag,
+    /// A whole number.
+    Count,
+    /// A list, kept as JSON text.
+    List,
+}
+
+/// The table that a field is stored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// The session itself.
+    Session,
+    /// `clients`: the program that a participant joined with.
+    Client,
+    /// `machines`: the computer underneath.
+    Machine,
+    /// `networks`: where the participant was connected from.
+    Network,
+    /// `media`: microphone, camera, speaker.
+    Media,
+}
+
+macro_rules! fields {
+    ($($variant:ident = $name:literal $kind:ident $home:ident,)+) => {
+        /// A field of Zoom's participant row with a column of its own, under Zoom's name.
+        ///
+        /// Source: `GET /metrics/meetings/{meetingId}/participants` in Zoom's API reference.
+        #[allow(missing_docs, reason = "Zoom's names speak for themselves")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Field { $($variant,)+ }
+
+        impl Field {
+            /// Every field, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Zoom's name of the field.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// How its value is read.
+            #[must_use]
+            pub const fn kind(self) -> Kind {
+                match self { $(Self::$variant => Kind::$kind,)+ }
+            }
+
+            /// The table that it is stored in.
+            #[must_use]
+            pub const fn home(self) -> Home {
+                match self { $(Self::$variant => Home::$home,)+ }
+            }
+
+            /// The field with this name in any of Zoom's three listings.
+            ///
+            /// The listings of reports and of past meetings say `name` and `user_email`.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)+
+                    "name" => Some(Self::UserName),
+                    "user_email" => Some(Self::Email),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    UserId = "user_id" Text Session,
+    ParticipantUuid = "participant_uuid" Text Session,
+    Id = "id" Text Session,
+    ParticipantUserId = "participant_user_id" Text Session,
+    RegistrantId = "registrant_id" Text Session,
+    UserName = "user_name" Text Session,
+    Email = "email" Text Session,
+    CustomerKey = "customer_key" Text Session,
+    JoinTime = "join_time" Instant Session,
+    LeaveTime = "leave_time" Instant Session,
+    Status = "status" Text Session,
+    Role = "role" Text Session,
+    LeaveReason = "leave_reason" Text Session,
+    ShareApplication = "share_application" Flag Session,
+    ShareDesktop = "share_desktop" Flag Session,
+    ShareWhiteboard = "share_whiteboard" Flag Session,
+    Recording = "recording" Flag Session,
+    SipUri = "sip_uri" Text Session,
+    FromSipUri = "from_sip_uri" Text Session,
+    BoMtgId = "bo_mtg_id" Text Session,
+    InRoomParticipants = "in_room_participants" Count Session,
+    Device = "device" Text Client,
+    Client = "client" Text Client,
+    Version = "version" Text Client,
+    Os = "os" Text Client,
+    OsVersion = "os_version" Text Client,
+    BrowserName = "browser_name" Text Client,
+    BrowserVersion = "browser_version" Text Client,
+    DeviceName = "device_name" Text Client,
+    PcName = "pc_name" Text Machine,
+    Domain = "domain" Text Machine,
+    MacAddr = "mac_addr" Text Machine,
+    HarddiskId = "harddisk_id" Text Machine,
+    IpAddress = "ip_address" Text Network,
+    InternalIpAddresses = "internal_ip_addresses" List Network,
+    Location = "location" Text Network,
+    NetworkType = "network_type" Text Network,
+    ConnectionType = "connection_type" Text Network,
+    DataCenter = "data_center" Text Network,
+    FullDataCenter = "full_data_center" Text Network,
+    Microphone = "microphone" Text Media,
+    Camera = "camera" Text Media,
+    Speaker = "speaker" Text Media,
+}
+
+impl Field {
+    /// How many fields there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// Its place in a row.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}

@@ -1,0 +1,353 @@
+//! From the text of a page to rows of columns: pure, and without a way to lose a row.
+//!
+//! Every element of `participants` comes out as a [`Row`] or as a [`Reject`]. What Zoom documents goes to a
+//! column ([`Field`]); everything else goes to `extra`, so nothing that was sent is forgotten.
+
+mod digest;
+mod field;
+mod instant;
+mod value;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+pub use self::digest::{Digest, content_key};
+pub use self::field::{Field, Home, Kind};
+pub use self::instant::parse_instant;
+pub use self::value::Value;
+use self::value::{Raw, read};
+
+/// One row of a listing, borrowed from the text of its page where that is possible.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row<'a> {
+    values: [Value<'a>; Field::COUNT],
+    extra: Vec<(Cow<'a, str>, serde_json::Value)>,
+    stand_in: Option<i64>,
+}
+
+/// An element of a listing that is no row, verbatim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Why it cannot be decoded.
+    pub reason: String,
+    /// The element as it was sent.
+    pub content: String,
+}
+
+/// What the pages of a listing hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decoded<'a> {
+    /// The rows, in the order in which they were sent.
+    pub rows: Vec<Row<'a>>,
+    /// What is no row.
+    pub rejects: Vec<Reject>,
+}
+
+/// Fields that the privacy setting keeps out of the file, by Zoom's names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dropped(Vec<String>);
+
+impl Dropped {
+    /// Drops these fields.
+    #[must_use]
+    pub fn new(names: Vec<String>) -> Self {
+        Self(names)
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        self.0.iter().any(|dropped| dropped == name)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Decodes the text of one page and adds what it holds to `decoded`.
+///
+/// A text that is not JSON adds one reject, so that the counts still tell of it; the client of Zoom's API hands
+/// on no such page.
+pub fn page<'a>(text: &'a str, dropped: &Dropped, decoded: &mut Decoded<'a>) {
+    let before = decoded.rows.len();
+    // The quick way reads every element as a row in one pass; anything else in the list takes the careful way.
+    match serde_json::from_str::<Page<Vec<Row<'a>>>>(text) {
+        Ok(page) => decoded.rows.extend(page.participants.unwrap_or_default()),
+        Err(_) => careful_page(text, dropped, decoded),
+    }
+    for row in &mut decoded.rows[before..] {
+        row.finish(dropped);
+    }
+}
+
+fn careful_page<'a>(text: &'a str, dropped: &Dropped, decoded: &mut Decoded<'a>) {
+    let reject = |reason: String, content: &str| Reject { reason, content: without(content, dropped) };
+    let list = match serde_json::from_str::<Page<&'a RawValue>>(text) {
+        Ok(Page { participants: Some(list) }) => list.get(),
+        Ok(Page { participants: None }) => return,
+        Err(error) => {
+            decoded.rejects.push(reject(format!("the page is not JSON: {error}"), text));
+            return;
+        }
+    };
+    let Ok(elements) = serde_json::from_str::<Vec<&'a RawValue>>(list) else {
+        decoded.rejects.push(reject("`participants` is no list".to_owned(), list));
+        return;
+    };
+    for element in elements.into_iter().map(RawValue::get) {
+        let row = serde_json::from_str::<Row<'a>>(element)
+            .or_else(|error| serde_json::from_str(&mended(element)).map(Row::into_owned).map_err(|_| error));
+        match row {
+            Ok(row) => decoded.rows.push(row),
+            Err(_) if !element.trim_start().starts_with('{') => {
+                decoded.rejects.push(reject("the element is no object".to_owned(), element));
+            }
+            Err(error) => decoded.rejects.push(reject(format!("the row cannot be read: {error}"), element)),
+        }
+    }
+}
+
+/// The element without the fields that must not be kept; as it is where it holds none.
+fn without(element: &str, dropped: &Dropped) -> String {
+    if dropped.is_empty() || !dropped.0.iter().any(|name| element.contains(name.as_str())) {
+        return element.to_owned();
+    }
+    // A reject that names a dropped field and cannot be taken apart is not kept verbatim: privacy comes first.
+    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(&mended(element)) else {
+        return "(left out: it names a field that the privacy setting drops)".to_owned();
+    };
+    remove(&mut value, dropped);
+    value.to_string()
+}
+
+fn remove(value: &mut serde_json::Value, dropped: &Dropped) {
+    match value {
+        serde_json::Value::Object(map) => {
+            map.retain(|name, _| !drops(dropped, name));
+            map.values_mut().for_each(|value| remove(value, dropped));
+        }
+        serde_json::Value::Array(list) => list.iter_mut().for_each(|value| remove(value, dropped)),
+        _ => {}
+    }
+}
+
+fn drops(dropped: &Dropped, name: &str) -> bool {
+    dropped.holds(name) || Field::named(name).is_some_and(|field| dropped.holds(field.name()))
+}
+
+/// Halves of surrogate pairs, which cut names bring along, replaced: JSON allows them, text does not.
+fn mended(element: &str) -> String {
+    let mut text = String::with_capacity(element.len());
+    let mut rest = element;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        text.push_str(before);
+        let unit = |escape: &str| {
+            escape
+                .strip_prefix("\\u")
+                .and_then(|hex| hex.get(..4))
+                .and_then(|hex| u16::from_str_radix(hex, 16).ok())
+        };
+        let taken = match unit(escape) {
+            Some(high @ 0xD800..=0xDBFF) => match escape.get(6..).and_then(unit) {
+                Some(0xDC00..=0xDFFF) => 12,
+                _ => {
+                    debug_assert!(high >= 0xD800);
+                    text.push('\u{fffd}');
+                    rest = &escape[6..];
+                    continue;
+                }
+            },
+            Some(0xDC00..=0xDFFF) => {
+                text.push('\u{fffd}');
+                rest = &escape[6..];
+                continue;
+            }
+            Some(_) => 6,
+            // The escaped character is one byte in valid JSON; in anything else it ends where it can.
+            None => escape.char_indices().nth(2).map_or(escape.len(), |(at, _)| at),
+        };
+        text.push_str(&escape[..taken]);
+        rest = &escape[taken..];
+    }
+    text.push_str(rest);
+    text
+}
+
+#[derive(Deserialize)]
+struct Page<T> {
+    // Without the default, a missing key would be an error for every `T` but `Option`.
+    #[serde(default = "Option::default")]
+    participants: Option<T>,
+}
+
+impl<'a> Row<'a> {
+    /// The value of a column.
+    #[must_use]
+    pub fn get(&self, field: Field) -> &Value<'a> {
+        &self.values[field.index()]
+    }
+
+    /// The text of a column, where it has one.
+    #[must_use]
+    pub fn text(&self, field: Field) -> Option<&str> {
+        self.get(field).text()
+    }
+
+    /// The number of a column, where it has one: milliseconds, a flag or a count.
+    #[must_use]
+    pub fn number(&self, field: Field) -> Option<i64> {
+        self.get(field).number()
+    }
+
+    /// Whether the row is a stay in the waiting room.
+    ///
+    /// A row without a status is taken for a stay in the meeting; the second row of Zoom's published example
+    /// has none.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.text(Field::Status) == Some(WAITING)
+    }
+
+    /// What stands in for a blank `user_id` or `join_time` in the row's key: a digest of what else identifies it.
+    #[must_use]
+    pub fn stand_in(&self) -> Option<i64> {
+        self.stand_in
+    }
+
+    /// Every field without a column as the text of one JSON object, keys in order; none where there is nothing.
+    #[must_use]
+    pub fn extra(&self) -> Option<String> {
+        (!self.extra.is_empty()).then(|| {
+            let mut text = String::from("{");
+            for (at, (name, value)) in self.extra.iter().enumerate() {
+                let comma = if at == 0 { "" } else { "," };
+                text.push_str(&format!("{comma}{}:{value}", serde_json::Value::from(name.as_ref())));
+            }
+            text.push('}');
+            text
+        })
+    }
+
+    /// A digest of everything that the row says: equal rows have equal ones.
+    #[must_use]
+    pub fn fingerprint(&self) -> i64 {
+        let mut digest = Digest::new();
+        for value in &self.values {
+            digest.value(value);
+        }
+        for (name, value) in &self.extra {
+            digest.text(name);
+            digest.text(&value.to_string());
+        }
+        digest.finish()
+    }
+
+    /// The row with no ties to the page it came from.
+    #[must_use]
+    pub fn into_owned(self) -> Row<'static> {
+        Row {
+            values: self.values.map(Value::into_owned),
+            extra: self
+                .extra
+                .into_iter()
+                .map(|(name, value)| (Cow::Owned(name.into_owned()), value))
+                .collect(),
+            stand_in: self.stand_in,
+        }
+    }
+
+    /// Takes the digest of a row that lacks its key, and only then drops what must not be kept.
+    fn finish(&mut self, dropped: &Dropped) {
+        self.extra.sort_by(|(left, _), (right, _)| left.cmp(right));
+        self.extra.dedup_by(|(later, _), (earlier, _)| later == earlier);
+        if self.text(Field::UserId).is_none() || self.number(Field::JoinTime).is_none() {
+            let mut digest = Digest::new();
+            for field in STAND_IN {
+                digest.value(self.get(*field));
+            }
+            self.stand_in = Some(digest.finish());
+        }
+        if !dropped.is_empty() {
+            for field in Field::ALL {
+                if dropped.holds(field.name()) {
+                    self.values[field.index()] = Value::Null;
+                }
+            }
+            self.extra.retain(|(name, _)| !drops(dropped, name));
+            for (_, value) in &mut self.extra {
+                remove(value, dropped);
+            }
+        }
+    }
+
+    fn set(&mut self, name: Cow<'a, str>, raw: Raw<'a>) {
+        let Some(field) = Field::named(&name) else {
+            if let Some(value) = raw.into_json() {
+                self.extra.push((name, value));
+            }
+            return;
+        };
+        let (value, rest) = read(field.kind(), raw);
+        // A listing that names a field twice (`name` and `user_name`) keeps the first that says something.
+        if self.get(field).is_null() {
+            self.values[field.index()] = value;
+        }
+        if let Some(rest) = rest {
+            self.extra.push((name, rest));
+        }
+    }
+}
+
+/// The status of a stay in the waiting room.
+pub const WAITING: &str = "in_waiting_room";
+
+/// What identifies a row that lacks its `user_id` or its `join_time`; a change of this list would make such rows
+/// strangers to the stored ones.
+const STAND_IN: &[Field] = &[
+    Field::UserId,
+    Field::JoinTime,
+    Field::ParticipantUuid,
+    Field::Id,
+    Field::ParticipantUserId,
+    Field::RegistrantId,
+    Field::CustomerKey,
+    Field::Email,
+    Field::UserName,
+    Field::Device,
+    Field::IpAddress,
+];
+
+impl<'de: 'a, 'a> Deserialize<'de> for Row<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RowVisitor;
+
+        impl<'de> Visitor<'de> for RowVisitor {
+            type Value = Row<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
+                let mut row =
+                    Row { values: [const { Value::Null }; Field::COUNT], extra: Vec::new(), stand_in: None };
+                while let Some(name) = map.next_key::<Raw<'de>>()? {
+                    match name {
+                        Raw::Text(name) => row.set(name, map.next_value()?),
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(row)
+            }
+        }
+
+        deserializer.deserialize_map(RowVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests;

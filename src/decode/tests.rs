@@ -1,0 +1,175 @@
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::*;
+
+fn decode(page: &Json) -> Decoded<'static> {
+    decode_text(&page.to_string(), &Dropped::default())
+}
+
+fn decode_text(text: &str, dropped: &Dropped) -> Decoded<'static> {
+    let mut decoded = Decoded::default();
+    page(text, dropped, &mut decoded);
+    Decoded { rows: decoded.rows.into_iter().map(Row::into_owned).collect(), rejects: decoded.rejects }
+}
+
+fn one(row: &Json) -> Row<'static> {
+    let decoded = decode(&json!({ "participants": [row] }));
+    assert_eq!(decoded.rejects, []);
+    decoded.rows.into_iter().next().unwrap()
+}
+
+#[test]
+fn a_row_is_read_into_its_columns() {
+    let row = one(&json!({
+        "user_id": 16_778_240, "id": "abc", "email": "", "mac_addr": " 00:0a", "share_desktop": true,
+        "recording": "false", "in_room_participants": "3", "join_time": "2019-09-07 13:15:02Z",
+        "internal_ip_addresses": ["10.0.0.1"], "device": "a device of next year", "pc_name": "  ",
+    }));
+    assert_eq!(row.text(Field::UserId), Some("16778240"));
+    assert_eq!(row.text(Field::Email), None);
+    assert_eq!(row.text(Field::PcName), None);
+    assert_eq!(row.text(Field::MacAddr), Some(" 00:0a"));
+    assert_eq!(row.text(Field::Device), Some("a device of next year"));
+    assert_eq!(row.text(Field::InternalIpAddresses), Some(r#"["10.0.0.1"]"#));
+    assert_eq!(row.number(Field::ShareDesktop), Some(1));
+    assert_eq!(row.number(Field::Recording), Some(0));
+    assert_eq!(row.number(Field::InRoomParticipants), Some(3));
+    assert_eq!(row.number(Field::JoinTime), Some(1_567_862_102_000));
+    assert_eq!(row.extra(), None);
+    assert_eq!(row.stand_in(), None);
+}
+
+#[test]
+fn the_other_listings_say_name_and_user_email() {
+    let row = one(&json!({ "name": "Ada", "user_email": "ada@example.com", "duration": 61 }));
+    assert_eq!(row.text(Field::UserName), Some("Ada"));
+    assert_eq!(row.text(Field::Email), Some("ada@example.com"));
+    assert_eq!(row.extra().as_deref(), Some(r#"{"duration":61}"#));
+}
+
+#[test]
+fn what_has_no_column_goes_to_extra() {
+    let row = one(&json!({
+        "zeta": { "b": [1, null] }, "alpha": 1.5, "blank": " ", "none": null, "no": false,
+        "join_time": "soon", "in_room_participants": "many", "camera": { "a": 1 }, "user_name": "\u{1b}[31mEve\u{202e}",
+    }));
+    assert_eq!(row.number(Field::JoinTime), None);
+    assert_eq!(row.text(Field::Camera), None);
+    assert_eq!(row.text(Field::UserName), Some("\u{fffd}[31mEve\u{fffd}"));
+    assert_eq!(
+        serde_json::from_str::<Json>(&row.extra().unwrap()).unwrap(),
+        json!({
+            "zeta": { "b": [1, null] }, "alpha": 1.5, "no": false, "join_time": "soon",
+            "in_room_participants": "many", "camera": { "a": 1 }, "user_name": "\u{1b}[31mEve\u{202e}",
+        })
+    );
+}
+
+#[test]
+fn what_is_no_object_is_rejected_verbatim_and_the_others_go_on() {
+    let text = r#"{"participants":[{"id":"a"}, [1,  2], "x", null, {"id":"b"}]}"#;
+    let decoded = decode_text(text, &Dropped::default());
+    assert_eq!(decoded.rows.len(), 2);
+    let contents: Vec<_> = decoded.rejects.iter().map(|reject| reject.content.as_str()).collect();
+    assert_eq!(contents, ["[1,  2]", "\"x\"", "null"]);
+}
+
+#[test]
+fn a_list_that_is_missing_is_empty_and_one_that_is_none_is_rejected() {
+    for text in [r"{}", r#"{"participants":null}"#, r#"{"participants":[]}"#] {
+        assert_eq!(decode_text(text, &Dropped::default()), Decoded::default(), "{text}");
+    }
+    assert_eq!(decode_text(r#"{"participants":"none"}"#, &Dropped::default()).rejects[0].content, "\"none\"");
+    assert_eq!(decode_text("<html>", &Dropped::default()).rejects.len(), 1);
+}
+
+#[test]
+fn half_a_surrogate_pair_costs_a_character_and_not_a_row() {
+    let text = r#"{"participants":[{"user_name":"A\ud83d","id":"\\ud83d","email":"\ud83d\ude00"},{"user_name":"\ude00\"B"}]}"#;
+    let decoded = decode_text(text, &Dropped::default());
+    assert_eq!(decoded.rejects, []);
+    assert_eq!(decoded.rows[0].text(Field::UserName), Some("A\u{fffd}"));
+    assert_eq!(decoded.rows[0].text(Field::Id), Some("\\ud83d"));
+    assert_eq!(decoded.rows[0].text(Field::Email), Some("😀"));
+    assert_eq!(decoded.rows[1].text(Field::UserName), Some("\u{fffd}\"B"));
+}
+
+#[test]
+fn a_row_without_its_key_has_a_stand_in_that_outlives_its_leaving_and_its_privacy() {
+    let row = json!({ "user_name": "Guest", "ip_address": "192.0.2.1", "join_time": "2026-02-01T09:00:00Z" });
+    let mut left = row.clone();
+    left["leave_time"] = json!("2026-02-01T10:00:00Z");
+    left["status"] = json!("in_meeting");
+    let dropped = Dropped::new(vec!["ip_address".into()]);
+    let text = json!({ "participants": [row] }).to_string();
+    let private = decode_text(&text, &dropped).rows.remove(0);
+    assert!(one(&row).stand_in().is_some());
+    assert_eq!(one(&row).stand_in(), one(&left).stand_in());
+    assert_eq!(one(&row).stand_in(), private.stand_in());
+    assert_ne!(one(&row).fingerprint(), one(&left).fingerprint());
+}
+
+#[test]
+fn dropped_fields_are_nowhere() {
+    let dropped = Dropped::new(vec!["ip_address".into(), "email".into(), "health".into()]);
+    let text = r#"{"participants":[
+        {"ip_address":"192.0.2.1","user_email":"a@example.com","health":"good","x":{"email":"b@example.com"},"id":"a"},
+        {"ip_address":["192.0.2.2"]},
+        [{"ip_address":"192.0.2.3"}]]}"#;
+    let decoded = decode_text(text, &dropped);
+    let everything = format!("{decoded:?}");
+    assert!(
+        !everything.contains("192.0.2")
+            && !everything.contains("@example.com")
+            && !everything.contains("good")
+    );
+    assert_eq!(decoded.rows[0].text(Field::Id), Some("a"));
+    assert_eq!(decoded.rejects[0].content, "[{}]");
+}
+
+fn any_json() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        any::<u64>().prop_map(Json::from),
+        any::<f64>().prop_map(Json::from),
+        "\\PC{0,12}".prop_map(Json::from),
+        any::<String>().prop_map(Json::from),
+    ];
+    let name = prop_oneof![
+        prop::sample::select(Field::ALL).prop_map(|field| field.name().to_owned()),
+        Just("participants".to_owned()),
+        "[a-z_]{0,8}",
+    ];
+    leaf.prop_recursive(4, 64, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Json::from),
+            prop::collection::vec((name.clone(), inner), 0..6)
+                .prop_map(|fields| Json::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_element_becomes_a_row_or_a_reject(elements in prop::collection::vec(any_json(), 0..8)) {
+        let decoded = decode(&json!({ "participants": elements }));
+        prop_assert_eq!(decoded.rows.len() + decoded.rejects.len(), elements.len());
+        prop_assert_eq!(decoded.rows.len(), elements.iter().filter(|element| element.is_object()).count());
+    }
+
+    #[test]
+    fn any_page_at_all_is_read_without_panic(page in any_json(), text in "\\PC{0,80}") {
+        decode(&page);
+        decode_text(&text, &Dropped::default());
+    }
+
+    #[test]
+    fn extra_is_always_an_object(row in any_json().prop_filter("a row", Json::is_object)) {
+        if let Some(extra) = one(&row).extra() {
+            prop_assert!(serde_json::from_str::<serde_json::Map<String, Json>>(&extra).is_ok());
+        }
+    }
+}
