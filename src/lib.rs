@@ -5,3 +5,4 @@
 pub mod clock;
 pub mod decode;
 pub mod model;
+pub mod plan;

@@ -1,0 +1,379 @@
+-- The views: the public interface. Names and columns change only with a major version.
+--
+-- Instants are TEXT in UTC, all of one width, so that they sort and compare: 2019-09-07T13:15:02.837Z.
+-- No view aggregates over all sessions at its top: a filter on instance, meeting, start, person or email reaches
+-- the tables.
+
+CREATE VIEW participants AS
+SELECT s.session_id,
+       i.meeting_id,
+       coalesce(i.topic, m.topic) AS topic,
+       i.uuid AS instance_uuid,
+       i.start_time AS instance_start,
+       s.person_id,
+       s.zoom_id AS id,
+       s.user_id,
+       s.participant_uuid,
+       s.participant_user_id,
+       s.registrant_id,
+       s.user_name,
+       s.email,
+       s.customer_key,
+       strftime('%Y-%m-%dT%H:%M:%fZ', s.join_at / 1000.0, 'unixepoch') AS join_time,
+       strftime('%Y-%m-%dT%H:%M:%fZ', s.leave_at / 1000.0, 'unixepoch') AS leave_time,
+       (max(s.leave_at - s.join_at, 0) + 500) / 1000 AS seconds,
+       s.status,
+       s.role,
+       s.leave_reason,
+       c.device,
+       c.client,
+       c.version,
+       c.os,
+       c.os_version,
+       c.browser_name,
+       c.browser_version,
+       c.device_name,
+       n.ip_address,
+       n.internal_ip_addresses,
+       n.location,
+       n.network_type,
+       n.connection_type,
+       n.data_center,
+       n.full_data_center,
+       a.microphone,
+       a.camera,
+       a.speaker,
+       p.pc_name,
+       p.domain,
+       p.mac_addr,
+       p.harddisk_id,
+       s.share_application,
+       s.share_desktop,
+       s.share_whiteboard,
+       s.recording,
+       s.sip_uri,
+       s.from_sip_uri,
+       s.bo_mtg_id,
+       s.in_room_participants,
+       e.content AS extra,
+       strftime('%Y-%m-%dT%H:%M:%fZ', s.withdrawn_at / 1000.0, 'unixepoch') AS withdrawn_at
+  FROM sessions s
+  JOIN instances i ON i.instance_id = s.instance_id
+  JOIN meetings m ON m.meeting_id = i.meeting_id
+  LEFT JOIN clients c ON c.client_id = s.client_id
+  LEFT JOIN networks n ON n.network_id = s.network_id
+  LEFT JOIN media a ON a.media_id = s.media_id
+  LEFT JOIN machines p ON p.machine_id = s.machine_id
+  LEFT JOIN extras e ON e.extra_id = s.extra_id;
+
+CREATE VIEW attendance AS
+SELECT i.meeting_id,
+       coalesce(i.topic, m.topic) AS topic,
+       m.label,
+       i.uuid AS instance_uuid,
+       i.start_time,
+       strftime('%Y-%m-%dT%H:%M:%fZ', i.end_at / 1000.0, 'unixepoch') AS end_time,
+       i.local_date,
+       i.local_start,
+       p.person_id,
+       p.name,
+       p.email,
+       CASE p.evidence WHEN 1 THEN 'email' WHEN 2 THEN 'zoom_user' WHEN 3 THEN 'registrant'
+                       WHEN 4 THEN 'participant' WHEN 5 THEN 'name' ELSE 'none' END AS matched_by,
+       CASE p.is_host WHEN 1 THEN 'host' ELSE 'attendee' END AS role,
+       strftime('%Y-%m-%dT%H:%M:%fZ', p.first_join_at / 1000.0, 'unixepoch') AS first_join,
+       strftime('%Y-%m-%dT%H:%M:%fZ', p.last_leave_at / 1000.0, 'unixepoch') AS last_leave,
+       p.joins,
+       (p.present_ms + 500) / 1000 AS seconds_present,
+       -- A length that is unknown or nothing makes NULL of all that is measured against it.
+       min(round(100.0 * p.present_ms / nullif(max(coalesce(i.planned_to, i.end_at) - coalesce(i.planned_from, i.start_at), 0), 0), 1), 100.0) AS percent_present,
+       100.0 * p.present_ms / nullif(max(coalesce(i.planned_to, i.end_at) - coalesce(i.planned_from, i.start_at), 0), 0)
+           >= coalesce(m.present_percent, (SELECT value FROM settings WHERE name = 'present_percent'), 75) AS present,
+       (p.waiting_ms + 500) / 1000 AS seconds_waiting,
+       CASE WHEN coalesce(i.planned_to, i.end_at) > coalesce(i.planned_from, i.start_at)
+            THEN (max(p.first_join_at - coalesce(i.planned_from, i.start_at), 0) + 500) / 1000 END AS seconds_late,
+       CASE WHEN coalesce(i.planned_to, i.end_at) > coalesce(i.planned_from, i.start_at)
+            THEN p.first_join_at - coalesce(i.planned_from, i.start_at)
+                 > coalesce(m.late_after_ms, (SELECT value FROM settings WHERE name = 'late_after_ms'), 600000) END AS late,
+       CASE WHEN coalesce(i.planned_to, i.end_at) > coalesce(i.planned_from, i.start_at)
+            THEN (max(coalesce(i.planned_to, i.end_at) - p.last_leave_at, 0) + 500) / 1000 END AS seconds_early,
+       p.still_in,
+       p.heads,
+       CASE WHEN i.planned_from IS NULL THEN 'actual' ELSE 'planned' END AS measured_against,
+       CASE WHEN p.roster_member_id IS NOT NULL THEN 1
+            WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = i.meeting_id) THEN 0 END AS on_roster,
+       (SELECT r.roster_group FROM roster_members r WHERE r.roster_member_id = p.roster_member_id) AS roster_group
+  FROM presences p
+  JOIN instances i ON i.instance_id = p.instance_id
+  JOIN meetings m ON m.meeting_id = i.meeting_id;
+
+CREATE VIEW meetings_held AS
+SELECT i.meeting_id,
+       coalesce(i.topic, m.topic) AS topic,
+       m.label,
+       i.uuid AS instance_uuid,
+       i.host_name,
+       i.host_email,
+       i.start_time,
+       strftime('%Y-%m-%dT%H:%M:%fZ', i.end_at / 1000.0, 'unixepoch') AS end_time,
+       CASE WHEN i.end_at IS NULL THEN NULL ELSE i.ended_at IS NULL END AS end_estimated,
+       i.local_date,
+       i.local_start,
+       (max(i.end_at - i.start_at, 0) + 500) / 1000 AS seconds,
+       (SELECT count(*) FROM presences p WHERE p.instance_id = i.instance_id AND p.joins > 0) AS people,
+       (SELECT coalesce(sum(p.heads), 0) FROM presences p WHERE p.instance_id = i.instance_id AND p.joins > 0) AS heads,
+       (SELECT coalesce(sum(p.joins), 0) FROM presences p WHERE p.instance_id = i.instance_id) AS joins,
+       -- People at once: each counts from where a stay begins to where the last one that overlaps it ends.
+       (SELECT coalesce(max(present), 0)
+          FROM (SELECT sum(step) OVER (ORDER BY at, step) AS present
+                  FROM (SELECT b AS at, 1 AS step FROM (
+                            SELECT join_at AS b,
+                                   max(max(join_at, coalesce(leave_at, i.open_end_at, join_at))) OVER (
+                                       PARTITION BY person_id ORDER BY join_at, leave_at
+                                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+                              FROM sessions
+                             WHERE instance_id = i.instance_id AND NOT waiting AND withdrawn_at IS NULL AND join_at IS NOT NULL)
+                         WHERE reached IS NULL OR b > reached
+                        UNION ALL
+                        SELECT reached, -1 FROM (
+                            SELECT max(max(join_at, coalesce(leave_at, i.open_end_at, join_at))) OVER (
+                                       PARTITION BY person_id ORDER BY join_at, leave_at) AS reached,
+                                   lead(join_at) OVER (PARTITION BY person_id ORDER BY join_at, leave_at) AS next
+                              FROM sessions
+                             WHERE instance_id = i.instance_id AND NOT waiting AND withdrawn_at IS NULL AND join_at IS NOT NULL)
+                         WHERE next IS NULL OR next > reached))) AS peak,
+       (SELECT coalesce(sum((p.present_ms + 500) / 1000), 0) FROM presences p WHERE p.instance_id = i.instance_id) AS person_seconds,
+       i.rows_reported,
+       (SELECT count(*) FROM sessions s WHERE s.instance_id = i.instance_id AND s.withdrawn_at IS NULL) AS rows_stored,
+       max(i.rows_reported - (SELECT count(*) FROM sessions s WHERE s.instance_id = i.instance_id AND s.withdrawn_at IS NULL), 0) AS shortfall,
+       i.state,
+       i.reason,
+       i.source,
+       strftime('%Y-%m-%dT%H:%M:%fZ', i.read_at / 1000.0, 'unixepoch') AS last_fetched_at
+  FROM instances i
+  JOIN meetings m ON m.meeting_id = i.meeting_id;
+
+CREATE VIEW sittings AS
+SELECT f.uuid AS sitting_id,
+       f.meeting_id,
+       coalesce(f.topic, m.topic) AS topic,
+       m.label,
+       f.start_time AS sitting_start,
+       (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', max(i.end_at) / 1000.0, 'unixepoch') FROM instances i WHERE i.sitting_id = f.instance_id) AS sitting_end,
+       (SELECT count(*) FROM instances i WHERE i.sitting_id = f.instance_id) AS instances,
+       f.local_date,
+       f.local_start,
+       (SELECT (sum(max(i.end_at - i.start_at, 0)) + 500) / 1000 FROM instances i WHERE i.sitting_id = f.instance_id) AS seconds,
+       (SELECT count(DISTINCT p.person_id) FROM instances i JOIN presences p ON p.instance_id = i.instance_id
+         WHERE i.sitting_id = f.instance_id AND p.joins > 0) AS people,
+       (SELECT coalesce(sum(heads), 0) FROM (
+            SELECT max(p.heads) AS heads FROM instances i JOIN presences p ON p.instance_id = i.instance_id
+             WHERE i.sitting_id = f.instance_id AND p.joins > 0 GROUP BY p.person_id)) AS heads,
+       (SELECT coalesce(sum(p.joins), 0) FROM instances i JOIN presences p ON p.instance_id = i.instance_id
+         WHERE i.sitting_id = f.instance_id) AS joins,
+       (SELECT max(h.peak) FROM meetings_held h WHERE h.instance_uuid IN (SELECT i.uuid FROM instances i WHERE i.sitting_id = f.instance_id)) AS peak,
+       (SELECT coalesce(sum(a.seconds_present), 0) FROM sitting_attendance a WHERE a.sitting_id = f.uuid) AS person_seconds
+  FROM instances f
+  JOIN meetings m ON m.meeting_id = f.meeting_id
+ WHERE f.sitting_id = f.instance_id;
+
+CREATE VIEW absences AS
+SELECT f.meeting_id,
+       coalesce(f.topic, m.topic) AS topic,
+       m.label,
+       f.uuid AS sitting_id,
+       f.start_time AS sitting_start,
+       f.local_date,
+       r.email,
+       r.name,
+       r.roster_group
+  FROM instances f
+  JOIN meetings m ON m.meeting_id = f.meeting_id
+  JOIN roster_members r ON r.meeting_id = f.meeting_id
+ WHERE f.sitting_id = f.instance_id
+   AND (r.from_at IS NULL OR r.from_at <= f.start_at)
+   AND (r.to_at IS NULL OR r.to_at > f.start_at)
+   -- A sitting that was hardly one, or of one person, makes nobody absent.
+   AND (SELECT sum(max(i.end_at - i.start_at, 0)) FROM instances i WHERE i.sitting_id = f.instance_id)
+       >= coalesce((SELECT value FROM settings WHERE name = 'counts_from_ms'), 300000)
+   AND (SELECT count(DISTINCT p.person_id) FROM instances i JOIN presences p ON p.instance_id = i.instance_id
+         WHERE i.sitting_id = f.instance_id AND p.joins > 0) > 1
+   AND NOT EXISTS (SELECT 1 FROM instances i JOIN presences p ON p.instance_id = i.instance_id
+                    WHERE i.sitting_id = f.instance_id AND p.roster_member_id = r.roster_member_id AND p.present_ms >= 500);
+
+CREATE VIEW runs AS
+SELECT r.run_id,
+       r.trigger,
+       strftime('%Y-%m-%dT%H:%M:%fZ', r.slot_at / 1000.0, 'unixepoch') AS slot,
+       strftime('%Y-%m-%dT%H:%M:%fZ', r.started_at / 1000.0, 'unixepoch') AS started_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', r.finished_at / 1000.0, 'unixepoch') AS finished_at,
+       (r.finished_at - r.started_at + 500) / 1000 AS seconds,
+       r.outcome,
+       r.instances_found,
+       r.instances_due,
+       (SELECT count(DISTINCT f.instance_id) FROM fetch_log f WHERE f.run_id = r.run_id AND f.outcome <> 'failed') AS instances_fetched,
+       (SELECT count(DISTINCT f.instance_id) FROM fetch_log f WHERE f.run_id = r.run_id AND f.outcome = 'failed') AS instances_failed,
+       -- A run that was cut short has not written its own count; its fetches tell the least that it was.
+       max(r.requests, (SELECT coalesce(sum(f.requests), 0) FROM fetch_log f WHERE f.run_id = r.run_id)) AS requests,
+       r.retries,
+       r.throttled,
+       (SELECT coalesce(sum(f.rows_inserted), 0) FROM fetch_log f WHERE f.run_id = r.run_id) AS rows_inserted,
+       (SELECT coalesce(sum(f.rows_updated), 0) FROM fetch_log f WHERE f.run_id = r.run_id) AS rows_updated,
+       (SELECT coalesce(sum(f.rows_unchanged), 0) FROM fetch_log f WHERE f.run_id = r.run_id) AS rows_unchanged,
+       (SELECT coalesce(sum(f.rows_withdrawn), 0) FROM fetch_log f WHERE f.run_id = r.run_id) AS rows_withdrawn,
+       (SELECT coalesce(sum(f.rows_rejected), 0) FROM fetch_log f WHERE f.run_id = r.run_id) AS rows_rejected,
+       (SELECT coalesce(sum(f.rows_duplicate), 0) FROM fetch_log f WHERE f.run_id = r.run_id) AS rows_duplicate,
+       r.error
+  FROM run_log r;
+
+CREATE VIEW fetches AS
+SELECT f.fetch_id,
+       f.run_id,
+       i.uuid AS instance_uuid,
+       i.meeting_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', f.started_at / 1000.0, 'unixepoch') AS started_at,
+       (f.finished_at - f.started_at + 500) / 1000 AS seconds,
+       f.source,
+       f.pages,
+       f.requests,
+       f.rows_reported,
+       f.rows_received,
+       f.rows_inserted,
+       f.rows_updated,
+       f.rows_unchanged,
+       f.rows_withdrawn,
+       f.rows_rejected,
+       f.rows_duplicate,
+       f.outcome,
+       f.error_code,
+       f.error,
+       f.tracking_id
+  FROM fetch_log f
+  JOIN instances i ON i.instance_id = f.instance_id;
+
+CREATE VIEW quota AS
+SELECT day, label, requests, throttled, budget
+  FROM quota_ledger;
+
+CREATE VIEW rejects AS
+SELECT r.run_id,
+       i.uuid AS instance_uuid,
+       r.reason,
+       r.content
+  FROM reject_log r
+  JOIN instances i ON i.instance_id = r.instance_id;
+
+-- A sitting and a person: the line is told by the first instance of the sitting in which the person has one.
+CREATE VIEW sitting_attendance AS
+SELECT l.meeting_id,
+       l.topic,
+       l.label,
+       l.sitting_id,
+       l.sitting_start,
+       strftime('%Y-%m-%dT%H:%M:%fZ', l.end_at / 1000.0, 'unixepoch') AS sitting_end,
+       l.instances,
+       l.local_date,
+       l.local_start,
+       l.person_id,
+       l.name,
+       l.email,
+       CASE l.evidence WHEN 1 THEN 'email' WHEN 2 THEN 'zoom_user' WHEN 3 THEN 'registrant'
+                       WHEN 4 THEN 'participant' WHEN 5 THEN 'name' ELSE 'none' END AS matched_by,
+       CASE l.is_host WHEN 1 THEN 'host' ELSE 'attendee' END AS role,
+       strftime('%Y-%m-%dT%H:%M:%fZ', l.first_join_at / 1000.0, 'unixepoch') AS first_join,
+       strftime('%Y-%m-%dT%H:%M:%fZ', l.last_leave_at / 1000.0, 'unixepoch') AS last_leave,
+       l.joins,
+       (l.present_ms + 500) / 1000 AS seconds_present,
+       min(round(100.0 * l.present_ms / nullif(l.length_ms, 0), 1), 100.0) AS percent_present,
+       100.0 * l.present_ms / nullif(l.length_ms, 0) >= l.present_percent AS present,
+       (l.waiting_ms + 500) / 1000 AS seconds_waiting,
+       CASE WHEN l.length_ms > 0 THEN (max(l.first_join_at - l.measured_from, 0) + 500) / 1000 END AS seconds_late,
+       CASE WHEN l.length_ms > 0 THEN l.first_join_at - l.measured_from > l.late_after_ms END AS late,
+       CASE WHEN l.length_ms > 0 THEN (max(l.measured_to - l.last_leave_at, 0) + 500) / 1000 END AS seconds_early,
+       l.still_in,
+       l.heads,
+       l.measured_against,
+       l.on_roster,
+       l.roster_group
+  FROM (SELECT f.meeting_id,
+               coalesce(f.topic, m.topic) AS topic,
+               m.label,
+               f.uuid AS sitting_id,
+               f.start_time AS sitting_start,
+               (SELECT max(i.end_at) FROM instances i WHERE i.sitting_id = f.instance_id) AS end_at,
+               (SELECT count(*) FROM instances i WHERE i.sitting_id = f.instance_id) AS instances,
+               f.local_date,
+               f.local_start,
+               p.person_id,
+               (SELECT q.name FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id AND q.name IS NOT NULL
+                 ORDER BY i.start_at DESC LIMIT 1) AS name,
+               (SELECT q.email FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id AND q.email IS NOT NULL
+                 ORDER BY i.start_at DESC LIMIT 1) AS email,
+               (SELECT min(q.evidence) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS evidence,
+               (SELECT max(q.is_host) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS is_host,
+               (SELECT min(q.first_join_at) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS first_join_at,
+               (SELECT max(q.last_leave_at) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS last_leave_at,
+               (SELECT sum(q.joins) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS joins,
+               -- The union of the person's stays, each clipped to what its instance is measured against: instances
+               -- of one meeting may overlap, and a minute counts once.
+               (SELECT coalesce(sum(max(e - max(b, coalesce(reached, b)), 0)), 0)
+                  FROM (SELECT b, e, max(e) OVER (ORDER BY b, e ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+                          FROM (SELECT CASE WHEN coalesce(i.planned_to, i.end_at) > coalesce(i.planned_from, i.start_at)
+                                            THEN max(s.join_at, coalesce(i.planned_from, i.start_at)) ELSE s.join_at END AS b,
+                                       CASE WHEN coalesce(i.planned_to, i.end_at) > coalesce(i.planned_from, i.start_at)
+                                            THEN min(coalesce(s.leave_at, i.open_end_at, s.join_at), coalesce(i.planned_to, i.end_at))
+                                            ELSE coalesce(s.leave_at, i.open_end_at, s.join_at) END AS e
+                                  FROM instances i JOIN sessions s ON s.instance_id = i.instance_id
+                                 WHERE i.sitting_id = f.instance_id AND s.person_id = p.person_id
+                                   AND NOT s.waiting AND s.withdrawn_at IS NULL AND s.join_at IS NOT NULL))) AS present_ms,
+               coalesce((SELECT sum(max(i.end_at - i.start_at, 0)) FROM instances i
+                          WHERE i.sitting_id = f.instance_id AND i.planned_from IS NULL), 0)
+                 + coalesce((SELECT sum(length_ms) FROM (SELECT DISTINCT i.planned_from, i.planned_to - i.planned_from AS length_ms FROM instances i
+                                                          WHERE i.sitting_id = f.instance_id AND i.planned_from IS NOT NULL)), 0) AS length_ms,
+               (SELECT min(coalesce(i.planned_from, i.start_at)) FROM instances i WHERE i.sitting_id = f.instance_id) AS measured_from,
+               (SELECT max(coalesce(i.planned_to, i.end_at)) FROM instances i WHERE i.sitting_id = f.instance_id) AS measured_to,
+               (SELECT sum(q.waiting_ms) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS waiting_ms,
+               (SELECT max(q.still_in) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS still_in,
+               (SELECT max(q.heads) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS heads,
+               CASE WHEN EXISTS (SELECT 1 FROM instances i WHERE i.sitting_id = f.instance_id AND i.planned_from IS NOT NULL)
+                    THEN 'planned' ELSE 'actual' END AS measured_against,
+               coalesce(m.present_percent, (SELECT value FROM settings WHERE name = 'present_percent'), 75) AS present_percent,
+               coalesce(m.late_after_ms, (SELECT value FROM settings WHERE name = 'late_after_ms'), 600000) AS late_after_ms,
+               CASE WHEN p.roster_member_id IS NOT NULL THEN 1
+                    WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = f.meeting_id) THEN 0 END AS on_roster,
+               (SELECT r.roster_group FROM roster_members r WHERE r.roster_member_id = p.roster_member_id) AS roster_group
+          FROM presences p
+          JOIN instances h ON h.instance_id = p.instance_id
+          JOIN instances f ON f.instance_id = h.sitting_id
+          JOIN meetings m ON m.meeting_id = f.meeting_id
+         WHERE NOT EXISTS (SELECT 1 FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                            WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id
+                              AND (i.start_at, i.instance_id) < (h.start_at, h.instance_id))) l;
+
+CREATE VIEW identity_conflicts AS
+SELECT p.person_id,
+       i.uuid AS instance_uuid,
+       (SELECT json_group_array(value) FROM (SELECT DISTINCT s.user_name AS value FROM sessions s
+         WHERE s.instance_id = p.instance_id AND s.person_id = p.person_id AND s.user_name IS NOT NULL ORDER BY 1)) AS names,
+       (SELECT json_group_array(value) FROM (SELECT DISTINCT lower(s.email) AS value FROM sessions s
+         WHERE s.instance_id = p.instance_id AND s.person_id = p.person_id AND s.email IS NOT NULL ORDER BY 1)) AS emails,
+       (SELECT json_group_array(value) FROM (SELECT DISTINCT s.registrant_id AS value FROM sessions s
+         WHERE s.instance_id = p.instance_id AND s.person_id = p.person_id AND s.registrant_id IS NOT NULL ORDER BY 1)) AS registrants
+  FROM presences p
+  JOIN instances i ON i.instance_id = p.instance_id
+ WHERE EXISTS (SELECT 1
+                 FROM sessions s
+                 JOIN sessions o ON o.instance_id = s.instance_id AND o.person_id = s.person_id AND o.session_id > s.session_id
+                WHERE s.instance_id = p.instance_id AND s.person_id = p.person_id
+                  AND s.join_at < coalesce(o.leave_at, i.open_end_at, o.join_at) AND o.join_at < coalesce(s.leave_at, i.open_end_at, s.join_at)
+                  AND (s.user_name <> o.user_name OR lower(s.email) <> lower(o.email) OR s.registrant_id <> o.registrant_id));

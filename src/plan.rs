@@ -1,0 +1,392 @@
+//! What becomes of an instance after it was read, or could not be: pure, so that every path can be tried.
+//!
+//! The rules are the contract's: re-reads at the configured ages, an end to every kind of waiting, and no request
+//! for what is settled.
+
+use std::time::Duration;
+
+use crate::model::{InstanceState, Timestamp};
+
+/// How often and how long instances are read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Ages, counted from an instance's end, at which it is read again; ascending.
+    pub rereads: Vec<Duration>,
+}
+
+/// Where an instance stands between two readings; the store keeps it with the instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Its state.
+    pub state: InstanceState,
+    /// From when on it is to be read; none: not at all.
+    pub due_at: Option<Timestamp>,
+    /// Why it is parked, unavailable, or settled with less than Zoom claims.
+    pub reason: Option<String>,
+    /// Whether its listing was ever read to its end.
+    pub complete: bool,
+    /// Tries in a row that Zoom refused, or had no data for.
+    pub failures: u32,
+    /// The first of them.
+    pub failing_since: Option<Timestamp>,
+    /// Listings in a row that stopped short.
+    pub incomplete_reads: u32,
+    /// The first of them.
+    pub incomplete_since: Option<Timestamp>,
+    /// How many of the last of them were equal.
+    pub equal_readings: u32,
+    /// The digest of the last listing.
+    pub listing_digest: Option<i64>,
+    /// The first read past the last age that still found changes.
+    pub changing_since: Option<Timestamp>,
+    /// A listing that would have withdrawn too much: when it came, and
+    pub suspect_at: Option<Timestamp>,
+    /// what it would have withdrawn.
+    pub suspect_digest: Option<i64>,
+}
+
+/// What a listing was like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// When it was read.
+    pub at: Timestamp,
+    /// The instance's end; its start where no end is known.
+    pub ended_at: Option<Timestamp>,
+    /// Whether the meeting was still on.
+    pub live: bool,
+    /// Whether it was read to its end and holds at least as many rows as Zoom claims.
+    pub complete: bool,
+    /// Whether a row was inserted, updated or withdrawn.
+    pub changed: bool,
+    /// A digest of its content.
+    pub digest: i64,
+    /// Where it would withdraw more than is credible: a digest of what it would.
+    pub suspect: Option<i64>,
+    /// Whether rows came twice over several pages, so that others may have been passed over.
+    pub shifted: bool,
+}
+
+/// Why nothing could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Zoom has no data for it, or not yet.
+    NotThere,
+    /// Zoom refuses this instance for a reason of its own.
+    Refused(String),
+    /// Zoom or the way to it is out of order; the next run tries again.
+    Passing,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long any kind of waiting lasts at most.
+pub const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// The distance that two listings must keep before the second can confirm what the first would withdraw.
+pub const SUSPICION: Duration = HOUR;
+
+impl Progress {
+    /// An instance that was just discovered inside a window: due at once.
+    #[must_use]
+    pub fn pending(now: Timestamp) -> Self {
+        Self {
+            state: InstanceState::Pending,
+            due_at: Some(now),
+            reason: None,
+            complete: false,
+            failures: 0,
+            failing_since: None,
+            incomplete_reads: 0,
+            incomplete_since: None,
+            equal_readings: 0,
+            listing_digest: None,
+            changing_since: None,
+            suspect_at: None,
+            suspect_digest: None,
+        }
+    }
+
+    /// Whether a listing that would withdraw this much is confirmed by an earlier one.
+    #[must_use]
+    pub fn confirms(&self, suspect_digest: i64, now: Timestamp) -> bool {
+        self.suspect_digest == Some(suspect_digest)
+            && self.suspect_at.is_some_and(|at| now >= at.plus(SUSPICION))
+    }
+}
+
+/// Where an instance stands after a listing of it was stored.
+#[must_use]
+pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> Progress {
+    let mut after = Progress {
+        state: InstanceState::Collected,
+        reason: None,
+        failures: 0,
+        failing_since: None,
+        listing_digest: Some(reading.digest),
+        ..before.clone()
+    };
+    if reading.live {
+        // A listing of past instances will bring it up; should none do so, it is tried as a past one.
+        after.state = InstanceState::Live;
+        after.due_at = Some(reading.at.plus(HOUR));
+        return after;
+    }
+    if !reading.complete {
+        return after_incomplete(after, before, reading, policy);
+    }
+    (after.incomplete_reads, after.incomplete_since, after.equal_readings) = (0, None, 0);
+    after.complete = true;
+    if let Some(digest) = reading.suspect {
+        let same = before.suspect_digest == Some(digest);
+        after.suspect_at = before.suspect_at.filter(|_| same).or(Some(reading.at));
+        after.suspect_digest = Some(digest);
+        let since = *after.changing_since.get_or_insert(reading.at);
+        if reading.at >= since.plus(PATIENCE) {
+            return settled(
+                after,
+                Some("listings of a week disagreed about rows to withdraw; none was".to_owned()),
+            );
+        }
+        after.due_at = Some(reading.at.plus(SUSPICION));
+        return after;
+    }
+    (after.suspect_at, after.suspect_digest) = (None, None);
+    if reading.shifted && before.listing_digest != Some(reading.digest) && before.changing_since.is_none() {
+        after.due_at = Some(reading.at.plus(15 * MINUTE));
+        // The one more read settles it only where it finds nothing new.
+        after.changing_since = past_all_ages(reading, policy).then_some(reading.at);
+        return after;
+    }
+    if let Some(due) = next_age(reading, policy) {
+        after.due_at = Some(due);
+        return after;
+    }
+    if !reading.changed || !before.complete {
+        return settled(after, None);
+    }
+    let since = *after.changing_since.get_or_insert(reading.at);
+    if reading.at >= since.plus(PATIENCE) {
+        return settled(after, Some("still changing after seven days of daily reads".to_owned()));
+    }
+    after.due_at = Some(reading.at.plus(DAY));
+    after
+}
+
+/// Where an instance stands after a try that read nothing.
+#[must_use]
+pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Progress {
+    let mut after = before.clone();
+    if *failure == Failure::Passing {
+        return after;
+    }
+    after.failures += 1;
+    let since = *after.failing_since.get_or_insert(now);
+    match failure {
+        Failure::NotThere if now >= since.plus(PATIENCE) => {
+            after.state = if before.complete { InstanceState::Settled } else { InstanceState::Unavailable };
+            after.due_at = None;
+            after.reason = Some(if before.complete {
+                "Zoom has had no data of it for a week; what was stored before stays".to_owned()
+            } else {
+                "Zoom has had no data of it for a week".to_owned()
+            });
+        }
+        Failure::NotThere => {
+            let delay = grown(15 * MINUTE, 2, after.failures).min(DAY);
+            after.due_at = Some(now.plus(delay));
+        }
+        Failure::Refused(reason) => {
+            after.state = InstanceState::Parked;
+            after.reason = Some(reason.clone());
+            after.due_at = Some(now.plus(grown(HOUR, 6, after.failures).min(PATIENCE)));
+        }
+        Failure::Passing => {}
+    }
+    after
+}
+
+fn after_incomplete(mut after: Progress, before: &Progress, reading: &Reading, policy: &Policy) -> Progress {
+    after.incomplete_reads += 1;
+    let since = *after.incomplete_since.get_or_insert(reading.at);
+    let equal = before.incomplete_reads > 0 && before.listing_digest == Some(reading.digest);
+    after.equal_readings = if equal { before.equal_readings + 1 } else { 1 };
+    let stable = after.equal_readings >= 3;
+    if stable || reading.at >= since.plus(PATIENCE) {
+        // It is taken for all that there is; a later age may still bring more.
+        match next_age(reading, policy) {
+            Some(due) => after.due_at = Some(due),
+            None => return settled(after, Some("Zoom claims more rows than it gives".to_owned())),
+        }
+        return after;
+    }
+    after.due_at = Some(reading.at.plus(match after.incomplete_reads {
+        1 => 15 * MINUTE,
+        2 => HOUR,
+        3 => 6 * HOUR,
+        _ => DAY,
+    }));
+    after
+}
+
+fn settled(mut after: Progress, reason: Option<String>) -> Progress {
+    after.state = InstanceState::Settled;
+    after.due_at = None;
+    after.reason = reason;
+    after.changing_since = None;
+    after
+}
+
+/// The first age still to come; one read satisfies every age already past.
+fn next_age(reading: &Reading, policy: &Policy) -> Option<Timestamp> {
+    let ended_at = reading.ended_at.unwrap_or(reading.at);
+    policy.rereads.iter().map(|age| ended_at.plus(*age)).find(|due| *due > reading.at)
+}
+
+fn past_all_ages(reading: &Reading, policy: &Policy) -> bool {
+    next_age(reading, policy).is_none()
+}
+
+fn grown(first: Duration, factor: u32, tries: u32) -> Duration {
+    first.saturating_mul(factor.saturating_pow(tries.saturating_sub(1).min(16)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const END: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn policy() -> Policy {
+        Policy { rereads: vec![30 * MINUTE, DAY] }
+    }
+
+    fn reading(age: Duration) -> Reading {
+        Reading {
+            at: END.plus(age),
+            ended_at: Some(END),
+            live: false,
+            complete: true,
+            changed: false,
+            digest: 1,
+            suspect: None,
+            shifted: false,
+        }
+    }
+
+    fn read(progress: &Progress, reading: Reading) -> Progress {
+        after_reading(progress, &reading, &policy())
+    }
+
+    #[test]
+    fn an_instance_is_read_again_at_each_age_and_then_settles() {
+        let first = read(&Progress::pending(END), Reading { changed: true, ..reading(5 * MINUTE) });
+        assert_eq!((first.state, first.due_at), (InstanceState::Collected, Some(END.plus(30 * MINUTE))));
+        let second = read(&first, Reading { changed: true, ..reading(31 * MINUTE) });
+        assert_eq!(second.due_at, Some(END.plus(DAY)));
+        let third = read(&second, reading(DAY));
+        assert_eq!((third.state, third.due_at), (InstanceState::Settled, None));
+    }
+
+    #[test]
+    fn an_old_instance_is_settled_by_its_first_read() {
+        let after = read(&Progress::pending(END), Reading { changed: true, ..reading(40 * DAY) });
+        assert_eq!((after.state, after.reason), (InstanceState::Settled, None));
+    }
+
+    #[test]
+    fn one_that_still_changes_is_read_daily_for_a_week() {
+        let mut progress = read(&Progress::pending(END), Reading { changed: true, ..reading(MINUTE) });
+        let mut age = DAY;
+        let mut reads = 0;
+        while progress.state != InstanceState::Settled {
+            progress = read(&progress, Reading { changed: true, digest: reads, ..reading(age) });
+            if let Some(due) = progress.due_at {
+                assert_eq!(due, END.plus(age + DAY));
+            }
+            age += DAY;
+            reads += 1;
+        }
+        assert_eq!(reads, 8);
+    }
+
+    #[test]
+    fn a_short_listing_is_read_again_at_growing_distances_until_three_are_equal() {
+        let short = |age, digest| Reading { complete: false, changed: true, digest, ..reading(age) };
+        let old = 3 * DAY;
+        let one = read(&Progress::pending(END), short(old, 1));
+        let two = read(&one, short(old + HOUR, 2));
+        let three = read(&two, short(old + 2 * HOUR, 3));
+        let four = read(&three, short(old + 10 * HOUR, 3));
+        assert_eq!(
+            [&one, &two, &three, &four].map(|progress| progress.due_at.unwrap().since(END)),
+            [old + 15 * MINUTE, old + 2 * HOUR, old + 8 * HOUR, old + 10 * HOUR + DAY]
+        );
+        let five = read(&four, short(old + 40 * HOUR, 3));
+        assert_eq!((five.state, five.due_at), (InstanceState::Settled, None));
+        assert!(five.reason.is_some());
+    }
+
+    #[test]
+    fn a_short_listing_has_an_end_even_if_it_never_repeats() {
+        let mut progress = Progress::pending(END);
+        let mut at = 2 * DAY;
+        let mut reads = 0;
+        while progress.state != InstanceState::Settled {
+            progress = read(&progress, Reading { complete: false, digest: reads, ..reading(at) });
+            at = progress.due_at.map_or(at, |due| due.since(END));
+            reads += 1;
+        }
+        assert!((8..=12).contains(&reads), "{reads}");
+    }
+
+    #[test]
+    fn a_suspect_listing_is_confirmed_by_an_equal_one_an_hour_later() {
+        let first = read(&Progress::pending(END), Reading { changed: true, ..reading(2 * DAY - HOUR) });
+        let suspect = read(&first, Reading { suspect: Some(9), ..reading(2 * DAY) });
+        assert_eq!(suspect.due_at, Some(END.plus(2 * DAY + HOUR)));
+        assert!(!suspect.confirms(9, END.plus(2 * DAY + 59 * MINUTE)));
+        assert!(!suspect.confirms(8, END.plus(2 * DAY + HOUR)));
+        assert!(suspect.confirms(9, END.plus(2 * DAY + HOUR)));
+        // The first sight of it is what counts, however often it is seen within the hour.
+        let again = read(&suspect, Reading { suspect: Some(9), ..reading(2 * DAY + MINUTE) });
+        assert_eq!(again.suspect_at, suspect.suspect_at);
+    }
+
+    #[test]
+    fn rows_that_came_twice_over_pages_cause_one_more_read() {
+        let shifted = |age, digest| Reading { shifted: true, changed: true, digest, ..reading(age) };
+        let first = read(&Progress::pending(END), shifted(40 * DAY, 1));
+        assert_eq!(first.due_at, Some(END.plus(40 * DAY + 15 * MINUTE)));
+        let second = read(&first, Reading { changed: false, ..shifted(40 * DAY + 15 * MINUTE, 1) });
+        assert_eq!(second.state, InstanceState::Settled);
+    }
+
+    #[test]
+    fn without_data_it_waits_longer_each_time_and_a_week_at_most() {
+        let mut progress = Progress::pending(END);
+        let mut now = END;
+        let mut tries = 0;
+        while let Some(due) = progress.due_at {
+            now = due;
+            progress = after_failure(&progress, &Failure::NotThere, now);
+            tries += 1;
+        }
+        assert_eq!(progress.state, InstanceState::Unavailable);
+        assert!(now.since(END) <= PATIENCE + DAY);
+        assert!((10..=16).contains(&tries), "{tries}");
+    }
+
+    #[test]
+    fn a_refused_instance_is_parked_and_tried_again_later_each_time() {
+        let refused = Failure::Refused("blocked".to_owned());
+        let one = after_failure(&Progress::pending(END), &refused, END);
+        let two = after_failure(&one, &refused, END);
+        assert_eq!((one.state, one.due_at), (InstanceState::Parked, Some(END.plus(HOUR))));
+        assert_eq!(two.due_at, Some(END.plus(6 * HOUR)));
+        assert_eq!(after_failure(&one, &Failure::Passing, END), one);
+        let mended = read(&two, Reading { changed: true, ..reading(9 * DAY) });
+        assert_eq!((mended.state, mended.failures, mended.reason), (InstanceState::Settled, 0, None));
+    }
+}
