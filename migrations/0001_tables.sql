@@ -55,6 +55,7 @@ CREATE TABLE instances (
     state             TEXT NOT NULL CHECK (state IN ('known', 'pending', 'collected', 'settled', 'parked', 'unavailable', 'live')),
     reason            TEXT,                                  -- why it is parked, unavailable or settled short
     due_at            INTEGER,                               -- NULL: not to be read
+    presences_stale   INTEGER NOT NULL DEFAULT 0 CHECK (presences_stale IN (0, 1)), -- what they are measured against has changed
     described_at      INTEGER,                               -- when its end, host and topic were last asked for
     source            TEXT CHECK (source IN ('live', 'past_meetings', 'report', 'dashboard')),
     one_person        INTEGER NOT NULL DEFAULT 0 CHECK (one_person IN (0, 1)),      -- the Dashboard knows it as `pastOne`

@@ -358,7 +358,7 @@ SELECT l.meeting_id,
           JOIN meetings m ON m.meeting_id = f.meeting_id
          WHERE NOT EXISTS (SELECT 1 FROM instances i JOIN presences q ON q.instance_id = i.instance_id
                             WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id
-                              AND (i.start_at, i.instance_id) < (h.start_at, h.instance_id))) l;
+                              AND (i.start_at, i.uuid) < (h.start_at, h.uuid))) l;
 
 CREATE VIEW identity_conflicts AS
 SELECT p.person_id,

@@ -246,6 +246,50 @@ impl<'a> Row<'a> {
         digest.finish()
     }
 
+    /// A row that says nothing, to be filled from where rows are kept.
+    #[must_use]
+    pub fn empty() -> Self {
+        Row { values: [const { Value::Null }; Field::COUNT], extra: Vec::new(), stand_in: None }
+    }
+
+    /// Sets a column to what was kept of it.
+    pub fn restore(&mut self, field: Field, value: Value<'a>) {
+        self.values[field.index()] = value;
+    }
+
+    /// Sets what was kept beside the columns.
+    pub fn restore_extra(&mut self, extra: serde_json::Map<String, serde_json::Value>) {
+        self.extra = extra.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
+        self.extra.sort_by(|(left, _), (right, _)| left.cmp(right));
+    }
+
+    /// Sets the digest that was kept of it.
+    pub fn restore_stand_in(&mut self, stand_in: Option<i64>) {
+        self.stand_in = stand_in;
+    }
+
+    /// What is known after this row was sent for a session of which `before` was known: a blank never replaces a
+    /// known value.
+    #[must_use]
+    pub fn over(&self, before: &Row<'a>) -> Row<'a> {
+        let mut after = self.clone();
+        for field in Field::ALL {
+            if after.get(*field).is_null() {
+                after.values[field.index()] = before.get(*field).clone();
+            }
+        }
+        for (name, value) in &before.extra {
+            // What `extra` keeps of a column is the unread text of it: a newer value of the column replaces both.
+            let replaced = Field::named(name).is_some_and(|field| !self.get(field).is_null());
+            if !replaced && self.extra.iter().all(|(own, _)| own != name) {
+                after.extra.push((name.clone(), value.clone()));
+            }
+        }
+        after.extra.sort_by(|(left, _), (right, _)| left.cmp(right));
+        after.stand_in = self.stand_in.or(before.stand_in);
+        after
+    }
+
     /// The row with no ties to the page it came from.
     #[must_use]
     pub fn into_owned(self) -> Row<'static> {
@@ -333,8 +377,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Row<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
-                let mut row =
-                    Row { values: [const { Value::Null }; Field::COUNT], extra: Vec::new(), stand_in: None };
+                let mut row = Row::empty();
                 while let Some(name) = map.next_key::<Raw<'de>>()? {
                     match name {
                         Raw::Text(name) => row.set(name, map.next_value()?),

@@ -1,0 +1,109 @@
+//! What can go wrong with the file, in words that say what to do.
+
+use std::path::{Path, PathBuf};
+
+/// Why the database could not be read or written. Nothing of the transaction under way has been kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no file to read from.
+    #[error("there is no database at {}; `rollcall collect` makes one, or `--database` names another", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file cannot be made.
+    #[error("the database {} cannot be created: {source}; its directory must exist and be writable", path.display())]
+    Create {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The lock beside the file cannot be used.
+    #[error("the lock file {} cannot be used: {source}; the database's directory must be writable", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A newer rollcall has been here.
+    #[error("the database {} was made by a newer rollcall; install that version, or name another file", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The tables are those of an older rollcall, and this command only reads.
+    #[error("the database {} was made by an older rollcall; `rollcall collect` brings it up to date", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The tables could not be brought up to date.
+    #[error("the tables of {} cannot be brought up to date; nothing was changed", path.display())]
+    Migration {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Someone else is writing, and does not stop.
+    #[error("the database {} is locked by another program; close it there, and try again", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No room is left.
+    #[error("the disk that holds {} is full; make room, and run again: nothing was half written", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file or its directory cannot be written.
+    #[error("the database {} is read-only; make the file and its directory writable for this user", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be opened.
+    #[error("the database {} cannot be opened; the file must be readable, and its directory exist", path.display())]
+    CannotOpen {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is damaged, or is no database.
+    #[error("the file {} is damaged or is no SQLite database; move it aside, or restore a backup", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Anything else that the database says.
+    #[error("the database {} failed", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        source: sqlx::Error,
+    },
+}
+
+impl StoreError {
+    /// What an error of the database means for the file at `path`.
+    ///
+    /// Source of the numbers: SQLite's list of result codes; the lowest eight bits are the primary code.
+    pub(super) fn of(path: &Path, error: sqlx::Error) -> Self {
+        let path = path.to_owned();
+        let code = match &error {
+            sqlx::Error::Database(database) => database.code().and_then(|code| code.parse::<u32>().ok()),
+            _ => None,
+        };
+        match code.map(|code| code & 0xff) {
+            Some(5 | 6) => Self::Locked { path },
+            Some(8) => Self::ReadOnly { path },
+            Some(13) => Self::Full { path },
+            Some(14) => Self::CannotOpen { path },
+            Some(11 | 26) => Self::Corrupt { path },
+            _ => Self::Database { path, source: error },
+        }
+    }
+}

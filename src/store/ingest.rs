@@ -1,0 +1,582 @@
+//! One listing into the tables: sessions, people, counts, the fetch's log row and the instance's new state land
+//! together or not at all.
+
+use std::collections::{BTreeSet, HashSet};
+
+use sqlx::{FromRow, SqliteConnection};
+
+use super::identity::GuestScope;
+use super::people::{self, Peer, Place, Told};
+use super::queue::{Description, describe, save_progress, stitch};
+use super::reconcile::{Identity, Stay, reconcile};
+use super::rows::{self, KnownFacts, NewSession, json_list};
+use super::{Store, StoreError, presence};
+use crate::decode::{Digest, Reject, Row};
+use crate::model::{FetchOutcome, InstanceState, Source, Timestamp};
+use crate::plan::{self, Failure, Policy, Progress, Reading};
+
+/// All pages of one reading of one instance.
+#[derive(Debug)]
+pub struct Listing<'a> {
+    /// Where it comes from.
+    pub source: Source,
+    /// Whether the last page was reached.
+    pub ended: bool,
+    /// `total_records`, where it was given.
+    pub rows_reported: Option<i64>,
+    /// How many pages there were.
+    pub pages: u32,
+    /// The rows.
+    pub rows: Vec<Row<'a>>,
+    /// What is no row.
+    pub rejects: Vec<Reject>,
+}
+
+/// What the log keeps of a fetch beside its counts.
+#[derive(Clone, Debug)]
+pub struct FetchRecord {
+    /// The run that it belongs to.
+    pub run_id: i64,
+    /// The instance that was read.
+    pub instance_id: i64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When its last answer came.
+    pub finished_at: Timestamp,
+    /// Requests sent for it, retries included.
+    pub requests: u32,
+    /// Where it was read from, or where it was tried last.
+    pub source: Option<Source>,
+    /// The Dashboard knows it as a meeting of one person.
+    pub one_person: bool,
+    /// Its UUID is found by the other encoding.
+    pub other_encoding: bool,
+    /// Zoom's name for the last call, for its support.
+    pub tracking_id: Option<String>,
+    /// Zoom's error code, where it gave one.
+    pub error_code: Option<i64>,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+    /// What was learnt about the instance itself.
+    pub description: Option<Description>,
+}
+
+/// What became of the rows of a listing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows and rejects that came.
+    pub received: u64,
+    /// Rows of sessions not known before.
+    pub inserted: u64,
+    /// Rows that changed what was known.
+    pub updated: u64,
+    /// Rows that told nothing new.
+    pub unchanged: u64,
+    /// Stored rows that the listing no longer holds.
+    pub withdrawn: u64,
+    /// Elements that are no rows.
+    pub rejected: u64,
+    /// Rows that another one of the listing equals.
+    pub duplicate: u64,
+}
+
+/// How a listing ended in the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// What became of its rows.
+    pub counts: Counts,
+    /// How the fetch is logged.
+    pub outcome: FetchOutcome,
+    /// Where the instance stands now.
+    pub progress: Progress,
+}
+
+#[derive(FromRow)]
+struct InstanceRow {
+    meeting_id: i64,
+    guests: String,
+    source: Option<String>,
+    ended_at: Option<i64>,
+    last_leave_at: Option<i64>,
+    start_at: Option<i64>,
+}
+
+#[derive(FromRow)]
+struct StoredRow {
+    session_id: i64,
+    person_id: Option<i64>,
+    user_id: Option<String>,
+    join_at: Option<i64>,
+    status: Option<String>,
+    participant_uuid: Option<String>,
+    leave_at: Option<i64>,
+    stand_in: Option<i64>,
+    fingerprint: i64,
+    withdrawn_at: Option<i64>,
+}
+
+impl Store {
+    /// Stores a listing, and the log row of its fetch, in one transaction.
+    ///
+    /// Whatever stops it half-way leaves the database as it was.
+    pub async fn store_listing(
+        &self,
+        listing: &Listing<'_>,
+        record: &FetchRecord,
+        policy: &Policy,
+    ) -> Result<Stored, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut known = KnownFacts::default();
+        let stored = ingest(&mut transaction, listing, record, policy, &mut known).await;
+        let stored = stored.map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))?;
+        Ok(stored)
+    }
+
+    /// Logs a fetch that read nothing, and puts the instance where the failure leads.
+    pub async fn store_failure(
+        &self,
+        failure: &Failure,
+        record: &FetchRecord,
+    ) -> Result<Progress, StoreError> {
+        let mut transaction = self.begin().await?;
+        let progress = fail(&mut transaction, failure, record).await.map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))?;
+        Ok(progress)
+    }
+}
+
+async fn fail(
+    connection: &mut SqliteConnection,
+    failure: &Failure,
+    record: &FetchRecord,
+) -> Result<Progress, sqlx::Error> {
+    if let Some(description) = &record.description {
+        describe(connection, record.instance_id, description, record.finished_at).await?;
+    }
+    let before = super::queue::load_progress(connection, record.instance_id).await?;
+    let after = plan::after_failure(&before, failure, record.finished_at);
+    save_progress(connection, record.instance_id, &after).await?;
+    log_fetch(connection, record, None, Counts::default(), FetchOutcome::Failed).await?;
+    Ok(after)
+}
+
+async fn ingest(
+    connection: &mut SqliteConnection,
+    listing: &Listing<'_>,
+    record: &FetchRecord,
+    policy: &Policy,
+    known: &mut KnownFacts,
+) -> Result<Stored, sqlx::Error> {
+    let instance_id = record.instance_id;
+    if let Some(description) = &record.description {
+        describe(connection, instance_id, description, record.finished_at).await?;
+    }
+    let instance: InstanceRow = sqlx::query_as(
+        "SELECT i.meeting_id, m.guests, i.source, i.ended_at, i.last_leave_at, i.start_at \
+           FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id WHERE i.instance_id = ?",
+    )
+    .bind(instance_id)
+    .fetch_one(&mut *connection)
+    .await?;
+    let before = super::queue::load_progress(connection, instance_id).await?;
+    let received = listing.rows.len() as u64 + listing.rejects.len() as u64;
+    let complete = listing.ended && received >= plausible(listing.rows_reported);
+
+    let (unique, duplicate) = distinct(&listing.rows);
+    let digest = digest_of(&unique, &listing.rejects);
+    let mut counts =
+        Counts { received, duplicate, rejected: listing.rejects.len() as u64, ..Counts::default() };
+    let stored_source = instance.source.as_deref().and_then(Source::from_text);
+    let mut change = Change::default();
+    let counts_now = takes_over(stored_source, listing.source, complete);
+    if counts_now {
+        let replaces = stored_source.is_some_and(|stored| stored != listing.source);
+        let guests = GuestScope::of(&instance.guests);
+        let shared = shared_identifiers(connection).await?;
+        let place = Place { instance_id, meeting_id: instance.meeting_id, guests, shared: &shared };
+        let withdraws = complete && listing.source != Source::Live;
+        let guard = Guard { withdraws, replaces, before: &before, now: record.finished_at };
+        change = apply(connection, &place, &unique, &guard, known).await?;
+        (counts.inserted, counts.updated, counts.withdrawn) =
+            (change.inserted, change.updated, change.withdrawn);
+    }
+    counts.unchanged = unique.len() as u64 - counts.inserted - counts.updated;
+    log_rejects(connection, record, &listing.rejects).await?;
+
+    let ended_at =
+        instance.ended_at.or(change.last_leave_at).or(instance.last_leave_at).or(instance.start_at);
+    let reading = Reading {
+        at: record.finished_at,
+        ended_at: ended_at.map(Timestamp::from_millis),
+        live: listing.source == Source::Live,
+        complete,
+        changed: counts.inserted + counts.updated + counts.withdrawn > 0,
+        digest,
+        suspect: change.suspect,
+        shifted: duplicate > 0 && listing.pages > 1,
+    };
+    let mut progress = plan::after_reading(&before, &reading, policy);
+    if listing.source == Source::Live && stored_source.is_some_and(|stored| stored > Source::Live) {
+        // A past listing has come in between, and that is the authority.
+        progress = before;
+    }
+    save_progress(connection, instance_id, &progress).await?;
+    save_reading(connection, record, listing, counts_now).await?;
+    finish(connection, instance_id, &change, progress.state == InstanceState::Live).await?;
+    let outcome = match (complete, change.suspect) {
+        (false, _) => FetchOutcome::Incomplete,
+        (true, Some(_)) => FetchOutcome::Suspect,
+        (true, None) => FetchOutcome::Ok,
+    };
+    log_fetch(connection, record, Some(listing), counts, outcome).await?;
+    Ok(Stored { counts, outcome, progress })
+}
+
+/// Whether the rows of a listing may count beside, or instead of, those that are stored.
+///
+/// The sessions that count come from one source. Only a complete listing of a richer one replaces a poorer one's;
+/// what was read of a meeting that was still on yields to any listing of past ones.
+fn takes_over(stored: Option<Source>, listed: Source, complete: bool) -> bool {
+    match stored {
+        None | Some(Source::Live) => true,
+        Some(stored) => stored == listed || (listed > stored && complete),
+    }
+}
+
+/// Rows that must have come for the listing to be complete; a number that cannot be right asks for none.
+fn plausible(rows_reported: Option<i64>) -> u64 {
+    rows_reported
+        .and_then(|reported| u64::try_from(reported).ok())
+        .filter(|reported| *reported <= 1_000_000)
+        .unwrap_or(0)
+}
+
+/// The rows without those that another one equals in every field, and how many those were.
+fn distinct<'r, 'a>(rows: &'r [Row<'a>]) -> (Vec<(&'r Row<'a>, Identity)>, u64) {
+    let mut seen = HashSet::with_capacity(rows.len());
+    let mut unique = Vec::with_capacity(rows.len());
+    for row in rows {
+        let identity = Identity::of(row);
+        if seen.insert((identity.fingerprint, identity.stand_in)) {
+            unique.push((row, identity));
+        }
+    }
+    let duplicate = (rows.len() - unique.len()) as u64;
+    (unique, duplicate)
+}
+
+/// A digest of a listing's content, whatever the order of its rows.
+fn digest_of(rows: &[(&Row<'_>, Identity)], rejects: &[Reject]) -> i64 {
+    let mut parts: Vec<i64> = rows.iter().map(|(_, identity)| identity.fingerprint).collect();
+    parts.extend(rejects.iter().map(reject_digest));
+    parts.sort_unstable();
+    let mut digest = Digest::new();
+    parts.into_iter().for_each(|part| digest.number(part));
+    digest.finish()
+}
+
+fn reject_digest(reject: &Reject) -> i64 {
+    let mut digest = Digest::new();
+    digest.text(&reject.content);
+    digest.finish()
+}
+
+/// What decides about withdrawing.
+struct Guard<'a> {
+    /// The listing is complete, and one of past instances.
+    withdraws: bool,
+    /// It comes from another source than what is stored.
+    replaces: bool,
+    before: &'a Progress,
+    now: Timestamp,
+}
+
+impl Guard<'_> {
+    /// A listing that would withdraw more than ten rows and more than a fifth must be confirmed by another one.
+    ///
+    /// Another source may name its rows differently; what it withdraws is credible where it brings as many.
+    fn doubts(&self, withdrawn: usize, stored: usize, listed: usize) -> bool {
+        withdrawn > 10 && withdrawn * 5 > stored && !(self.replaces && listed * 5 >= stored * 4)
+    }
+}
+
+#[derive(Default)]
+struct Change {
+    inserted: u64,
+    updated: u64,
+    withdrawn: u64,
+    suspect: Option<i64>,
+    last_leave_at: Option<i64>,
+    /// Instances in which someone's sessions changed hands.
+    instance_ids: BTreeSet<i64>,
+    gone: Vec<i64>,
+}
+
+impl Change {
+    fn is_none(&self) -> bool {
+        self.inserted + self.updated + self.withdrawn == 0 && self.instance_ids.is_empty()
+    }
+}
+
+async fn apply(
+    connection: &mut SqliteConnection,
+    place: &Place<'_>,
+    listed: &[(&Row<'_>, Identity)],
+    guard: &Guard<'_>,
+    known: &mut KnownFacts,
+) -> Result<Change, sqlx::Error> {
+    let stored = stored_rows(connection, place.instance_id).await?;
+    let old: Vec<Identity> = stored.iter().map(identity_of).collect();
+    let new: Vec<Identity> = listed.iter().map(|(_, identity)| identity.clone()).collect();
+    let matches = reconcile(&old, &new);
+
+    let mut change = Change::default();
+    // Whose sessions have to be looked at anew: of people, and of sessions that belong to nobody.
+    let mut people_to_rework: BTreeSet<i64> = BTreeSet::new();
+    let mut sessions_to_rework: Vec<i64> = Vec::new();
+
+    let differing: Vec<(usize, usize)> = matches
+        .iter()
+        .enumerate()
+        .filter_map(|(new_at, old_at)| old_at.map(|old_at| (new_at, old_at)))
+        .filter(|(new_at, old_at)| {
+            new[*new_at].fingerprint != old[*old_at].fingerprint || old[*old_at].withdrawn
+        })
+        .collect();
+    let ids: Vec<i64> = differing.iter().map(|(_, old_at)| stored[*old_at].session_id).collect();
+    let mut loaded = rows::load_sessions(connection, &ids).await?;
+    let mut merged: Vec<(usize, Row<'_>, i64)> = Vec::new();
+    for (new_at, old_at) in differing {
+        let session_id = stored[old_at].session_id;
+        let Some(before) = loaded.remove(&session_id) else { continue };
+        let after = listed[new_at].0.over(&before);
+        let returned = old[old_at].withdrawn;
+        if after != before || returned {
+            change.updated += 1;
+        }
+        if Told::by(&after) != Told::by(&before) || returned {
+            people_to_rework.extend(stored[old_at].person_id);
+            sessions_to_rework.push(session_id);
+        }
+        merged.push((old_at, after, new[new_at].fingerprint));
+    }
+    rows::insert_shared(connection, &merged.iter().map(|(_, row, _)| row).collect::<Vec<_>>(), known).await?;
+    for (old_at, row, fingerprint) in &merged {
+        rows::update_session(connection, stored[*old_at].session_id, row, *fingerprint).await?;
+    }
+
+    withdraw(connection, &stored, &matches, listed.len(), guard, &mut change, &mut people_to_rework).await?;
+
+    let fresh: Vec<&Row<'_>> =
+        matches.iter().zip(listed).filter(|(old_at, _)| old_at.is_none()).map(|(_, (row, _))| *row).collect();
+    change.inserted = fresh.len() as u64;
+    rows::insert_shared(connection, &fresh, known).await?;
+    let peers: Vec<Peer<'_>> = stored
+        .iter()
+        .filter_map(|row| {
+            Some(Peer { participant_uuid: row.participant_uuid.as_deref()?, person_id: row.person_id? })
+        })
+        .collect();
+    let undisturbed = people_to_rework.is_empty() && sessions_to_rework.is_empty();
+    let assigned = if undisturbed { people::assign(connection, place, &fresh, &peers).await? } else { None };
+    let first_id = people::next_session_id(connection).await?;
+    let sessions: Vec<NewSession<'_, '_>> = fresh
+        .iter()
+        .zip(first_id..)
+        .enumerate()
+        .map(|(at, (row, session_id))| NewSession {
+            session_id,
+            person_id: assigned.as_ref().map(|people| people[at]),
+            row,
+        })
+        .collect();
+    rows::insert_sessions(connection, place.instance_id, &sessions).await?;
+    if assigned.is_none() {
+        sessions_to_rework.extend(sessions.iter().map(|session| session.session_id));
+        let reworked =
+            people::rework(connection, place.shared, &people_to_rework, &sessions_to_rework).await?;
+        change.instance_ids = reworked.instance_ids;
+        change.gone = reworked.gone;
+    }
+    change.last_leave_at = listed.iter().filter_map(|(_, identity)| identity.leave_at).max();
+    Ok(change)
+}
+
+async fn withdraw(
+    connection: &mut SqliteConnection,
+    stored: &[StoredRow],
+    matches: &[Option<usize>],
+    listed: usize,
+    guard: &Guard<'_>,
+    change: &mut Change,
+    people_to_rework: &mut BTreeSet<i64>,
+) -> Result<(), sqlx::Error> {
+    if !guard.withdraws {
+        return Ok(());
+    }
+    let matched: HashSet<usize> = matches.iter().flatten().copied().collect();
+    let counting = stored.iter().filter(|row| row.withdrawn_at.is_none()).count();
+    let missing: Vec<&StoredRow> = stored
+        .iter()
+        .enumerate()
+        .filter(|(at, row)| row.withdrawn_at.is_none() && !matched.contains(at))
+        .map(|(_, row)| row)
+        .collect();
+    if guard.doubts(missing.len(), counting, listed) {
+        let mut digest = Digest::new();
+        missing.iter().for_each(|row| digest.number(row.session_id));
+        let digest = digest.finish();
+        if !guard.before.confirms(digest, guard.now) {
+            change.suspect = Some(digest);
+            return Ok(());
+        }
+    }
+    people_to_rework.extend(missing.iter().filter_map(|row| row.person_id));
+    change.withdrawn = missing.len() as u64;
+    let ids: Vec<i64> = missing.iter().map(|row| row.session_id).collect();
+    sqlx::query(
+        "UPDATE sessions SET withdrawn_at = ?, person_id = NULL WHERE session_id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(guard.now.millis())
+    .bind(json_list(&ids))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What follows from a change: who was there, which instances are one sitting, who is nobody any more.
+async fn finish(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+    change: &Change,
+    live: bool,
+) -> Result<(), sqlx::Error> {
+    let mut instance_ids: BTreeSet<i64> = change.instance_ids.clone();
+    let described: bool = sqlx::query_scalar("SELECT presences_stale FROM instances WHERE instance_id = ?")
+        .bind(instance_id)
+        .fetch_one(&mut *connection)
+        .await?;
+    if live || described || !change.is_none() {
+        instance_ids.insert(instance_id);
+    }
+    let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
+    presence::refresh(connection, &instance_ids).await?;
+    if !instance_ids.is_empty() {
+        stitch(connection, instance_id).await?;
+    }
+    people::remove(connection, &change.gone).await
+}
+
+async fn stored_rows(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+) -> Result<Vec<StoredRow>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT session_id, person_id, user_id, join_at, status, participant_uuid, leave_at, stand_in, fingerprint, withdrawn_at \
+           FROM sessions WHERE instance_id = ? ORDER BY session_id",
+    )
+    .bind(instance_id)
+    .fetch_all(connection)
+    .await
+}
+
+fn identity_of(row: &StoredRow) -> Identity {
+    Identity {
+        user_id: row.user_id.clone(),
+        join_at: row.join_at,
+        stand_in: row.stand_in,
+        stay: Stay::of(row.status.as_deref()),
+        participant_uuid: row.participant_uuid.clone(),
+        leave_at: row.leave_at,
+        fingerprint: row.fingerprint,
+        withdrawn: row.withdrawn_at.is_some(),
+    }
+}
+
+async fn shared_identifiers(connection: &mut SqliteConnection) -> Result<HashSet<String>, sqlx::Error> {
+    let shared: Vec<String> =
+        sqlx::query_scalar("SELECT value FROM shared_identifiers").fetch_all(connection).await?;
+    Ok(shared.into_iter().collect())
+}
+
+async fn save_reading(
+    connection: &mut SqliteConnection,
+    record: &FetchRecord,
+    listing: &Listing<'_>,
+    counts_now: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE instances SET read_at = ?, rows_reported = iif(?5, ?2, rows_reported), source = iif(?5, ?3, source), \
+                one_person = ?4, other_encoding = ?6 \
+          WHERE instance_id = ?7",
+    )
+    .bind(record.finished_at.millis())
+    .bind(listing.rows_reported)
+    .bind(listing.source.as_str())
+    .bind(record.one_person)
+    .bind(counts_now)
+    .bind(record.other_encoding)
+    .bind(record.instance_id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn log_rejects(
+    connection: &mut SqliteConnection,
+    record: &FetchRecord,
+    rejects: &[Reject],
+) -> Result<(), sqlx::Error> {
+    for reject in rejects {
+        sqlx::query(
+            "INSERT OR IGNORE INTO reject_log (run_id, instance_id, digest, reason, content) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(record.run_id)
+        .bind(record.instance_id)
+        .bind(reject_digest(reject))
+        .bind(&reject.reason)
+        .bind(&reject.content)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn log_fetch(
+    connection: &mut SqliteConnection,
+    record: &FetchRecord,
+    listing: Option<&Listing<'_>>,
+    counts: Counts,
+    outcome: FetchOutcome,
+) -> Result<(), sqlx::Error> {
+    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    sqlx::query(
+        "INSERT INTO fetch_log (run_id, instance_id, started_at, finished_at, source, pages, requests, rows_reported, \
+             rows_received, rows_inserted, rows_updated, rows_unchanged, rows_withdrawn, rows_rejected, rows_duplicate, \
+             outcome, error_code, error, tracking_id) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(record.run_id)
+    .bind(record.instance_id)
+    .bind(record.started_at.millis())
+    .bind(record.finished_at.millis())
+    .bind(listing.map(|listing| listing.source).or(record.source).map(Source::as_str))
+    .bind(listing.map_or(0, |listing| i64::from(listing.pages)))
+    .bind(i64::from(record.requests))
+    .bind(listing.and_then(|listing| listing.rows_reported))
+    .bind(signed(counts.received))
+    .bind(signed(counts.inserted))
+    .bind(signed(counts.updated))
+    .bind(signed(counts.unchanged))
+    .bind(signed(counts.withdrawn))
+    .bind(signed(counts.rejected))
+    .bind(signed(counts.duplicate))
+    .bind(outcome.as_str())
+    .bind(record.error_code)
+    .bind(&record.error)
+    .bind(&record.tracking_id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

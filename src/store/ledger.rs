@@ -1,0 +1,139 @@
+//! The quota: requests a day and label, reserved before they are sent, shared by every process on the file.
+
+use super::{Store, StoreError};
+use crate::model::{RateLabel, Timestamp};
+
+/// What may be sent on one day under a set of labels that share a daily pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The labels that share it.
+    pub labels: Vec<RateLabel>,
+    /// Requests a day; none: no limit.
+    pub requests: Option<u64>,
+}
+
+/// What the ledger answers to a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// So many requests may be sent; at least one.
+    Granted(u32),
+    /// The day's budget is used up until then.
+    Exhausted(Timestamp),
+    /// Zoom asked to leave the label alone until then.
+    Paused(Timestamp),
+}
+
+impl Store {
+    /// Claims up to `want` requests of a label for the UTC day of `now`.
+    pub async fn claim(
+        &self,
+        label: RateLabel,
+        want: u32,
+        budget: &Budget,
+        now: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        let mut transaction = self.begin().await?;
+        let claim = async {
+            let until: Option<i64> = sqlx::query_scalar("SELECT until_at FROM quota_pauses WHERE label = ? AND until_at > ?")
+                .bind(label.as_str())
+                .bind(now.millis())
+                .fetch_optional(&mut *transaction)
+                .await?;
+            if let Some(until) = until {
+                return Ok(Claim::Paused(Timestamp::from_millis(until)));
+            }
+            let day = day(now);
+            let labels: Vec<&str> = budget.labels.iter().map(|label| label.as_str()).collect();
+            let used: i64 = sqlx::query_scalar(
+                "SELECT coalesce(sum(requests), 0) FROM quota_ledger WHERE day = ? AND label IN (SELECT value FROM json_each(?))",
+            )
+            .bind(&day)
+            .bind(serde_json::Value::from(labels).to_string())
+            .fetch_one(&mut *transaction)
+            .await?;
+            let left = budget.requests.map_or(u64::MAX, |requests| requests.saturating_sub(u64::try_from(used).unwrap_or(0)));
+            let granted = u32::try_from(left.min(u64::from(want))).unwrap_or(want);
+            let limit = budget.requests.map(|requests| i64::try_from(requests).unwrap_or(i64::MAX));
+            book(&mut transaction, &day, label, i64::from(granted), 0, limit).await?;
+            Ok(if granted == 0 { Claim::Exhausted(next_day(now)) } else { Claim::Granted(granted) })
+        }
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))?;
+        Ok(claim)
+    }
+
+    /// Gives back requests that were claimed and not sent.
+    pub async fn release(&self, label: RateLabel, unused: u32, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE quota_ledger SET requests = max(requests - ?, 0) WHERE day = ? AND label = ?")
+            .bind(i64::from(unused))
+            .bind(day(now))
+            .bind(label.as_str())
+            .execute(&self.pool)
+            .await
+            .map_err(|error| self.error(error))?;
+        Ok(())
+    }
+
+    /// Notes that Zoom throttled a label; where it asked to wait, every process on the file does, over restarts.
+    pub async fn throttled(
+        &self,
+        label: RateLabel,
+        until: Option<Timestamp>,
+        daily: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        async {
+            book(&mut transaction, &day(now), label, 0, 1, None).await?;
+            if let Some(until) = until {
+                sqlx::query(
+                    "INSERT INTO quota_pauses (label, until_at, daily) VALUES (?, ?, ?) \
+                     ON CONFLICT (label) DO UPDATE SET until_at = max(until_at, excluded.until_at), daily = excluded.daily",
+                )
+                .bind(label.as_str())
+                .bind(until.millis())
+                .bind(daily)
+                .execute(&mut *transaction)
+                .await?;
+            }
+            Ok(())
+        }
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))
+    }
+}
+
+async fn book(
+    connection: &mut sqlx::SqliteConnection,
+    day: &str,
+    label: RateLabel,
+    requests: i64,
+    throttled: i64,
+    budget: Option<i64>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO quota_ledger (day, label, requests, throttled, budget) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT (day, label) DO UPDATE SET requests = requests + excluded.requests, \
+             throttled = throttled + excluded.throttled, budget = coalesce(excluded.budget, budget)",
+    )
+    .bind(day)
+    .bind(label.as_str())
+    .bind(requests)
+    .bind(throttled)
+    .bind(budget)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The UTC day, by which Zoom counts.
+fn day(now: Timestamp) -> String {
+    now.utc().format("%Y-%m-%d").to_string()
+}
+
+fn next_day(now: Timestamp) -> Timestamp {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    Timestamp::from_millis((now.millis().div_euclid(DAY_MS) + 1) * DAY_MS)
+}

@@ -1,0 +1,175 @@
+//! The database: the only SQL of the program.
+//!
+//! It knows nothing of Zoom's API: it takes decoded rows and plain values, and it decides with pure functions what
+//! becomes of them.
+
+mod error;
+mod identity;
+mod ingest;
+mod ledger;
+mod lock;
+mod people;
+mod presence;
+mod queue;
+mod reconcile;
+mod rows;
+mod run_log;
+mod settings;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+pub use self::error::StoreError;
+pub use self::ingest::{Counts, FetchRecord, Listing, Stored};
+pub use self::ledger::{Budget, Claim};
+pub use self::lock::RunLock;
+pub use self::people::normalized;
+pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};
+pub use self::run_log::{RunEnd, RunTotals};
+pub use self::settings::{MeetingSettings, PlannedTime, Settings};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// An open database; its clones share one connection, so its writes come one after the other.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the database at `path` for writing, creates it where it is missing, and brings its tables up to date.
+    ///
+    /// A new file can be read by its owner only. The caller holds the [`RunLock`] of the path, so that no two
+    /// processes change the tables at once.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        create_private(path)?;
+        let store = Self::connect(path, options(path).create_if_missing(true)).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens the database at `path` to read from it; what is missing stays missing.
+    pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Missing { path: path.to_owned() });
+        }
+        let store = Self::connect(path, options(path).pragma("query_only", "on")).await?;
+        let applied = store.applied_migrations().await?;
+        let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+        if applied.iter().any(|version| !known.contains(version)) {
+            return Err(StoreError::Newer { path: path.to_owned() });
+        }
+        if applied.len() < known.len() {
+            return Err(StoreError::Older { path: path.to_owned() });
+        }
+        Ok(store)
+    }
+
+    /// The path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The connection for the reports' own queries.
+    #[must_use]
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Writes what is still in the write-ahead log into the file, and closes it.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+
+    async fn connect(path: &Path, options: SqliteConnectOptions) -> Result<Self, StoreError> {
+        let store = |error| StoreError::of(path, error);
+        // One connection: every write is behind the other, which SQLite would enforce anyhow.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(Duration::from_secs(24 * 60 * 60))
+            .connect_with(options)
+            .await
+            .map_err(store)?;
+        Ok(Self { pool, path: path.to_owned() })
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        match MIGRATIONS.run(&self.pool).await {
+            Ok(()) => Ok(()),
+            Err(MigrateError::VersionMissing(_)) => Err(StoreError::Newer { path: self.path.clone() }),
+            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+                Err(self.error(error))
+            }
+            Err(error) => Err(StoreError::Migration { path: self.path.clone(), source: Box::new(error) }),
+        }
+    }
+
+    async fn applied_migrations(&self) -> Result<Vec<i64>, StoreError> {
+        let has_table: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+                .fetch_one(&self.pool)
+                .await
+                .map_err(|error| self.error(error))?;
+        if has_table == 0 {
+            return Ok(Vec::new());
+        }
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
+    }
+
+    /// A write transaction. A deferred one would fail at once where a reader turns writer.
+    async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
+        self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: sqlx::Error) -> StoreError {
+        StoreError::of(&self.path, error)
+    }
+}
+
+/// How every connection is set up, and why.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        // Readers go on while a run writes, and a crash leaves the file whole.
+        .journal_mode(SqliteJournalMode::Wal)
+        // With a write-ahead log a power cut can cost the last transactions, never the file; the queue is in the
+        // file, so what was lost is read again.
+        .synchronous(SqliteSynchronous::Normal)
+        .foreign_keys(true)
+        // Someone's `sqlite3` may hold the file for a moment.
+        .busy_timeout(Duration::from_secs(10))
+        // Pages of a large file are read in place instead of copied into a cache of our own.
+        .pragma("cache_size", "-8192")
+        .pragma("temp_store", "memory")
+        .statement_cache_capacity(200)
+        .disable_statement_logging()
+}
+
+#[cfg(unix)]
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match created {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(StoreError::Create { path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(not(unix))]
+fn create_private(_path: &Path) -> Result<(), StoreError> {
+    Ok(())
+}

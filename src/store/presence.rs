@@ -1,0 +1,84 @@
+//! The table of who was in which instance, worked out from the sessions by SQL alone.
+
+use sqlx::SqliteConnection;
+
+/// Works out anew who was in these instances, from the sessions that are not withdrawn.
+///
+/// The statement is the contract's "Attendance": the union of a person's stays, clipped to what the instance is
+/// measured against; the waiting room apart; a gap of ten seconds or less joins two stays.
+pub(super) async fn refresh(
+    connection: &mut SqliteConnection,
+    instance_ids: &[i64],
+) -> Result<(), sqlx::Error> {
+    for instance_id in instance_ids {
+        sqlx::query(LAST_LEAVE).bind(instance_id).execute(&mut *connection).await?;
+        sqlx::query("DELETE FROM presences WHERE instance_id = ?")
+            .bind(instance_id)
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query(PRESENCES).bind(instance_id).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The latest leave of a session that counts stands in for the end that Zoom does not tell.
+const LAST_LEAVE: &str = "
+UPDATE instances
+   SET last_leave_at = CASE WHEN state <> 'live' THEN (SELECT max(max(leave_at, coalesce(join_at, leave_at))) FROM sessions
+                         WHERE instance_id = ?1 AND withdrawn_at IS NULL AND NOT waiting) END,
+       presences_stale = 0
+ WHERE instance_id = ?1";
+
+// Names and emails are the last ones told: the greatest of (join, session, text), less its first 32 letters.
+const PRESENCES: &str = "
+INSERT INTO presences (instance_id, person_id, name, email, evidence, is_host, heads,
+                       first_join_at, last_leave_at, still_in, joins, present_ms, waiting_ms)
+WITH instance AS (
+    SELECT instance_id,
+           state = 'live' AS is_live,
+           open_end_at,
+           CASE WHEN coalesce(planned_to, end_at) > coalesce(planned_from, start_at)
+                THEN coalesce(planned_from, start_at) ELSE -9000000000000000 END AS clip_from,
+           CASE WHEN coalesce(planned_to, end_at) > coalesce(planned_from, start_at)
+                THEN coalesce(planned_to, end_at) ELSE 9000000000000000 END AS clip_to
+      FROM instances
+     WHERE instance_id = ?1
+), stays AS (
+    SELECT s.session_id, s.person_id, s.user_name, s.email, s.role, s.in_room_participants, s.leave_at,
+           NOT s.waiting AS counted,
+           s.join_at AS b,
+           max(s.join_at, coalesce(s.leave_at, i.open_end_at, s.join_at)) AS e,
+           CASE WHEN s.email IS NOT NULL AND lower(s.email) NOT IN (SELECT value FROM shared_identifiers) THEN 1
+                WHEN coalesce(s.participant_user_id, s.zoom_id) IS NOT NULL
+                     AND lower(coalesce(s.participant_user_id, s.zoom_id)) NOT IN (SELECT value FROM shared_identifiers) THEN 2
+                WHEN s.registrant_id IS NOT NULL THEN 3
+                WHEN s.participant_uuid IS NOT NULL THEN 4
+                WHEN s.user_name IS NOT NULL THEN 5
+                ELSE 6 END AS evidence,
+           i.is_live, i.clip_from, i.clip_to
+      FROM instance i
+      JOIN sessions s ON s.instance_id = i.instance_id
+     WHERE s.withdrawn_at IS NULL AND s.person_id IS NOT NULL
+), ordered AS (
+    SELECT *,
+           max(CASE WHEN counted THEN e END) OVER before AS reached,
+           max(e) OVER before AS reached_any
+      FROM stays
+    WINDOW before AS (PARTITION BY person_id ORDER BY b, e, session_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+)
+SELECT ?1,
+       person_id,
+       substr(max(CASE WHEN user_name IS NOT NULL THEN printf('%016d%016d', coalesce(b, 0), session_id) || user_name END), 33),
+       substr(max(CASE WHEN email IS NOT NULL THEN printf('%016d%016d', coalesce(b, 0), session_id) || email END), 33),
+       min(evidence),
+       max(coalesce(role = 'host', 0)),
+       max(1, coalesce(max(in_room_participants), 1)),
+       min(CASE WHEN counted THEN b END),
+       max(CASE WHEN counted THEN coalesce(e, leave_at) END),
+       max(is_live AND counted AND leave_at IS NULL),
+       max(sum(counted AND b IS NOT NULL AND (reached IS NULL OR b > reached + 10000)), max(counted)),
+       coalesce(sum(CASE WHEN counted THEN max(0, min(e, clip_to) - max(b, clip_from, coalesce(reached, b))) END), 0),
+       coalesce(sum(max(0, e - max(b, coalesce(reached_any, b)))), 0)
+           - coalesce(sum(CASE WHEN counted THEN max(0, e - max(b, coalesce(reached, b))) END), 0)
+  FROM ordered
+ GROUP BY person_id";

@@ -1,0 +1,104 @@
+//! The log of runs.
+
+use super::{Store, StoreError};
+use crate::model::{RunOutcome, Timestamp, Trigger};
+
+/// How a run ended, for its row in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunTotals {
+    /// Every listed meeting told its instances.
+    pub discovered_all: bool,
+    /// Instances not known before.
+    pub instances_found: u64,
+    /// Instances that were to be read.
+    pub instances_due: u64,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Of those, the ones that repeated another.
+    pub retries: u64,
+    /// Answers that asked to slow down.
+    pub throttled: u64,
+}
+
+/// The last word about a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEnd {
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// Why, where it did not end well.
+    pub error: Option<String>,
+}
+
+impl Store {
+    /// Begins a run, and marks as interrupted any that a crash left without an end. The caller holds the run lock.
+    pub async fn begin_run(
+        &self,
+        trigger: Trigger,
+        slot_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let run_id = async {
+            sqlx::query(
+                "UPDATE run_log SET outcome = 'interrupted', error = 'the program was killed or crashed', \
+                        finished_at = coalesce((SELECT max(finished_at) FROM fetch_log f WHERE f.run_id = run_log.run_id), started_at) \
+                  WHERE outcome = 'running'",
+            )
+            .execute(&mut *transaction)
+            .await?;
+            sqlx::query_scalar(
+                "INSERT INTO run_log (trigger, slot_at, started_at, outcome) VALUES (?, ?, ?, 'running') RETURNING run_id",
+            )
+            .bind(trigger.as_str())
+            .bind(slot_at.map(Timestamp::millis))
+            .bind(now.millis())
+            .fetch_one(&mut *transaction)
+            .await
+        }
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))?;
+        Ok(run_id)
+    }
+
+    /// Ends a run.
+    pub async fn end_run(
+        &self,
+        run_id: i64,
+        totals: &RunTotals,
+        end: &RunEnd,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        sqlx::query(
+            "UPDATE run_log SET finished_at = ?, outcome = ?, error = ?, discovered_all = ?, instances_found = ?, \
+                    instances_due = ?, requests = ?, retries = ?, throttled = ? \
+              WHERE run_id = ?",
+        )
+        .bind(now.millis())
+        .bind(end.outcome.as_str())
+        .bind(&end.error)
+        .bind(totals.discovered_all)
+        .bind(signed(totals.instances_found))
+        .bind(signed(totals.instances_due))
+        .bind(signed(totals.requests))
+        .bind(signed(totals.retries))
+        .bind(signed(totals.throttled))
+        .bind(run_id)
+        .execute(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(())
+    }
+
+    /// When the last run began whose discovery reached every listed meeting.
+    pub async fn last_complete_discovery(&self) -> Result<Option<Timestamp>, StoreError> {
+        let at: Option<i64> = sqlx::query_scalar(
+            "SELECT max(started_at) FROM run_log WHERE discovered_all AND trigger IN ('scheduled', 'catch_up', 'manual', 'demo')",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(at.map(Timestamp::from_millis))
+    }
+}

@@ -1,0 +1,259 @@
+//! What the views and the identity of people need of the config, copied into the database by every run.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
+
+use super::people::normalized;
+use super::{Store, StoreError, people, presence, queue};
+use crate::model::MeetingId;
+
+/// The settings of all meetings, and of each that the config lists.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The zone of local dates, local times and planned times.
+    pub timezone: Tz,
+    /// From this percentage on someone was present.
+    pub present_percent: f64,
+    /// Joining later than this after the start is late.
+    pub late_after: Duration,
+    /// Instances of one meeting closer than this are one sitting.
+    pub stitch_gap: Duration,
+    /// A sitting shorter than this makes nobody absent.
+    pub counts_from: Duration,
+    /// Emails and Zoom user ids that many people use.
+    pub shared: Vec<String>,
+    /// The listed meetings.
+    pub meetings: Vec<MeetingSettings>,
+}
+
+/// What the config says of one meeting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeetingSettings {
+    /// Its number.
+    pub meeting_id: MeetingId,
+    /// What its admin calls it.
+    pub label: Option<String>,
+    /// A personal meeting room: unrelated instances under one number, never stitched.
+    pub personal: bool,
+    /// Guests are one person an instance, not a meeting.
+    pub guests_per_instance: bool,
+    /// Instead of the general percentage.
+    pub present_percent: Option<f64>,
+    /// Instead of the general delay.
+    pub late_after: Option<Duration>,
+    /// When it is planned to be held.
+    pub planned: Vec<PlannedTime>,
+}
+
+/// A time of the week at which a meeting is planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedTime {
+    /// Days of the week, 0 for Monday.
+    pub days: Vec<u32>,
+    /// Hour of its start.
+    pub hour: u32,
+    /// Minute of its start.
+    pub minute: u32,
+    /// Its length.
+    pub minutes: u32,
+}
+
+impl Store {
+    /// Copies the settings into the database, and works out anew whatever rests on one that changed.
+    pub async fn apply_settings(&self, settings: &Settings) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        apply(&mut transaction, settings).await.map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))
+    }
+}
+
+async fn apply(connection: &mut SqliteConnection, settings: &Settings) -> Result<(), sqlx::Error> {
+    let zone_changed = set(connection, "timezone", settings.timezone.name()).await?;
+    sqlx::query("INSERT INTO settings (name, value) VALUES ('present_percent', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+        .bind(settings.present_percent)
+        .execute(&mut *connection)
+        .await?;
+    set_millis(connection, "late_after_ms", settings.late_after).await?;
+    set_millis(connection, "counts_from_ms", settings.counts_from).await?;
+    let gap_changed = set_millis(connection, "stitch_gap_ms", settings.stitch_gap).await?;
+
+    let (plans_changed, guests_changed) = apply_meetings(connection, settings).await?;
+    let shared_changed = apply_shared(connection, settings).await?;
+    if shared_changed || !guests_changed.is_empty() {
+        rework_people(connection, shared_changed, &guests_changed).await?;
+    }
+    if zone_changed || !plans_changed.is_empty() {
+        let instances: Vec<i64> = sqlx::query_scalar(
+            "SELECT instance_id FROM instances WHERE ?1 OR meeting_id IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(zone_changed)
+        .bind(super::rows::json_list(&plans_changed))
+        .fetch_all(&mut *connection)
+        .await?;
+        for instance_id in instances {
+            queue::place(connection, instance_id, settings.timezone).await?;
+        }
+    }
+    let stale: Vec<i64> =
+        sqlx::query_scalar("SELECT instance_id FROM instances WHERE presences_stale AND source IS NOT NULL")
+            .fetch_all(&mut *connection)
+            .await?;
+    presence::refresh(connection, &stale).await?;
+    if gap_changed {
+        let one_each: Vec<i64> =
+            sqlx::query_scalar("SELECT min(instance_id) FROM instances GROUP BY meeting_id")
+                .fetch_all(&mut *connection)
+                .await?;
+        for instance_id in one_each {
+            queue::stitch(connection, instance_id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the meetings; answers with those whose planned times and those whose reach of guests' names changed.
+async fn apply_meetings(
+    connection: &mut SqliteConnection,
+    settings: &Settings,
+) -> Result<(Vec<i64>, Vec<i64>), sqlx::Error> {
+    let (mut plans_changed, mut guests_changed) = (Vec::new(), Vec::new());
+    let mut listed = Vec::new();
+    for meeting in &settings.meetings {
+        let number = meeting.meeting_id.get();
+        listed.push(number);
+        let planned = (!meeting.planned.is_empty())
+            .then(|| serde_json::to_string(&meeting.planned).unwrap_or_default());
+        let guests = if meeting.guests_per_instance { "instance" } else { "meeting" };
+        let before: Option<(Option<String>, String, bool)> =
+            sqlx::query_as("SELECT planned, guests, personal FROM meetings WHERE meeting_id = ?")
+                .bind(number)
+                .fetch_optional(&mut *connection)
+                .await?;
+        let (was_planned, was_guests, was_personal) =
+            before.unwrap_or_else(|| (None, "meeting".to_owned(), false));
+        if was_planned != planned {
+            plans_changed.push(number);
+        }
+        if was_guests != guests {
+            guests_changed.push(number);
+        }
+        sqlx::query(
+            "INSERT INTO meetings (meeting_id, label, listed, personal, guests, present_percent, late_after_ms, planned) \
+             VALUES (?, ?, 1, ?, ?, ?, ?, ?) \
+             ON CONFLICT (meeting_id) DO UPDATE SET label = excluded.label, listed = 1, personal = excluded.personal, \
+                 guests = excluded.guests, present_percent = excluded.present_percent, \
+                 late_after_ms = excluded.late_after_ms, planned = excluded.planned",
+        )
+        .bind(number)
+        .bind(&meeting.label)
+        .bind(meeting.personal)
+        .bind(guests)
+        .bind(meeting.present_percent)
+        .bind(meeting.late_after.map(millis))
+        .bind(planned)
+        .execute(&mut *connection)
+        .await?;
+        if was_personal != meeting.personal {
+            let one: Option<i64> =
+                sqlx::query_scalar("SELECT min(instance_id) FROM instances WHERE meeting_id = ?")
+                    .bind(number)
+                    .fetch_one(&mut *connection)
+                    .await?;
+            if let Some(instance_id) = one {
+                queue::stitch(connection, instance_id).await?;
+            }
+        }
+    }
+    sqlx::query(
+        "UPDATE meetings SET listed = 0 WHERE listed AND meeting_id NOT IN (SELECT value FROM json_each(?))",
+    )
+    .bind(super::rows::json_list(&listed))
+    .execute(&mut *connection)
+    .await?;
+    Ok((plans_changed, guests_changed))
+}
+
+async fn apply_shared(connection: &mut SqliteConnection, settings: &Settings) -> Result<bool, sqlx::Error> {
+    let wanted: BTreeSet<String> = settings.shared.iter().map(|value| normalized(value)).collect();
+    let stored: Vec<String> =
+        sqlx::query_scalar("SELECT value FROM shared_identifiers").fetch_all(&mut *connection).await?;
+    if wanted == stored.into_iter().collect() {
+        return Ok(false);
+    }
+    sqlx::query("DELETE FROM shared_identifiers").execute(&mut *connection).await?;
+    for value in wanted {
+        sqlx::query("INSERT INTO shared_identifiers (value) VALUES (?)")
+            .bind(value)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(true)
+}
+
+/// Who is who rests on what is shared and on how far a guest's name reaches: everyone whom a change of these can
+/// touch is worked out anew. Both change seldom.
+async fn rework_people(
+    connection: &mut SqliteConnection,
+    everyone: bool,
+    meetings: &[i64],
+) -> Result<(), sqlx::Error> {
+    let touched: Vec<i64> = sqlx::query_scalar(
+        "SELECT DISTINCT s.person_id FROM sessions s JOIN instances i ON i.instance_id = s.instance_id \
+          WHERE s.person_id IS NOT NULL AND (?1 OR i.meeting_id IN (SELECT value FROM json_each(?2)))",
+    )
+    .bind(everyone)
+    .bind(super::rows::json_list(meetings))
+    .fetch_all(&mut *connection)
+    .await?;
+    let shared: Vec<String> =
+        sqlx::query_scalar("SELECT value FROM shared_identifiers").fetch_all(&mut *connection).await?;
+    let shared: HashSet<String> = shared.into_iter().collect();
+    let reworked =
+        people::rework(connection, &shared, &touched.into_iter().collect::<BTreeSet<_>>(), &[]).await?;
+    let mut instances: BTreeSet<i64> = reworked.instance_ids;
+    if everyone {
+        // What a line rests on (`matched_by`) may have changed without anybody changing hands.
+        let all: Vec<i64> = sqlx::query_scalar("SELECT instance_id FROM instances WHERE source IS NOT NULL")
+            .fetch_all(&mut *connection)
+            .await?;
+        instances.extend(all);
+    }
+    presence::refresh(connection, &instances.into_iter().collect::<Vec<_>>()).await?;
+    people::remove(connection, &reworked.gone).await
+}
+
+async fn set(connection: &mut SqliteConnection, name: &str, value: &str) -> Result<bool, sqlx::Error> {
+    let changed = sqlx::query(
+        "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value \
+          WHERE value IS NOT excluded.value",
+    )
+    .bind(name)
+    .bind(value)
+    .execute(connection)
+    .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+async fn set_millis(
+    connection: &mut SqliteConnection,
+    name: &str,
+    value: Duration,
+) -> Result<bool, sqlx::Error> {
+    let changed = sqlx::query(
+        "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value \
+          WHERE value IS NOT excluded.value",
+    )
+    .bind(name)
+    .bind(millis(value))
+    .execute(connection)
+    .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
