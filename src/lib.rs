@@ -2,5 +2,11 @@
 //!
 //! The modules, in the order in which data flows.
 
-pub mod clock;
+#[macro_use]
 pub mod model;
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod exit;
+pub mod schedule;
