@@ -338,11 +338,40 @@ mod tests {
     #[test]
     fn a_wrong_meeting_id_is_explained() {
         let error = parse(&["collect", "--meeting", "85746o65432"]).unwrap_err().to_string();
-        insta::assert_snapshot!(error);
+        insta::assert_snapshot!(error, @r"
+error: invalid value '85746o65432' for '--meeting <ID>': `85746o65432` is no meeting ID: digits are wanted, as Zoom shows them, such as 85746065432 or `857 4606 5432`
+
+For more information, try '--help'.
+");
     }
 
     #[test]
     fn help() {
-        insta::assert_snapshot!(Cli::command().term_width(100).render_help().to_string());
+        insta::assert_snapshot!(Cli::command().term_width(100).render_help().to_string(), @r"
+Takes the roll of Zoom meetings
+
+Usage: rollcall [OPTIONS] <COMMAND>
+
+Commands:
+  collect      Collect what is due, once
+  report       Say who was there
+  status       Show the last runs, what is still to be read, and the quota used
+  check        Say what is wrong with config, database or Zoom access, and how to mend it
+  init         Write a commented config.toml to start from
+  demo         Try everything against a simulated Zoom: no account, no config, no network
+  completions  Print a completion script for a shell
+  help         Print this message or the help of the given subcommand(s)
+
+Options:
+      --config <FILE>    The config file to read
+      --database <FILE>  The database file, instead of the config's `database.path`
+  -v, --verbose...       Log more; twice for everything
+  -q, --quiet...         Log less; twice for failures only
+  -h, --help             Print help (see more with '--help')
+  -V, --version          Print version
+
+Begin with `rollcall demo`, which needs no account and no network, or with `rollcall init`.
+Data goes to stdout, logs and progress to stderr.
+");
     }
 }

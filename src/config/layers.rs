@@ -140,7 +140,7 @@ pub(super) fn read_file(path: &Path, origins: &mut Origins, problems: &mut Vec<P
                 },
                 key: String::new(),
                 what: format!("this is not TOML ({})", error.message().trim().replace('\n', ", ")),
-                cure: "texts need quotes around them, lists need [ ] and commas".to_owned(),
+                cure: syntax_cure(error.message()).to_owned(),
             });
             return Layer::default();
         }
@@ -177,10 +177,17 @@ pub(super) fn read_environment(
             what,
             cure,
         };
-        let Some(kind) = shape::kind_of(&key).filter(|kind| *kind != Kind::Table) else {
+        let Some(kind) = shape::kind_of(&key) else {
             problems.push(problem(format!("there is no key `{key}`"), unknown_variable_cure(&key)));
             continue;
         };
+        if kind == Kind::Table {
+            problems.push(problem(
+                format!("`{key}` is a section, not a key"),
+                format!("add two underscores and a key, as in {name}__{}", kind.example(&key)),
+            ));
+            continue;
+        }
         let Some(text) = value.to_str() else {
             problems.push(problem("the value is not UTF-8 text".to_owned(), "give it as UTF-8".to_owned()));
             continue;
@@ -200,11 +207,21 @@ pub(super) fn read_environment(
 }
 
 fn unknown_variable_cure(key: &str) -> String {
-    match shape::nearest(key) {
-        Some(near) => {
-            format!("did you mean {PREFIX}{}?", near.to_uppercase().replace('.', "__"))
-        }
-        None => "take it out: names are ROLLCALL_, then the section, two underscores and the key".to_owned(),
+    let variable = |key: &String| format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"));
+    match shape::nearest(key).as_slice() {
+        [] => "take it out: names are ROLLCALL_, then the section, two underscores and the key".to_owned(),
+        near => format!("did you mean {}?", near.iter().map(variable).collect::<Vec<_>>().join(" or ")),
+    }
+}
+
+/// What to do about a text that is no TOML, by what the parser says.
+fn syntax_cure(message: &str) -> &'static str {
+    if message.contains("inline table") {
+        "a table in { } must stand on one line, with commas in it"
+    } else if message.contains("duplicate key") {
+        "take one of them out"
+    } else {
+        "text needs quotes around it, lists need [ ] and commas"
     }
 }
 

@@ -217,7 +217,7 @@ impl Reader<'_> {
             other => {
                 self.problem(
                     &format!("{key}.{name}"),
-                    format!("found {}, wanted a text in quotes", shape::found(other)),
+                    format!("found {}, wanted text in quotes", shape::found(other)),
                     format!("write it as {name} = {example}"),
                 );
                 None

@@ -97,7 +97,12 @@ impl Config {
         };
         let mut reader = values::Reader { origins: &origins, file: file.as_deref(), problems };
         let config = reader.config(schema, listed, secret);
-        if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: reader.problems }) }
+        let mut problems = reader.problems;
+        if problems.is_empty() {
+            return Ok(config);
+        }
+        problems.sort_by(|left, right| left.place.cmp(&right.place));
+        Err(ConfigError { problems })
     }
 }
 

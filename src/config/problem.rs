@@ -26,7 +26,9 @@ pub struct Problem {
 }
 
 /// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// In the order in which people look: the file from its top, then the rest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// The config file, with the line (from 1) where it is known.
     File {

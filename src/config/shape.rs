@@ -43,11 +43,11 @@ impl Kind {
     /// What is wanted, as a noun.
     pub fn wanted(self) -> &'static str {
         match self {
-            Self::Text => "a text in quotes",
+            Self::Text => "text in quotes",
             Self::Whole => "a whole number",
             Self::Number => "a number",
             Self::Flag => "true or false",
-            Self::Texts => "a list of texts",
+            Self::Texts => "a list of text in quotes",
             Self::Meetings => "a list of meetings",
             Self::Table => "a section",
         }
@@ -73,6 +73,9 @@ impl Kind {
                 format!("[{}]", quoted.join(", "))
             }
             Some(Value::Array(..)) => "[\"...\", \"...\"]".to_owned(),
+            Some(Value::Dict(_, keys)) => {
+                keys.keys().next().map_or_else(String::new, |key| key.to_uppercase())
+            }
             _ => "10".to_owned(),
         }
     }
@@ -143,23 +146,22 @@ pub(super) fn all_keys() -> Vec<String> {
     keys
 }
 
-/// The key that someone who wrote this one most likely meant.
-pub(super) fn nearest(key: &str) -> Option<String> {
+/// The keys that someone who wrote this one may have meant; none where nothing is like it.
+pub(super) fn nearest(key: &str) -> Vec<String> {
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
     let keys = all_keys();
+    let written = last(key);
+    let elsewhere: Vec<String> = keys.iter().filter(|known| last(known) == written).cloned().collect();
+    if !elsewhere.is_empty() {
+        return elsewhere;
+    }
     let sections =
         DEFAULTS.iter().filter(|(_, value)| value.as_dict().is_some()).map(|(name, _)| name.clone());
-    // The right key in the wrong section, else the least different one.
-    keys.iter().find(|known| last(known) == last(key)).cloned().or_else(|| {
-        let candidates = keys.iter().cloned().chain(sections);
-        nearest_of(key, candidates).or_else(|| {
-            let by_last = keys.iter().map(|known| (distance(&last(known), &last(key)), known));
-            by_last
-                .filter(|(differences, _)| *differences <= allowed(&last(key)))
-                .min()
-                .map(|(_, known)| known.clone())
-        })
-    })
+    if let Some(near) = nearest_of(key, keys.iter().cloned().chain(sections)) {
+        return vec![near];
+    }
+    let near = nearest_of(&written, keys.iter().map(|known| last(known)));
+    keys.into_iter().filter(|known| Some(last(known)) == near).collect()
 }
 
 /// The least different of some words, where one is near enough to be meant.
@@ -176,20 +178,28 @@ fn allowed(word: &str) -> usize {
     (word.chars().count() / 3).clamp(1, 3)
 }
 
-/// How many letters must be added, dropped or changed to make one word of the other.
+/// How many letters must be added, dropped, changed or swapped to make one word of the other.
 fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, letter) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, other) in right.iter().enumerate() {
-            let change = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = change.min(row[column] + 1).min(diagonal + 1);
+    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=right.len()).collect();
+    for line in 1..=left.len() {
+        let mut row = vec![line];
+        for column in 1..=right.len() {
+            let change = last[column - 1] + usize::from(left[line - 1] != right[column - 1]);
+            let mut least = change.min(last[column] + 1).min(row[column - 1] + 1);
+            let is_swap = line > 1
+                && column > 1
+                && left[line - 1] == right[column - 2]
+                && left[line - 2] == right[column - 1];
+            if is_swap {
+                least = least.min(before_last[column - 2] + 1);
+            }
+            row.push(least);
         }
+        (before_last, last) = (last, row);
     }
-    row[right.len()]
+    last[right.len()]
 }
 
 /// Keeps what is known and of the right kind; the rest becomes problems.
@@ -209,9 +219,9 @@ fn check_section(
         let key = format!("{prefix}{name}");
         let problem = |what, cure| Problem { place: place(&key), key: key.clone(), what, cure };
         let Some(default) = defaults.get(&name) else {
-            let cure = match nearest(&key) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "take it out, or look at the keys that `rollcall init` writes".to_owned(),
+            let cure = match nearest(&key).as_slice() {
+                [] => "take it out, or look at the keys that `rollcall init` writes".to_owned(),
+                near => format!("did you mean `{}`?", near.join("` or `")),
             };
             problems.push(problem("there is no such key".to_owned(), cure));
             continue;
@@ -240,7 +250,7 @@ fn check_section(
 /// What kind of value this is, in words that never hold the value itself.
 pub(super) fn found(value: &Value) -> &'static str {
     match value {
-        Value::String(..) | Value::Char(..) => "a text",
+        Value::String(..) | Value::Char(..) => "text",
         Value::Bool(..) => "true or false",
         Value::Num(_, number) if number.to_i128().is_some() => "a whole number",
         Value::Num(..) => "a number with a fraction",
@@ -248,8 +258,8 @@ pub(super) fn found(value: &Value) -> &'static str {
         Value::Dict(_, inner) if inner.keys().any(|key| key.starts_with("$__toml")) => "a date or time",
         Value::Dict(..) => "a table",
         Value::Array(_, items) if items.iter().all(|item| matches!(item, Value::String(..))) => {
-            "a list of texts"
+            "a list of text"
         }
-        Value::Array(..) => "a list with something else than texts",
+        Value::Array(..) => "a list that holds something else than text",
     }
 }

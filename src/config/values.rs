@@ -250,7 +250,10 @@ impl Reader<'_> {
     }
 
     fn url(&mut self, key: &str, text: &str) -> Option<Url> {
-        let example = "write it as \"https://api.zoom.us/v2\"";
+        let example = match key {
+            "zoom.token_url" => "write it as \"https://zoom.us/oauth/token\"",
+            _ => "write it as \"https://api.zoom.us/v2\"",
+        };
         let Ok(url) = Url::parse(text) else {
             self.problem(key, "this is no URL", example);
             return None;
