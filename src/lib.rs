@@ -7,6 +7,8 @@ pub mod model;
 
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod exit;
 pub mod schedule;
+pub mod telemetry;

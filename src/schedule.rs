@@ -174,3 +174,6 @@ fn after_gap(timezone: Tz, wall_clock: NaiveDateTime) -> DateTime<Utc> {
         .find_map(|time| timezone.from_local_datetime(&time).earliest())
         .map_or_else(|| wall_clock.and_utc(), |instant| instant.to_utc())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use reqwest::Url;
 use super::secrets;
 use crate::model::MeetingId;
 use crate::schedule::Schedule;
+pub use crate::telemetry::{LogFormat, LogLevel};
 
 /// The whole configuration. Its `Debug` output holds no secret.
 #[derive(Clone, Debug)]
@@ -231,33 +232,5 @@ text_enum! {
         Meeting = "meeting",
         /// In one instance.
         Instance = "instance",
-    }
-}
-
-text_enum! {
-    /// The least severe level that is logged.
-    LogLevel {
-        /// Failures.
-        Error = "error",
-        /// And what may become one.
-        Warn = "warn",
-        /// And what is done.
-        Info = "info",
-        /// And how.
-        Debug = "debug",
-        /// And everything else.
-        Trace = "trace",
-    }
-}
-
-text_enum! {
-    /// How a log line looks.
-    LogFormat {
-        /// Text, fitted to where it goes: a terminal, the journal, a file.
-        Auto = "auto",
-        /// Text with the time.
-        Text = "text",
-        /// One JSON object a line.
-        Json = "json",
     }
 }
