@@ -49,8 +49,8 @@ pub struct Cli {
 pub struct GlobalOptions {
     /// The config file to read
     ///
-    /// Without it: the one that ROLLCALL_CONFIG names, else ./config.toml, $XDG_CONFIG_HOME/rollcall/config.toml or
-    /// /etc/rollcall/config.toml, the first that exists.
+    /// Without it: the one that `ROLLCALL_CONFIG` names, else the first that exists of ./config.toml,
+    /// `$XDG_CONFIG_HOME/rollcall/config.toml` and /etc/rollcall/config.toml.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -60,7 +60,7 @@ pub struct GlobalOptions {
 
     /// Log more; twice for everything
     ///
-    /// Once logs how things are done (debug), twice everything (trace). ROLLCALL_LOG takes a filter such as
+    /// Once logs how things are done (debug), twice everything (trace). `ROLLCALL_LOG` takes a filter such as
     /// `info,rollcall::zoom=debug` and wins over both.
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,

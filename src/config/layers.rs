@@ -63,7 +63,6 @@ pub(super) struct Layer {
 pub(super) struct Origins {
     file: Option<(PathBuf, Option<ImDocument<String>>)>,
     variables: BTreeMap<String, String>,
-    options: BTreeMap<&'static str, &'static str>,
 }
 
 impl Origins {
@@ -72,9 +71,6 @@ impl Origins {
         let within = |name: &str| {
             key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        if let Some((_, option)) = self.options.iter().find(|(name, _)| within(name)) {
-            return Place::CommandLine(option);
-        }
         if let Some((_, variable)) = self.variables.iter().find(|(name, _)| within(name)) {
             return Place::Environment(variable.clone());
         }
@@ -94,12 +90,7 @@ impl Origins {
 
     /// Whether the value comes from outside the file, so that a relative path is not relative to the file.
     pub fn is_outside_file(&self, key: &str) -> bool {
-        self.options.contains_key(key) || self.variables.contains_key(key)
-    }
-
-    /// Notes that a command-line option gave this key.
-    pub fn set_option(&mut self, key: &'static str, option: &'static str) {
-        self.options.insert(key, option);
+        self.variables.contains_key(key)
     }
 }
 
@@ -240,12 +231,15 @@ pub(super) fn insert(values: &mut Dict, key: &str, value: Value) {
     }
 }
 
+/// Takes the secret out of the values; a section that held nothing else goes too.
 fn split_secret(mut values: Dict) -> Layer {
-    let mut secret = None;
-    if let Some(Value::Dict(_, zoom)) = values.get_mut("zoom")
-        && let Some(Value::String(_, text)) = zoom.remove("client_secret")
-    {
-        secret = Some(text).filter(|text| !text.trim().is_empty());
+    let Some(Value::Dict(_, zoom)) = values.get_mut("zoom") else { return Layer { values, secret: None } };
+    let secret = match zoom.remove("client_secret") {
+        Some(Value::String(_, text)) => Some(text).filter(|text| !text.trim().is_empty()),
+        _ => None,
+    };
+    if zoom.is_empty() {
+        values.remove("zoom");
     }
     Layer { values, secret }
 }

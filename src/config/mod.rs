@@ -5,12 +5,14 @@
 
 mod layers;
 mod meetings;
+mod privacy;
 mod problem;
 mod schema;
 mod secrets;
 mod shape;
 mod types;
 mod values;
+mod zoom;
 
 #[cfg(test)]
 mod tests;
@@ -77,13 +79,9 @@ impl Config {
             return Err(nothing_found(&search_path).into());
         }
 
-        let mut figment = Figment::from(Serialized::defaults(Schema::default()))
+        let figment = Figment::from(Serialized::defaults(Schema::default()))
             .merge(Serialized::defaults(&from_file.values))
             .merge(Serialized::defaults(&from_environment.values));
-        if let Some(database) = overrides.database {
-            figment = figment.merge(Serialized::default("database.path", database.to_string_lossy()));
-            origins.set_option("database.path", "--database");
-        }
         let schema: Schema = figment.extract().map_err(|error| unexpected(&error))?;
         let listed = match figment.find_value("meetings") {
             Ok(Value::Array(_, entries)) => entries,
@@ -96,7 +94,10 @@ impl Config {
             credentials_directory: environment.get("CREDENTIALS_DIRECTORY").map(std::path::PathBuf::from),
         };
         let mut reader = values::Reader { origins: &origins, file: file.as_deref(), problems };
-        let config = reader.config(schema, listed, secret);
+        let mut config = reader.config(schema, listed, secret);
+        if let Some(database) = overrides.database {
+            database.clone_into(&mut config.database.path);
+        }
         let mut problems = reader.problems;
         if problems.is_empty() {
             return Ok(config);

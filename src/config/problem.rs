@@ -39,8 +39,6 @@ pub enum Place {
     },
     /// The environment variable of this name.
     Environment(String),
-    /// The command-line option of this name.
-    CommandLine(&'static str),
     /// Nowhere: the value is missing, or the built-in default.
     Nowhere,
 }
@@ -51,7 +49,6 @@ impl fmt::Display for Place {
             Self::File { path, line: Some(line) } => write!(formatter, "{}:{line}", path.display()),
             Self::File { path, line: None } => write!(formatter, "{}", path.display()),
             Self::Environment(name) => write!(formatter, "environment variable {name}"),
-            Self::CommandLine(option) => write!(formatter, "command line, {option}"),
             Self::Nowhere => formatter.write_str("configuration"),
         }
     }

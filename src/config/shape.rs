@@ -187,15 +187,15 @@ fn distance(left: &str, right: &str) -> usize {
         let mut row = vec![line];
         for column in 1..=right.len() {
             let change = last[column - 1] + usize::from(left[line - 1] != right[column - 1]);
-            let mut least = change.min(last[column] + 1).min(row[column - 1] + 1);
+            let mut cost = change.min(last[column] + 1).min(row[column - 1] + 1);
             let is_swap = line > 1
                 && column > 1
                 && left[line - 1] == right[column - 2]
                 && left[line - 2] == right[column - 1];
             if is_swap {
-                least = least.min(before_last[column - 2] + 1);
+                cost = cost.min(before_last[column - 2] + 1);
             }
-            row.push(least);
+            row.push(cost);
         }
         (before_last, last) = (last, row);
     }

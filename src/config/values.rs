@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use figment::value::Value;
-use reqwest::Url;
 
 use super::layers::Origins;
 use super::meetings::Common;
@@ -16,32 +15,12 @@ use super::secrets;
 use super::shape;
 use super::types::{
     AttendanceConfig, CollectionConfig, Config, DatabaseConfig, Discovery, GuestScope, IdentityConfig,
-    LogConfig, LogFormat, LogLevel, MonitoringConfig, Plan, RateConfig, ScheduleConfig, SourceChoice,
-    ZoomConfig,
+    LogConfig, LogFormat, LogLevel, MonitoringConfig, ScheduleConfig,
 };
 use crate::schedule::Schedule;
 
 /// How long an instance that still changes is read again after its last planned re-read.
-const SETTLING: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// Fields that sessions cannot be told apart without.
-const NEVER_DROPPED: [&str; 4] = ["user_id", "join_time", "leave_time", "status"];
-
-/// The fields of a row that may be dropped: those that Zoom documents for the Dashboard, reports and past meetings,
-/// and those that were seen and are not documented.
-#[rustfmt::skip]
-const DROPPABLE: [&str; 65] = [
-    "id", "participant_uuid", "participant_user_id", "registrant_id", "user_name", "name", "email", "user_email",
-    "customer_key", "leave_reason", "role", "bo_mtg_id", "in_room_participants", "device", "client", "version", "os",
-    "os_version", "browser_name", "browser_version", "device_name", "ip_address", "internal_ip_addresses", "location",
-    "data_center", "full_data_center", "network_type", "connection_type", "video_connection_type",
-    "as_connection_type", "camera", "microphone", "speaker", "mac_addr", "harddisk_id", "domain", "pc_name",
-    "share_application", "share_desktop", "share_whiteboard", "recording", "has_archiving", "archiving",
-    "audio_quality", "video_quality", "screen_share_quality", "audio_call", "sip_uri", "from_sip_uri", "groupId",
-    "health", "optional_archiving", "aic_disclaimer", "total_jointime_cost", "is_original_host", "internal_user",
-    "failover", "duration", "attentiveness_score", "call_number", "call_type", "zoom_number", "dept", "group_id",
-    "user_type",
-];
+const SETTLING: Duration = Duration::from_hours(168);
 
 /// Reads values and gathers what is wrong with them; what is wrong is replaced, so that reading can go on.
 pub(super) struct Reader<'a> {
@@ -54,7 +33,7 @@ impl Reader<'_> {
     /// Reads everything; the result counts only where no problem was found.
     pub fn config(&mut self, schema: Schema, listed: Vec<Value>, secret: secrets::Given) -> Config {
         let (source, mut warnings) = self.secret(&schema.zoom, secret);
-        let identity = self.identity(schema.identity);
+        let identity = self.identity(&schema.identity);
         let attendance = self.attendance(&schema.attendance);
         let meetings = self.meetings(listed, &Common { guests: identity.guests, attendance: &attendance });
         let collection = self.collection(&schema.collection);
@@ -71,8 +50,8 @@ impl Reader<'_> {
         Config {
             file: self.file.map(Path::to_owned),
             meetings,
-            database: self.database(schema.database),
-            zoom: self.zoom(schema.zoom),
+            database: self.database(&schema.database),
+            zoom: self.zoom(&schema.zoom),
             collection,
             schedule,
             identity,
@@ -144,26 +123,7 @@ impl Reader<'_> {
         all[0]
     }
 
-    fn secret(&mut self, zoom: &schema::Zoom, given: secrets::Given) -> (secrets::Source, Vec<String>) {
-        let key = "zoom.client_secret_file";
-        let secret_file = Some(zoom.client_secret_file.trim())
-            .filter(|text| !text.is_empty())
-            .map(|text| (self.path(key, text), self.origins.place(key)));
-        if given.file.is_some() && secret_file.is_some() && !self.origins.is_outside_file(key) {
-            self.problem(
-                key,
-                "both `client_secret` and `client_secret_file` are set",
-                "keep one of them, best the file",
-            );
-        }
-        let warning = self
-            .file
-            .filter(|_| given.file.is_some())
-            .and_then(|path| secrets::permission_warning(path, "the config holds the client secret, and"));
-        (given.source(secret_file), warning.into_iter().collect())
-    }
-
-    fn database(&mut self, database: schema::Database) -> DatabaseConfig {
+    fn database(&mut self, database: &schema::Database) -> DatabaseConfig {
         if database.path.trim().is_empty() {
             self.problem("database.path", "the path is empty", "name a file, such as \"rollcall.db\"");
         }
@@ -182,112 +142,11 @@ impl Reader<'_> {
         DatabaseConfig { path: self.path("database.path", &database.path), group }
     }
 
-    fn zoom(&mut self, zoom: schema::Zoom) -> ZoomConfig {
-        let page_size = u16::try_from(zoom.page_size).ok().filter(|size| (1..=300).contains(size));
-        if page_size.is_none() {
-            let what = format!("{} rows a page are not possible", zoom.page_size);
-            self.problem("zoom.page_size", what, "give a number from 1 to 300");
-        }
-        if !(zoom.daily_share > 0.0 && zoom.daily_share <= 1.0) {
-            self.problem(
-                "zoom.daily_share",
-                format!("{} is no share", zoom.daily_share),
-                "give a number above 0 and at most 1, such as 0.8",
-            );
-        }
-        let api_url = match zoom.api_url.trim() {
-            "" => None,
-            text => self.url("zoom.api_url", text),
-        };
-        if api_url.as_ref().is_some_and(|url| url.path() == "/") {
-            self.problem(
-                "zoom.api_url",
-                "the URL lacks the API's version",
-                "end it in /v2, such as \"https://api.zoom.us/v2\"",
-            );
-        }
-        let token_url = self.url("zoom.token_url", zoom.token_url.trim());
-        ZoomConfig {
-            account_id: zoom.account_id.trim().to_owned(),
-            client_id: zoom.client_id.trim().to_owned(),
-            token_url: token_url.unwrap_or_else(|| {
-                Url::parse("https://zoom.us/oauth/token").expect("the built-in token URL is a URL")
-            }),
-            api_url,
-            plan: self.choice("zoom.plan", &zoom.plan, Plan::ALL, Plan::as_str),
-            source: self.choice("zoom.source", &zoom.source, SourceChoice::ALL, SourceChoice::as_str),
-            page_size: page_size.unwrap_or(300),
-            request_timeout: self.duration(
-                "zoom.request_timeout",
-                &zoom.request_timeout,
-                Duration::from_secs(1),
-            ),
-            daily_share: zoom.daily_share,
-            rate: self.rate(&zoom.rate),
-        }
-    }
-
-    fn rate(&mut self, rate: &schema::Rate) -> RateConfig {
-        let mut limit = |name: &str, limit: Option<f64>| {
-            if limit.is_some_and(|limit| !(limit > 0.0 && limit <= 10_000.0)) {
-                self.problem(
-                    &format!("zoom.rate.{name}"),
-                    "the limit is not possible",
-                    "give a number above 0 and at most 10000, or leave it out for the plan's limit",
-                );
-            }
-            limit
-        };
-        RateConfig {
-            light_per_second: limit("light_per_second", rate.light_per_second),
-            medium_per_second: limit("medium_per_second", rate.medium_per_second),
-            heavy_per_second: limit("heavy_per_second", rate.heavy_per_second),
-            resource_intensive_per_minute: limit(
-                "resource_intensive_per_minute",
-                rate.resource_intensive_per_minute,
-            ),
-        }
-    }
-
-    fn url(&mut self, key: &str, text: &str) -> Option<Url> {
-        let example = match key {
-            "zoom.token_url" => "write it as \"https://zoom.us/oauth/token\"",
-            _ => "write it as \"https://api.zoom.us/v2\"",
-        };
-        let Ok(url) = Url::parse(text) else {
-            self.problem(key, "this is no URL", example);
-            return None;
-        };
-        let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let is_loopback = host == "localhost"
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        // The URL itself is not shown where it may hold a password.
-        let problem = match url.scheme() {
-            _ if !url.username().is_empty() || url.password().is_some() => {
-                Some(("the URL holds a user name or a password".to_owned(), "take them out"))
-            }
-            "http" | "https" if host.is_empty() => Some(("the URL has no host".to_owned(), example)),
-            "http" if !is_loopback => Some((
-                format!("plain http to {host} would show the access token to the network"),
-                "use https:// (http:// is for localhost only)",
-            )),
-            "http" | "https" => None,
-            scheme => Some((format!("`{scheme}:` is not how Zoom is reached"), "use https://")),
-        };
-        match problem {
-            Some((what, cure)) => {
-                self.problem(key, what, cure);
-                None
-            }
-            None => Some(url),
-        }
-    }
-
     fn collection(&mut self, collection: &schema::Collection) -> CollectionConfig {
         let key = "collection.rereads";
         let before = self.problems.len();
         let rereads: Vec<Duration> =
-            collection.rereads.iter().map(|text| self.duration(key, text, Duration::from_secs(60))).collect();
+            collection.rereads.iter().map(|text| self.duration(key, text, Duration::from_mins(1))).collect();
         if self.problems.len() == before && !rereads.is_sorted_by(|earlier, later| earlier < later) {
             self.problem(
                 key,
@@ -302,7 +161,7 @@ impl Reader<'_> {
                 Discovery::ALL,
                 Discovery::as_str,
             ),
-            lookback: self.duration("collection.lookback", &collection.lookback, Duration::from_secs(60)),
+            lookback: self.duration("collection.lookback", &collection.lookback, Duration::from_mins(1)),
             rereads,
             include_live: collection.include_live,
         }
@@ -337,7 +196,7 @@ impl Reader<'_> {
         })
     }
 
-    fn identity(&mut self, identity: schema::Identity) -> IdentityConfig {
+    fn identity(&mut self, identity: &schema::Identity) -> IdentityConfig {
         let shared: Vec<String> = identity.shared.iter().map(|text| text.trim().to_owned()).collect();
         if shared.iter().any(String::is_empty) {
             self.problem("identity.shared", "an entry is empty", "take it out");
@@ -354,26 +213,6 @@ impl Reader<'_> {
         let counts_from = duration("counts_from", &attendance.counts_from);
         let present_percent = self.percent("attendance.present_percent", attendance.present_percent);
         AttendanceConfig { present_percent, late_after, stitch_gap, counts_from }
-    }
-
-    fn privacy_drop(&mut self, fields: Vec<String>) -> Vec<String> {
-        for field in &fields {
-            let name = field.as_str();
-            if NEVER_DROPPED.contains(&name) {
-                self.problem(
-                    "privacy.drop",
-                    format!("`{name}` cannot be dropped: sessions are told apart and measured by it"),
-                    "take it out",
-                );
-            } else if !DROPPABLE.contains(&name) {
-                let cure = match shape::nearest_of(name, DROPPABLE.map(str::to_owned)) {
-                    Some(near) => format!("did you mean \"{near}\"?"),
-                    None => "write it as Zoom's API does, such as \"ip_address\"".to_owned(),
-                };
-                self.problem("privacy.drop", format!("`{name}` is no field of Zoom's rows"), cure);
-            }
-        }
-        fields
     }
 
     fn retention(&mut self, text: &str, collection: &CollectionConfig) -> Option<Duration> {
@@ -421,16 +260,4 @@ impl Reader<'_> {
 /// A length of time in whole days, rounded up, as the config would write it.
 fn days(duration: Duration) -> String {
     format!("\"{}d\"", duration.as_secs().div_ceil(24 * 60 * 60))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_field_is_listed_twice() {
-        for (index, field) in DROPPABLE.iter().enumerate() {
-            assert!(!DROPPABLE[..index].contains(field) && !NEVER_DROPPED.contains(field), "{field}");
-        }
-    }
 }

@@ -91,7 +91,7 @@ fn every_quarter_of_an_hour_is_even_over_the_changes() {
         let schedule = Schedule::parse("0 */15 * * * *", zone).unwrap();
         let mut expected = at(from);
         while expected < at(to) {
-            expected = expected.plus(Duration::from_secs(15 * 60));
+            expected = expected.plus(Duration::from_mins(15));
             let before = expected.minus(Duration::from_millis(1));
             assert_eq!(schedule.next(before), Some(expected), "{zone}");
         }
@@ -207,7 +207,7 @@ fn slots_by_looking(schedule: &Schedule, from: Timestamp, to: Timestamp) -> Vec<
     let minute = |number: i64| Timestamp::from_millis(number * 60_000);
     let first = from.millis().div_euclid(60_000) + 1;
     let is_slot = |instant: &Timestamp| {
-        let (now, before) = (local(*instant), local(instant.minus(Duration::from_secs(60))));
+        let (now, before) = (local(*instant), local(instant.minus(Duration::from_mins(1))));
         // What the clock skipped since the last minute counts here.
         let mut skipped = before + TimeDelta::minutes(1);
         while skipped < now {
@@ -238,7 +238,7 @@ proptest! {
     #[test]
     fn no_slot_is_lost_or_doubled(cron in cron(), zone in zone(), from in instant()) {
         let schedule = Schedule::parse(&cron, zone).unwrap();
-        let to = from.plus(Duration::from_secs(30 * 60 * 60));
+        let to = from.plus(Duration::from_hours(30));
         let walked: Vec<Timestamp> = std::iter::successors(schedule.next(from), |slot| schedule.next(*slot))
             .take_while(|slot| *slot <= to)
             .collect();

@@ -72,12 +72,10 @@ fn a_config_with_a_secret_that_others_can_read_gets_a_warning() {
 /// Everything that the program might print about a configuration with this secret in it.
 fn everything_said(secret: &str) -> String {
     let quoted = toml_edit::Value::from(secret).to_string();
-    let mut said = String::new();
+    let mut said = Vec::new();
     let mut say = |result: Result<Config, ConfigError>| match result {
-        Ok(config) => {
-            said += &format!("{config:?} {:?} {:#?}", config.warnings, config.credentials());
-        }
-        Err(error) => said += &format!("{error} {error:?}"),
+        Ok(config) => said.push(format!("{config:?} {:?} {:#?}", config.warnings, config.credentials())),
+        Err(error) => said.push(format!("{error} {error:?}")),
     };
     for text in [
         format!("{APP}client_secret = {quoted}\n"),
@@ -99,7 +97,7 @@ fn everything_said(secret: &str) -> String {
     say(place.load(&[("ROLLCALL_ZOOM__CLIENT_SECRTE", secret)]));
     place.write("secret", secret, 0o644);
     say(place.load(&[("ROLLCALL_ZOOM__CLIENT_SECRET_FILE", place.path("secret").to_str().unwrap())]));
-    said
+    said.concat()
 }
 
 #[test]

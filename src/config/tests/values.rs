@@ -22,7 +22,7 @@ fn the_contract_s_example_is_read() {
     let ids: Vec<i64> = config.meetings.iter().map(|meeting| meeting.id.get()).collect();
     assert_eq!(ids, [85_746_065_432, 93_812_345_678, 84_512_345_678]);
     let first = &config.meetings[0];
-    assert_eq!((first.present_percent, first.late_after), (75.0, Duration::from_secs(600)));
+    assert_eq!((first.present_percent, first.late_after), (75.0, Duration::from_mins(10)));
     let third = &config.meetings[2];
     assert_eq!(third.label.as_deref(), Some("CS101"));
     assert_eq!(third.planned[0].days, [chrono::Weekday::Mon, chrono::Weekday::Wed]);
@@ -31,7 +31,7 @@ fn the_contract_s_example_is_read() {
     assert!(third.personal);
     assert_eq!(config.report_timezone, chrono_tz::Tz::Europe__Berlin);
     assert_eq!(config.monitoring.listen.unwrap().to_string(), "127.0.0.1:9464");
-    assert_eq!(config.retention_keep, Some(Duration::from_secs(730 * 86_400)));
+    assert_eq!(config.retention_keep, Some(Duration::from_hours(17520)));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn the_environment_wins_over_the_file() {
     assert_eq!((config.zoom.account_id.as_str(), config.zoom.client_id.as_str()), ("123456789", "true"));
     assert_eq!(config.zoom.rate.heavy_per_second, Some(0.5));
     assert!(config.collection.include_live);
-    assert_eq!(config.collection.rereads, [Duration::from_secs(3600), Duration::from_secs(172_800)]);
+    assert_eq!(config.collection.rereads, [Duration::from_hours(1), Duration::from_hours(48)]);
     let ids: Vec<i64> = config.meetings.iter().map(|meeting| meeting.id.get()).collect();
     assert_eq!(ids, [93_812_345_678, 84_512_345_678]);
     let tables = [("ROLLCALL_MEETINGS", "[{ id = 84512345678, label = \"CS101\" }]")];
@@ -104,6 +104,9 @@ fn without_a_file_the_environment_may_say_everything() {
     assert_eq!(Config::load(overrides, nowhere).unwrap().database.path, Path::new("x.db"));
     let config = Config::load(Overrides::default(), [("ROLLCALL_MEETINGS", "85746065432")]).unwrap();
     assert_eq!((config.file, config.meetings.len()), (None, 1));
+    // A secret alone says nothing about where the config is.
+    let secret_only = [("ROLLCALL_ZOOM__CLIENT_SECRET", "x")];
+    assert!(Config::load(Overrides::default(), secret_only).is_err());
     assert_snapshot!(Config::load(Overrides::default(), nowhere).unwrap_err(), @"configuration: no config file was found (looked for config.toml, /etc/rollcall/config.toml); write one with `rollcall init`, or name it with --config or ROLLCALL_CONFIG");
 }
 
@@ -121,4 +124,9 @@ fn loopback_may_be_plain_http() {
 fn what_is_allowed_and_odd_is_a_warning() {
     assert_snapshot!(loaded("").warnings.join("\n"), @"no meetings are listed, so none will be collected: add them to `meetings`");
     assert!(loaded("[collection]\ndiscovery = \"account\"").warnings.is_empty());
+}
+
+#[test]
+fn a_file_from_another_editor_is_read() {
+    assert_eq!(loaded("\u{feff}meetings = [\r\n  85746065432,\r\n]\r\n").meetings.len(), 1);
 }
