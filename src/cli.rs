@@ -115,11 +115,15 @@ pub struct CollectOptions {
 /// The reports.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Report {
-    /// One line a person an instance: how long, how late, present or not
+    /// One line per person and instance: how long, how late, present or not
     ///
-    /// Without a filter: the latest instance.
+    /// Without a filter: the latest instance. Days are those of the config's `report.timezone`.
+    #[command(after_help = "Examples:\n  \
+        rollcall report attendance\n  \
+        rollcall report attendance --meeting \"857 4606 5432\" --from 2026-03-01 --to 2026-03-31\n  \
+        rollcall report attendance --person ada@example.com --format csv --output ada.csv")]
     Attendance(AttendanceOptions),
-    /// One line an instance: when it was held, how many came
+    /// One line per instance: when it was held, how many came
     Meetings(MeetingsOptions),
 }
 

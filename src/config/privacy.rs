@@ -22,7 +22,11 @@ const DROPPABLE: [&str; 58] = [
     "failover", "duration", "zoom_thin_client_plugin_version",
 ];
 
+/// Fields that are one and the same under two names, the Dashboard's first: who drops one means both.
+const ALIASES: [(&str, &str); 2] = [("user_name", "name"), ("email", "user_email")];
+
 impl Reader<'_> {
+    /// The fields to drop, with those that are the same under another name.
     pub(super) fn privacy_drop(&mut self, fields: Vec<String>) -> Vec<String> {
         for field in &fields {
             let name = field.as_str();
@@ -40,7 +44,14 @@ impl Reader<'_> {
                 self.problem("privacy.drop", format!("`{name}` is no field of Zoom's rows"), cure);
             }
         }
-        fields
+        let has = |name: &str| fields.iter().any(|field| field == name);
+        let other_names: Vec<String> = ALIASES
+            .into_iter()
+            .flat_map(|(one, other)| [(one, other), (other, one)])
+            .filter(|(named, other)| has(named) && !has(other))
+            .map(|(_, other)| other.to_owned())
+            .collect();
+        fields.into_iter().chain(other_names).collect()
     }
 }
 

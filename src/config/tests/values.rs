@@ -130,3 +130,9 @@ fn what_is_allowed_and_odd_is_a_warning() {
 fn a_file_from_another_editor_is_read() {
     assert_eq!(loaded("\u{feff}meetings = [\r\n  85746065432,\r\n]\r\n").meetings.len(), 1);
 }
+
+#[test]
+fn a_field_is_dropped_under_all_its_names() {
+    let dropped = loaded("[privacy]\ndrop = [\"user_email\", \"name\", \"ip_address\"]\n").privacy_drop;
+    assert_eq!(dropped, ["user_email", "name", "ip_address", "user_name", "email"]);
+}
