@@ -1,9 +1,18 @@
 //! rollcall takes the roll of Zoom meetings.
 //!
-//! The modules, in the order in which data flows.
+//! The modules, in the order in which data flows: from the command line and the config, by way of Zoom's API and
+//! the decoder, into the database, and out of it again as reports.
 
-pub mod clock;
-pub mod decode;
+#[macro_use]
 pub mod model;
+
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod decode;
+pub mod exit;
 pub mod plan;
+pub mod schedule;
 pub mod store;
+pub mod telemetry;

@@ -1,0 +1,381 @@
+//! The command line as types; what the commands do is in `commands`.
+
+mod date;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub use date::{DateArgument, DateArgumentError};
+
+use crate::model::{InstanceUuid, MeetingId};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rollcall",
+    version,
+    about = "Takes the roll of Zoom meetings",
+    long_about = "Takes the roll of Zoom meetings: collects the participants of past instances into a SQLite \
+                  database, and reports who was there.",
+    after_help = "Begin with `rollcall demo`, which needs no account and no network, or with `rollcall init`.\n\
+                  Data goes to stdout, logs and progress to stderr.",
+    after_long_help = "Begin with `rollcall demo`, which needs no account and no network, or with `rollcall init`.\n\
+                  Data goes to stdout, logs and progress to stderr.\n\n\
+                  Exit status:\n  \
+                  0    all done\n  \
+                  1    done, but some instances failed or were parked\n  \
+                  2    the command line makes no sense\n  \
+                  69   Zoom cannot be reached\n  \
+                  74   the database cannot be read or written\n  \
+                  75   try later: the day's quota is used up, or another run holds the database\n  \
+                  77   Zoom refuses: credentials, scopes or plan\n  \
+                  78   the configuration is wrong\n  \
+                  130  stopped by SIGINT\n  \
+                  143  stopped by SIGTERM"
+)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: GlobalOptions,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct GlobalOptions {
+    /// The config file to read
+    ///
+    /// Without it: the one that `ROLLCALL_CONFIG` names, else the first that exists of ./config.toml,
+    /// `$XDG_CONFIG_HOME/rollcall/config.toml` and /etc/rollcall/config.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The database file, instead of the config's `database.path`
+    #[arg(long, global = true, value_name = "FILE")]
+    pub database: Option<PathBuf>,
+
+    /// Log more; twice for everything
+    ///
+    /// Once logs how things are done (debug), twice everything (trace). `ROLLCALL_LOG` takes a filter such as
+    /// `info,rollcall::zoom=debug` and wins over both.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+
+    /// Log less; twice for failures only
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub quiet: u8,
+}
+
+impl GlobalOptions {
+    /// How much more (or, below zero, less) than the config says is to be logged.
+    #[must_use]
+    pub fn verbosity(&self) -> i16 {
+        i16::from(self.verbose) - i16::from(self.quiet)
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Collect what is due, once
+    Collect(CollectOptions),
+    /// Say who was there
+    #[command(subcommand)]
+    Report(Report),
+    /// Show the last runs, what is still to be read, and the quota used
+    Status(StatusOptions),
+    /// Say what is wrong with config, database or Zoom access, and how to mend it
+    Check(CheckOptions),
+    /// Write a commented config.toml to start from
+    Init(InitOptions),
+    /// Try everything against a simulated Zoom: no account, no config, no network
+    Demo(DemoOptions),
+    /// Print a completion script for a shell
+    Completions(CompletionsOptions),
+}
+
+/// Options of `rollcall collect`.
+#[derive(Args, Clone, Debug)]
+pub struct CollectOptions {
+    /// Only this meeting; may be given several times
+    ///
+    /// As Zoom shows it: "857 4606 5432", 857-4606-5432 or 85746065432. It need not be in the config.
+    #[arg(long = "meeting", value_name = "ID")]
+    pub meetings: Vec<MeetingId>,
+
+    /// Wait for another run to end, instead of giving up with status 75
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// The reports.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Report {
+    /// One line per person and instance: how long, how late, present or not
+    ///
+    /// Without a filter: the latest instance. Days are those of the config's `report.timezone`.
+    #[command(after_help = "Examples:\n  \
+        rollcall report attendance\n  \
+        rollcall report attendance --meeting \"857 4606 5432\" --from 2026-03-01 --to 2026-03-31\n  \
+        rollcall report attendance --person ada@example.com --format csv --output ada.csv")]
+    Attendance(AttendanceOptions),
+    /// One line per instance: when it was held, how many came
+    Meetings(MeetingsOptions),
+}
+
+/// Options of `rollcall report attendance`.
+#[derive(Args, Clone, Debug)]
+pub struct AttendanceOptions {
+    /// Which instances.
+    #[command(flatten)]
+    pub instances: InstanceFilter,
+
+    /// Only this person: an id, a whole email, or a part of the name
+    #[arg(long, value_name = "TEXT")]
+    pub person: Option<String>,
+
+    /// Only members of this group of the roster
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+
+    /// Only those who were there at least this much of the time, 0 to 100
+    #[arg(long, value_name = "N", value_parser = parse_percent)]
+    pub min_percent: Option<f64>,
+
+    /// What one line stands for
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = By::Instance)]
+    pub by: By,
+
+    /// Where the report goes.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// Options of `rollcall report meetings`.
+#[derive(Args, Clone, Debug)]
+pub struct MeetingsOptions {
+    /// Which instances.
+    #[command(flatten)]
+    pub instances: InstanceFilter,
+
+    /// Where the report goes.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// Which instances a report is about.
+#[derive(Args, Clone, Debug, Default)]
+pub struct InstanceFilter {
+    /// Only this meeting; may be given several times
+    ///
+    /// As Zoom shows it: "857 4606 5432", 857-4606-5432 or 85746065432.
+    #[arg(long = "meeting", value_name = "ID")]
+    pub meetings: Vec<MeetingId>,
+
+    /// Only the instance with this UUID
+    #[arg(long, value_name = "UUID", allow_hyphen_values = true)]
+    pub instance: Option<InstanceUuid>,
+
+    /// Only what started on this day or later: YYYY-MM-DD, or an instant such as 2026-03-02T09:00:00Z
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<DateArgument>,
+
+    /// Only what started on this day or earlier; an instant is excluded itself
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<DateArgument>,
+}
+
+/// Where a report goes, and in which form.
+#[derive(Args, Clone, Debug)]
+pub struct OutputOptions {
+    /// The form of the report
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Format::Table)]
+    pub format: Format,
+
+    /// Write to this file instead of stdout; it appears whole or not at all
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What one line of a report stands for, beside the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// One holding of a meeting
+    Instance,
+    /// Instances so close together that people call them one
+    Sitting,
+}
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For eyes
+    Table,
+    /// Comma-separated, UTF-8
+    Csv,
+    /// The same with a byte-order mark, as Excel wants it
+    CsvExcel,
+    /// One JSON array
+    Json,
+    /// One JSON object a line
+    Jsonl,
+}
+
+/// Options of `rollcall status`.
+#[derive(Args, Clone, Debug)]
+pub struct StatusOptions {
+    /// As JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+
+    /// End with a status other than 0 when the last good run is too long ago
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Options of `rollcall check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckOptions {
+    /// Ask nothing of Zoom: config and database only
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Options of `rollcall init`.
+#[derive(Args, Clone, Debug)]
+pub struct InitOptions {
+    /// The directory to write config.toml to; a file that is there is never overwritten
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub directory: PathBuf,
+}
+
+/// Options of `rollcall demo`; its database is the one that `--database` names, else a temporary one.
+#[derive(Args, Clone, Debug)]
+pub struct DemoOptions {
+    /// Only serve the simulated Zoom, at this address, until stopped
+    #[arg(long, value_name = "ADDR")]
+    pub serve: Option<std::net::SocketAddr>,
+
+    /// Make the simulated Zoom misbehave; may be given several times
+    #[arg(long = "fault", value_name = "SPEC")]
+    pub faults: Vec<String>,
+}
+
+/// Options of `rollcall completions`.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsOptions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+fn parse_percent(text: &str) -> Result<f64, String> {
+    text.trim_end_matches('%')
+        .parse()
+        .ok()
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .ok_or_else(|| "a number from 0 to 100 is wanted".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once(&"rollcall").chain(arguments))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn meeting_ids_are_read_as_people_write_them() {
+        let cli = parse(&["collect", "--meeting", "857 4606 5432", "--meeting", "938-1234-5678"]).unwrap();
+        let Command::Collect(options) = cli.command else { panic!("not collect") };
+        let ids: Vec<i64> = options.meetings.into_iter().map(MeetingId::get).collect();
+        assert_eq!(ids, [85_746_065_432, 93_812_345_678]);
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for arguments in [["-vv", "--database", "x.db", "check"], ["check", "--database", "x.db", "-vv"]] {
+            let cli = parse(&arguments).unwrap();
+            assert_eq!(cli.global.verbosity(), 2);
+            assert_eq!(cli.global.database, Some(PathBuf::from("x.db")));
+        }
+        assert_eq!(parse(&["-q", "check"]).unwrap().global.verbosity(), -1);
+        assert!(parse(&["-q", "-v", "check"]).is_err());
+    }
+
+    #[test]
+    fn an_instance_may_begin_with_a_sign() {
+        for uuid in ["/ajXp112QmuoKj4854875==", "+jXp112QmuoKj4854875==", "-jXp112QmuoKj4854875=="] {
+            let cli = parse(&["report", "attendance", "--instance", uuid]).unwrap();
+            let Command::Report(Report::Attendance(options)) = cli.command else { panic!("not a report") };
+            assert_eq!(options.instances.instance.unwrap().as_str(), uuid);
+        }
+    }
+
+    #[test]
+    fn nonsense_is_a_usage_error() {
+        for arguments in [
+            &["collect", "--meeting", "12a"][..],
+            &["report", "attendance", "--from", "yesterday"],
+            &["report", "attendance", "--min-percent", "101"],
+            &["report", "attendance", "--format", "xml"],
+            &["report"],
+            &["dance"],
+            &[],
+        ] {
+            assert_eq!(parse(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_meeting_id_is_explained() {
+        let error = parse(&["collect", "--meeting", "85746o65432"]).unwrap_err().to_string();
+        insta::assert_snapshot!(error, @r"
+error: invalid value '85746o65432' for '--meeting <ID>': `85746o65432` is no meeting ID: digits are wanted, as Zoom shows them, such as 85746065432 or `857 4606 5432`
+
+For more information, try '--help'.
+");
+    }
+
+    #[test]
+    fn help() {
+        insta::assert_snapshot!(Cli::command().term_width(100).render_help().to_string(), @r"
+Takes the roll of Zoom meetings
+
+Usage: rollcall [OPTIONS] <COMMAND>
+
+Commands:
+  collect      Collect what is due, once
+  report       Say who was there
+  status       Show the last runs, what is still to be read, and the quota used
+  check        Say what is wrong with config, database or Zoom access, and how to mend it
+  init         Write a commented config.toml to start from
+  demo         Try everything against a simulated Zoom: no account, no config, no network
+  completions  Print a completion script for a shell
+  help         Print this message or the help of the given subcommand(s)
+
+Options:
+      --config <FILE>    The config file to read
+      --database <FILE>  The database file, instead of the config's `database.path`
+  -v, --verbose...       Log more; twice for everything
+  -q, --quiet...         Log less; twice for failures only
+  -h, --help             Print help (see more with '--help')
+  -V, --version          Print version
+
+Begin with `rollcall demo`, which needs no account and no network, or with `rollcall init`.
+Data goes to stdout, logs and progress to stderr.
+");
+    }
+}
