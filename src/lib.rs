@@ -4,3 +4,5 @@
 
 pub mod clock;
 pub mod model;
+/// The client of Zoom's API.
+pub mod zoom;

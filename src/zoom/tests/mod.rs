@@ -1,0 +1,3 @@
+//! The client against a small fake of Zoom.
+
+mod listing;
