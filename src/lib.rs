@@ -4,5 +4,4 @@
 
 pub mod clock;
 pub mod model;
-/// The client of Zoom's API.
 pub mod zoom;

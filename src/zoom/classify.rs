@@ -3,13 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::presentable::presentable;
 use super::throttle::{Throttle, read_retry_after, read_throttle};
 use crate::model::{RateLabel, Timestamp};
-
-/// Longer messages are cut; Zoom's own have a hundred characters or two.
-const MESSAGE_CHARS: usize = 300;
-/// No word of a message is as long, but a token is.
-const WORD_CHARS: usize = 60;
 
 /// What to do about an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +104,8 @@ pub(super) fn classify(answer: &Answer<'_>) -> Meaning {
             answer.body,
             answer.now,
         )),
-        _ if may_pass(answer.status) => Disposition::Retry,
+        // Old documents print code 300 as an HTTP status.
+        _ if may_pass(answer.status) && code != Some(300) => Disposition::Retry,
         Stage::Token => Disposition::Credentials,
         _ => of_the_api(answer, code, &message),
     };
@@ -119,7 +116,7 @@ pub(super) fn classify(answer: &Answer<'_>) -> Meaning {
 /// Whether another try may be answered better, whatever was asked. A redirect is not followed, since the
 /// token would go with it: it comes from a gateway in between, and may be gone the next time.
 fn may_pass(status: u16) -> bool {
-    matches!(status, 100..=299 | 301..=399 | 407 | 408 | 425 | 500..)
+    matches!(status, 100..=399 | 407 | 408 | 425 | 500..)
 }
 
 fn of_the_api(answer: &Answer<'_>, code: Option<i64>, message: &str) -> Disposition {
@@ -137,9 +134,7 @@ fn of_the_api(answer: &Answer<'_>, code: Option<i64>, message: &str) -> Disposit
     match answer.status {
         401 => Disposition::RenewToken,
         404 | 400 if answer.stage == (Stage::FirstPage { past: true }) => Disposition::TryPastOne,
-        404 => Disposition::NotThere,
-        // Old documents print code 300 as an HTTP status.
-        300 if code != Some(300) => Disposition::Retry,
+        404 if code != Some(1001) => Disposition::NotThere,
         _ if code == Some(3001) => Disposition::NotThere,
         _ => Disposition::Parked(reason_to_park(answer, code, message)),
     }
@@ -210,39 +205,6 @@ fn read_broken_body(body: &str) -> (Option<i64>, String) {
     });
     let message = after("message").map_or(body, |rest| rest.trim_end_matches(['}', '"', ' ', '\n']));
     (code, presentable(message.trim_start_matches('"')))
-}
-
-/// A message fit for logs and terminals: one line, not too long, without tokens and addresses.
-pub(super) fn presentable(text: &str) -> String {
-    let clean: String =
-        text.chars().map(|c| if is_visible(c) { c } else { ' ' }).take(10 * MESSAGE_CHARS).collect();
-    let words: Vec<&str> = clean
-        .split_whitespace()
-        .map(|word| {
-            if word.contains('@') {
-                "(email)"
-            } else if word.len() > WORD_CHARS {
-                "(long word)"
-            } else {
-                word
-            }
-        })
-        .collect();
-    let mut line = words.join(" ");
-    if line.is_empty() {
-        "no message".clone_into(&mut line);
-    }
-    if let Some((cut, _)) = line.char_indices().nth(MESSAGE_CHARS) {
-        line.truncate(cut);
-        line.push('…');
-    }
-    line
-}
-
-/// Neither a control character nor one that turns the direction of writing.
-fn is_visible(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl Disposition {

@@ -101,7 +101,7 @@ impl Endpoint {
     #[must_use]
     pub fn missing_scope(self, granted: &[String]) -> Option<&'static str> {
         let has = |scope: &&str| granted.iter().any(|granted| granted == scope);
-        if self.scopes().iter().any(|scope| has(&scope)) { None } else { self.scopes().first().copied() }
+        if self.scopes().iter().any(has) { None } else { self.scopes().first().copied() }
     }
 }
 

@@ -22,7 +22,7 @@ const WAITS: u32 = 3;
 pub(super) struct Gates {
     ledger: Arc<dyn Ledger>,
     clock: Clock,
-    gates: [Gate; RateLabel::ALL.len()],
+    by_label: [Gate; RateLabel::ALL.len()],
 }
 
 #[derive(Default)]
@@ -56,12 +56,12 @@ impl Drop for Permit<'_> {
 
 impl Gates {
     pub(super) fn new(ledger: Arc<dyn Ledger>, clock: Clock) -> Self {
-        Self { ledger, clock, gates: Default::default() }
+        Self { ledger, clock, by_label: Default::default() }
     }
 
     /// Waits for leave to send a request; an error where that would take longer than a run should wait.
     pub(super) async fn admit(&self, label: RateLabel) -> Result<Permit<'_>, ZoomError> {
-        let gate = &self.gates[label as usize];
+        let gate = &self.by_label[label as usize];
         let mut valid_until = gate.valid_until.lock().await;
         let mut waits = 0;
         loop {
@@ -100,7 +100,7 @@ impl Gates {
 
     /// Gives back what is reserved and not used.
     pub(super) async fn return_unused(&self) -> Result<(), ZoomError> {
-        for (label, gate) in RateLabel::ALL.iter().zip(&self.gates) {
+        for (label, gate) in RateLabel::ALL.iter().zip(&self.by_label) {
             let valid_until = gate.valid_until.lock().await;
             let unused = gate.left.swap(0, Ordering::AcqRel);
             if unused > 0 && valid_until.is_some_and(|end| self.clock.now() < end) {

@@ -7,9 +7,10 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 
 use super::Settings;
-use super::classify::{Answer, Stage, classify, presentable};
+use super::classify::{Answer, Stage, classify};
 use super::endpoints::Endpoint;
 use super::error::{ConnectionFault, Refusal, ZoomError};
+use super::presentable::presentable;
 use crate::clock::Clock;
 
 /// A page of 300 rows has 400 KiB; this is far beyond what any page has.
@@ -116,7 +117,7 @@ async fn read_body(
     }
     let mut bytes = Vec::with_capacity(announced);
     // What is counted is what comes out of the decompression.
-    while let Some(chunk) = response.chunk().await.map_err(|error| connection_error(&error, endpoint))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| cut_short(&error, endpoint))? {
         if bytes.len() + chunk.len() > limit_bytes {
             return Err(too_large());
         }
@@ -128,6 +129,14 @@ async fn read_body(
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The body ended before its end, or it cannot be unpacked.
+fn cut_short(error: &reqwest::Error, endpoint: Endpoint) -> ZoomError {
+    if error.is_timeout() {
+        return connection_error(error, endpoint);
+    }
+    ZoomError::Malformed { endpoint, detail: "its body was cut short".to_owned(), tracking_id: None }
 }
 
 fn connection_error(error: &reqwest::Error, endpoint: Endpoint) -> ZoomError {

@@ -29,6 +29,7 @@ mod ledger;
 mod limits;
 mod listing;
 mod pace;
+mod presentable;
 mod retry;
 mod throttle;
 mod token;
@@ -102,14 +103,13 @@ impl Zoom {
     /// Where the HTTP client cannot be built, as without usable TLS roots.
     pub fn new(settings: Settings, clock: Clock, ledger: Arc<dyn Ledger>) -> Result<Self, ZoomError> {
         let http = http::Http::new(&settings)?;
-        let counters = Counters::default();
         let shared = Shared {
-            tokens: token::Tokens::new(&settings, http.clone(), clock.clone()),
             gates: gate::Gates::new(ledger, clock.clone()),
             pacers: pace::Pacers::new(settings.limits, clock.clone()),
-            counters,
+            counters: Counters::default(),
             retry: settings.retry,
             page_size: settings.page_size.clamp(1, 300),
+            tokens: token::Tokens::new(settings, http.clone(), clock.clone()),
             http,
             clock,
         };

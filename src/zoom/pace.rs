@@ -22,8 +22,8 @@ use crate::model::{RateLabel, Timestamp};
 pub(super) const PATIENCE: Duration = Duration::from_mins(15);
 /// The part of the permitted rate that is used.
 const SHARE: f64 = 0.99;
-/// Beyond the period, for requests that overtake each other on the way.
-const MARGIN: Duration = Duration::from_millis(7);
+/// What is added to the period, as a part of it, for requests that overtake each other on the way: 7 ms a second.
+const MARGIN: f64 = 0.007;
 /// Requests of a per-minute limit need not be spread over the minute: a run has few of them.
 const MINUTE_SPACING: Duration = Duration::from_secs(1);
 /// What is left of the pace after a 429, at the least, and what comes back how often.
@@ -47,18 +47,18 @@ pub(super) enum Resumption {
 /// The pacers of all labels.
 pub(super) struct Pacers {
     clock: Clock,
-    pacers: [Pacer; RateLabel::ALL.len()],
+    by_label: [Pacer; RateLabel::ALL.len()],
 }
 
 impl Pacers {
     pub(super) fn new(limits: Limits, clock: Clock) -> Self {
         let pacer = |index: usize| Pacer::new(limits.rate(RateLabel::ALL[index]));
-        Self { clock, pacers: std::array::from_fn(pacer) }
+        Self { clock, by_label: std::array::from_fn(pacer) }
     }
 
     /// Waits for the label's next slot, in the order of asking. Dropped while waiting, it takes none.
     pub(super) async fn slot(&self, label: RateLabel) -> Result<Instant, ZoomError> {
-        let pacer = &self.pacers[label as usize];
+        let pacer = &self.by_label[label as usize];
         let _turn = pacer.turn.lock().await;
         loop {
             let now = Instant::now();
@@ -80,7 +80,7 @@ impl Pacers {
 
     /// A request was answered: the next unexplained 429 is the first in a row again.
     pub(super) fn answered(&self, label: RateLabel) {
-        self.pacers[label as usize].state().throttles_in_a_row = 0;
+        self.by_label[label as usize].state().throttles_in_a_row = 0;
     }
 
     /// Takes a 429 of a request sent at `sent_at`; says what the ledger should be told, and what may go on.
@@ -91,7 +91,7 @@ impl Pacers {
         sent_at: Instant,
     ) -> (Throttle, Resumption) {
         let (now, instant) = (self.clock.now(), Instant::now());
-        let mut state = self.pacers[label as usize].state();
+        let mut state = self.by_label[label as usize].state();
         state.slow_down(instant, sent_at);
         let pause = throttle.until.map_or_else(|| state.guessed_pause(), |until| until.since(now));
         let until = now.plus(pause);
@@ -154,7 +154,7 @@ impl State {
     fn due(&mut self, now: Instant) -> Instant {
         self.speed_up(now);
         let capacity = self.rate.requests as usize;
-        let period = self.rate.per.div_f64(self.pace) + MARGIN;
+        let period = self.rate.per.mul_f64((1.0 + MARGIN) / self.pace);
         let by_count = self.sent.len().checked_sub(capacity).map(|index| self.sent[index] + period);
         [self.next, self.paused_until, by_count].into_iter().flatten().fold(now, Instant::max)
     }

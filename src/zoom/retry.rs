@@ -103,6 +103,7 @@ impl Zoom {
                 Disposition::Throttled(throttle) => {
                     self.count(|counters| counters.count_throttled(label));
                     let (told, resumption) = shared.pacers.throttled(label, throttle, sent_at);
+                    tracing::warn!(%label, kind = ?told.kind, until = %until_text(told.until), "Zoom asked for a pause");
                     shared.gates.throttled(label, told).await?;
                     throttles += 1;
                     match resumption {
@@ -168,4 +169,8 @@ impl Zoom {
             act(counters);
         }
     }
+}
+
+fn until_text(until: Option<Timestamp>) -> String {
+    until.map_or_else(String::new, |until| until.to_string())
 }

@@ -82,13 +82,13 @@ struct State {
 }
 
 impl Tokens {
-    pub(super) fn new(settings: &Settings, http: Http, clock: Clock) -> Self {
+    pub(super) fn new(settings: Settings, http: Http, clock: Clock) -> Self {
         Self {
-            account_id: settings.account_id.clone(),
-            client_id: settings.client_id.clone(),
-            client_secret: settings.client_secret.clone(),
-            token_url: settings.token_url.clone(),
-            api_url: settings.api_url.clone(),
+            account_id: settings.account_id,
+            client_id: settings.client_id,
+            client_secret: settings.client_secret,
+            token_url: settings.token_url,
+            api_url: settings.api_url,
             http,
             retry: settings.retry,
             clock,
