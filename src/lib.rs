@@ -16,3 +16,4 @@ pub mod plan;
 pub mod schedule;
 pub mod store;
 pub mod telemetry;
+pub mod zoom;

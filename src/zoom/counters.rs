@@ -1,0 +1,74 @@
+//! What was asked, counted while it happens.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::model::RateLabel;
+
+/// Requests, counted by label as they are sent. Clones count into the same numbers.
+#[derive(Clone, Default)]
+pub struct Counters(Arc<[Tally; RateLabel::ALL.len()]>);
+
+#[derive(Default)]
+struct Tally {
+    requests: AtomicU64,
+    retries: AtomicU64,
+    throttled: AtomicU64,
+}
+
+/// The numbers at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests sent, repeats included.
+    pub requests: u64,
+    /// Of these, repeats of one that failed.
+    pub retries: u64,
+    /// Of these, answered with 429.
+    pub throttled: u64,
+}
+
+impl Counters {
+    /// The numbers of all labels together.
+    #[must_use]
+    pub fn total(&self) -> Counts {
+        RateLabel::ALL.iter().map(|label| self.of(*label)).fold(Counts::default(), |sum, one| Counts {
+            requests: sum.requests + one.requests,
+            retries: sum.retries + one.retries,
+            throttled: sum.throttled + one.throttled,
+        })
+    }
+
+    /// The numbers of one label.
+    #[must_use]
+    pub fn of(&self, label: RateLabel) -> Counts {
+        let tally = self.tally(label);
+        Counts {
+            requests: tally.requests.load(Ordering::Relaxed),
+            retries: tally.retries.load(Ordering::Relaxed),
+            throttled: tally.throttled.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn count_request(&self, label: RateLabel, is_retry: bool) {
+        let tally = self.tally(label);
+        tally.requests.fetch_add(1, Ordering::Relaxed);
+        if is_retry {
+            tally.retries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn count_throttled(&self, label: RateLabel) {
+        self.tally(label).throttled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn tally(&self, label: RateLabel) -> &Tally {
+        &self.0[label as usize]
+    }
+}
+
+impl fmt::Debug for Counters {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.total().fmt(formatter)
+    }
+}

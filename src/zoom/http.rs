@@ -1,0 +1,166 @@
+//! One exchange over HTTP: bounded in time and size, without redirects.
+
+use std::error::Error;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, RequestBuilder, Response, Url, redirect};
+
+use super::Settings;
+use super::classify::{Answer, Stage, classify};
+use super::endpoints::Endpoint;
+use super::error::{ConnectionFault, Refusal, ZoomError};
+use super::presentable::presentable;
+use crate::clock::Clock;
+
+/// A page of 300 rows has 400 KiB; this is far beyond what any page has.
+const PAGE_BYTES: usize = 64 * 1024 * 1024;
+/// Enough for any token or refusal.
+const SMALL_BYTES: usize = 1024 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+pub(super) struct Http(Client);
+
+/// A 200 as it came.
+pub(super) struct Received {
+    pub(super) body: String,
+    pub(super) tracking_id: Option<String>,
+}
+
+impl Http {
+    pub(super) fn new(settings: &Settings) -> Result<Self, ZoomError> {
+        let mut builder = Client::builder()
+            .user_agent(concat!("rollcall/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(settings.request_timeout);
+        // A proxy is for the world outside; a simulated Zoom is not there.
+        if is_loopback(&settings.token_url) || settings.api_url.as_ref().is_some_and(is_loopback) {
+            builder = builder.no_proxy();
+        }
+        builder.build().map(Self).map_err(|error| ZoomError::Setup(causes(&error)))
+    }
+
+    pub(super) fn get(&self, url: Url) -> RequestBuilder {
+        self.0.get(url)
+    }
+
+    pub(super) fn post(&self, url: Url) -> RequestBuilder {
+        self.0.post(url)
+    }
+}
+
+/// Sends a request and reads its answer to the end: a 2xx as it came, anything else as a refusal.
+pub(super) async fn exchange(
+    request: RequestBuilder,
+    endpoint: Endpoint,
+    stage: Stage,
+    clock: &Clock,
+) -> Result<Received, ZoomError> {
+    let response = request.send().await.map_err(|error| connection_error(&error, endpoint))?;
+    let status = response.status();
+    let headers = response.headers().clone();
+    let tracking_id = header(&headers, "x-zm-trackingid").map(presentable);
+    let is_page = status.is_success() && stage != Stage::Token;
+    let limit_bytes = if is_page { PAGE_BYTES } else { SMALL_BYTES };
+    let read = read_body(response, endpoint, limit_bytes).await;
+    if status.is_success() {
+        return Ok(Received { body: read?, tracking_id });
+    }
+    // The status of a refusal counts even where its body is cut or too long.
+    let body = read.unwrap_or_default();
+    let meaning = classify(&Answer {
+        stage,
+        label: endpoint.label(),
+        status: status.as_u16(),
+        limit_type: header(&headers, "x-ratelimit-type"),
+        retry_after: header(&headers, "retry-after"),
+        is_html: header(&headers, CONTENT_TYPE.as_str()).is_some_and(|text| text.contains("text/html")),
+        body: &body,
+        now: clock.now(),
+    });
+    Err(ZoomError::Refused(Box::new(Refusal {
+        endpoint,
+        status: status.as_u16(),
+        code: meaning.code,
+        message: meaning.message,
+        tracking_id,
+        disposition: meaning.disposition,
+        retry_at: meaning.retry_at,
+    })))
+}
+
+/// Whether a URL points to this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
+    }
+}
+
+async fn read_body(
+    mut response: Response,
+    endpoint: Endpoint,
+    limit_bytes: usize,
+) -> Result<String, ZoomError> {
+    let too_large = || ZoomError::TooLarge { endpoint, limit_bytes };
+    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    if announced > limit_bytes {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(announced);
+    // What is counted is what comes out of the decompression.
+    while let Some(chunk) = response.chunk().await.map_err(|error| cut_short(&error, endpoint))? {
+        if bytes.len() + chunk.len() > limit_bytes {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The body ended before its end, or it cannot be unpacked.
+fn cut_short(error: &reqwest::Error, endpoint: Endpoint) -> ZoomError {
+    if error.is_timeout() {
+        return connection_error(error, endpoint);
+    }
+    ZoomError::Malformed { endpoint, detail: "its body was cut short".to_owned(), tracking_id: None }
+}
+
+fn connection_error(error: &reqwest::Error, endpoint: Endpoint) -> ZoomError {
+    let fault = if error.is_timeout() {
+        ConnectionFault::TimeOut
+    } else if error.is_connect() {
+        ConnectionFault::Connect
+    } else {
+        ConnectionFault::Lost
+    };
+    let host = error.url().and_then(Url::host_str).unwrap_or("Zoom").to_owned();
+    ZoomError::Connection { endpoint, host, fault, detail: causes(error) }
+}
+
+/// The causes of an error in one line. The error's own text is left out: it holds the URL.
+fn causes(error: &reqwest::Error) -> String {
+    let mut line = String::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    if line.is_empty() { "no cause is known".to_owned() } else { presentable(&line) }
+}

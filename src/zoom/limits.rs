@@ -1,0 +1,131 @@
+//! Zoom's rate limits, by plan and label.
+
+use std::time::Duration;
+
+use crate::model::RateLabel;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// The plan of the account, which decides its rate limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Plan {
+    /// Zoom's free plan.
+    Free,
+    /// Pro.
+    Pro,
+    /// Business, Education, Enterprise, Partner.
+    #[default]
+    Business,
+}
+
+/// So many requests in so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many, at least 1.
+    pub requests: u32,
+    /// In what time.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// So many requests a second.
+    #[must_use]
+    pub const fn per_second(requests: u32) -> Self {
+        Self { requests, per: SECOND }
+    }
+
+    /// So many requests a minute.
+    #[must_use]
+    pub const fn per_minute(requests: u32) -> Self {
+        Self { requests, per: MINUTE }
+    }
+}
+
+/// A day's requests, which some labels share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DailyPool {
+    /// The labels that draw from it.
+    pub labels: &'static [RateLabel],
+    /// Requests a UTC day, for the whole account and all of its apps.
+    pub requests: u32,
+}
+
+/// The rate of each label. The fields may be set to something else than the plan's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The plan they come from, which decides the daily pools.
+    pub plan: Plan,
+    /// Light requests.
+    pub light: Rate,
+    /// Medium requests.
+    pub medium: Rate,
+    /// Heavy requests.
+    pub heavy: Rate,
+    /// Resource-intensive requests.
+    pub resource_intensive: Rate,
+}
+
+impl Limits {
+    /// The limits of a plan, as Zoom documents them (2026). They are the account's: all of its apps share them.
+    #[must_use]
+    pub const fn of(plan: Plan) -> Self {
+        let (light, medium, heavy, resource_intensive) = match plan {
+            Plan::Free => (4, 2, 1, 10),
+            Plan::Pro => (30, 20, 10, 10),
+            Plan::Business => (80, 60, 40, 20),
+        };
+        Self {
+            plan,
+            light: Rate::per_second(light),
+            medium: Rate::per_second(medium),
+            heavy: Rate::per_second(heavy),
+            resource_intensive: Rate::per_minute(resource_intensive),
+        }
+    }
+
+    /// The rate of a label.
+    #[must_use]
+    pub const fn rate(&self, label: RateLabel) -> Rate {
+        match label {
+            RateLabel::Light => self.light,
+            RateLabel::Medium => self.medium,
+            RateLabel::Heavy => self.heavy,
+            RateLabel::ResourceIntensive => self.resource_intensive,
+        }
+    }
+
+    /// The daily pools of the plan; a label in none of them has no daily limit.
+    #[must_use]
+    pub const fn daily_pools(&self) -> &'static [DailyPool] {
+        const SHARED: &[RateLabel] = &[RateLabel::Heavy, RateLabel::ResourceIntensive];
+        match self.plan {
+            Plan::Free => &[
+                DailyPool { labels: &[RateLabel::Light], requests: 6_000 },
+                DailyPool { labels: &[RateLabel::Medium], requests: 2_000 },
+                DailyPool { labels: &[RateLabel::Heavy], requests: 1_000 },
+                DailyPool { labels: &[RateLabel::ResourceIntensive], requests: 30_000 },
+            ],
+            Plan::Pro => &[DailyPool { labels: SHARED, requests: 30_000 }],
+            Plan::Business => &[DailyPool { labels: SHARED, requests: 60_000 }],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_draws_from_one_daily_pool_at_most() {
+        for plan in [Plan::Free, Plan::Pro, Plan::Business] {
+            for label in RateLabel::ALL {
+                let pools = Limits::of(plan).daily_pools();
+                let drawn = pools.iter().filter(|pool| pool.labels.contains(label)).count();
+                assert!(drawn <= 1, "{plan:?} {label}");
+            }
+            let rate = Limits::of(plan).rate(RateLabel::Heavy);
+            assert!(rate.requests >= 1 && rate.per == SECOND);
+        }
+    }
+}
