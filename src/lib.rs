@@ -4,3 +4,5 @@
 
 pub mod clock;
 pub mod model;
+/// The simulated Zoom: one implementation for the demo, tests and benches.
+pub mod simulator;

@@ -1,0 +1,33 @@
+//! A fake Zoom on a loopback address, as strict as the real one.
+//!
+//! It serves the endpoints that rollcall reads from a [`World`] that can be made by hand, session by
+//! session, and changed while the server runs. Whatever Zoom refuses it refuses with Zoom's words: tokens,
+//! scopes, plans, UUIDs in the wrong encoding, `past` for an instance of one person. On request it
+//! misbehaves: see [`Fault`].
+//!
+//! The same seed and the same clock give the same answers.
+
+mod account;
+mod answers;
+mod endpoint;
+mod faults;
+mod limits;
+mod listing;
+mod options;
+mod server;
+mod session;
+mod sized;
+mod tokens;
+mod wire;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use account::LoggedRequest;
+pub use endpoint::Endpoint;
+pub use faults::{Fault, FaultKind, PageFilter, Target};
+pub use options::{Credentials, Limits, OnePersonAnswer, Options};
+pub use server::Simulator;
+pub use session::{FIRST_USER_ID, Session, USER_ID_STEP};
+pub use world::{Host, Instance, World};

@@ -1,0 +1,315 @@
+//! The HTTP server around the simulated account.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Response, header};
+use axum::serve::{IncomingStream, Listener};
+use futures_util::stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::account::{Account, Received};
+use super::wire::{Delivery, Reply};
+use super::{Fault, LoggedRequest, Options, World};
+use crate::simulator::options::Credentials;
+
+/// How long [`Simulator::shutdown`] lets answers under way go on.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A running simulated Zoom. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    serving: Option<JoinHandle<io::Result<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    account: Mutex<Account>,
+    stop: CancellationToken,
+}
+
+impl Shared {
+    /// A panic of one request or one test's closure must not hide the others' state.
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Simulator {
+    /// Starts serving this world.
+    ///
+    /// Fails where the address cannot be listened on, or is none of this machine alone.
+    pub async fn start(options: Options, world: World) -> io::Result<Self> {
+        if !options.listen.ip().is_loopback() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "the simulated Zoom listens on loopback addresses only, such as 127.0.0.1:8080, not on {}",
+                    options.listen
+                ),
+            ));
+        }
+        let listener = TcpListener::bind(options.listen).await?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let account = Account::new(options, world, format!("http://{address}"));
+        let shared = Arc::new(Shared { account: Mutex::new(account), stop });
+        let service = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&shared))
+            .into_make_service_with_connect_info::<Switch>();
+        let stopped = shared.stop.clone().cancelled_owned();
+        let serving = tokio::spawn(
+            axum::serve(SwitchedListener(listener), service).with_graceful_shutdown(stopped).into_future(),
+        );
+        Ok(Self { address, shared, serving: Some(serving) })
+    }
+
+    /// Where it listens, such as `http://127.0.0.1:41234`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base of the API, with its version.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("{}/v2", self.url())
+    }
+
+    /// Where tokens are asked for.
+    #[must_use]
+    pub fn token_url(&self) -> String {
+        format!("{}/oauth/token", self.url())
+    }
+
+    /// What the token endpoint accepts.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        self.shared.account().options.credentials.clone()
+    }
+
+    /// Reads or changes the world while the server runs.
+    pub fn world<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        change(&mut self.shared.account().world)
+    }
+
+    /// Reads or changes the behaviour while the server runs.
+    pub fn options<T>(&self, change: impl FnOnce(&mut Options) -> T) -> T {
+        change(&mut self.shared.account().options)
+    }
+
+    /// Lets something go wrong from now on; its attempts are counted from here.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.account().faults.add(fault);
+    }
+
+    /// Lets nothing go wrong any more.
+    pub fn clear_faults(&self) {
+        self.shared.account().faults.clear();
+    }
+
+    /// Makes every access token given out so far invalid.
+    pub fn revoke_tokens(&self) {
+        self.shared.account().revoke_tokens();
+    }
+
+    /// Every request so far, in order of arrival.
+    #[must_use]
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.shared.account().log.clone()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.shared.account().log.clear();
+    }
+
+    /// How many requests of this label have come so far.
+    #[must_use]
+    pub fn count(&self, label: crate::model::RateLabel) -> usize {
+        self.shared.account().log.iter().filter(|request| request.label == Some(label)).count()
+    }
+
+    /// Stops listening, lets answers under way end, and frees the port.
+    pub async fn shutdown(mut self) {
+        self.shared.stop.cancel();
+        if let Some(mut serving) = self.serving.take()
+            && tokio::time::timeout(GRACE, &mut serving).await.is_err()
+        {
+            serving.abort();
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+    }
+}
+
+/// Largest body that a request may have: only the token's form has one.
+const LARGEST_BODY: usize = 64 * 1024;
+
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(switch): ConnectInfo<Switch>,
+    request: Request,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
+    let received = Received {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        authorization: header_text(&parts.headers, &header::AUTHORIZATION),
+        content_type: header_text(&parts.headers, &header::CONTENT_TYPE),
+        body: &String::from_utf8_lossy(&body),
+    };
+    let (reply, delay) = shared.account().answer(&received);
+    if !delay.is_zero() {
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = shared.stop.cancelled() => {}
+        }
+    }
+    respond(reply, &switch)
+}
+
+fn header_text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn respond(reply: Reply, switch: &Switch) -> Response<Body> {
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    let whole = Bytes::from(reply.body);
+    let body = match reply.delivery {
+        Delivery::Whole => Body::from(whole),
+        Delivery::Dropped => {
+            switch.0.store(true, Ordering::SeqCst);
+            Body::empty()
+        }
+        Delivery::CutAfter(bytes) => {
+            response = response.header(header::CONTENT_LENGTH, whole.len().max(bytes + 1));
+            cut(whole.slice(..bytes.min(whole.len())))
+        }
+    };
+    response.body(body).expect("statuses and headers of a reply are checked where it is made")
+}
+
+/// A body that breaks off after these bytes, once they have been sent.
+fn cut(given: Bytes) -> Body {
+    Body::from_stream(stream::unfold(Some(given), |rest| async move {
+        match rest {
+            Some(given) if !given.is_empty() => Some((Ok(given), Some(Bytes::new()))),
+            Some(_) => {
+                // The server flushes what it has only when the body makes it wait.
+                tokio::task::yield_now().await;
+                Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), None))
+            }
+            None => None,
+        }
+    }))
+}
+
+/// Breaks its connection once it is set.
+#[derive(Clone, Debug, Default)]
+struct Switch(Arc<AtomicBool>);
+
+#[derive(Debug)]
+struct SwitchedListener(TcpListener);
+
+/// A connection that can be broken before anything of an answer is sent.
+#[derive(Debug)]
+struct Switched {
+    stream: TcpStream,
+    switch: Switch,
+}
+
+impl Switched {
+    fn check(&self) -> io::Result<()> {
+        if self.switch.0.load(Ordering::SeqCst) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+    }
+}
+
+impl Listener for SwitchedListener {
+    type Io = Switched;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Switched, SocketAddr) {
+        let (stream, address) = Listener::accept(&mut self.0).await;
+        // Small answers must not wait for the client's acknowledgement; without it they are only slower.
+        let _ = stream.set_nodelay(true);
+        (Switched { stream, switch: Switch::default() }, address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl Connected<IncomingStream<'_, SwitchedListener>> for Switch {
+    fn connect_info(stream: IncomingStream<'_, SwitchedListener>) -> Self {
+        stream.io().switch.clone()
+    }
+}
+
+impl AsyncRead for Switched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Switched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
