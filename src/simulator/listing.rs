@@ -59,7 +59,7 @@ pub(super) fn page(
             if faults.iter().any(|(kind, _)| *kind == FaultKind::PageTokenExpired) {
                 return Err(bad_page_token());
             }
-            tokens.redeem(token, &binding, now).ok_or_else(|| bad_page_token())?
+            tokens.redeem(token, &binding, now).ok_or_else(bad_page_token)?
         }
     };
     let wrong = Wrong::of(faults);

@@ -85,6 +85,15 @@ impl Session {
         self
     }
 
+    /// The same session with all fields of this object.
+    #[must_use]
+    pub fn with_all(mut self, fields: Value) -> Self {
+        if let Value::Object(more) = fields {
+            self.edit(|fields| fields.extend(more));
+        }
+        self
+    }
+
     /// The same session without this field.
     #[must_use]
     pub fn without(mut self, field: &str) -> Self {

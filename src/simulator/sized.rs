@@ -29,9 +29,7 @@ impl World {
         let mut end = now.minus(Duration::from_secs(1));
         for number in 0..instances {
             let start = whole_second(end.minus(LENGTH));
-            let meeting = i64::try_from(number).unwrap_or_default() % MEETINGS;
-            let meeting_id = MeetingId::new(93_000_000_001 + meeting * 1_013).expect("eleven digits");
-            let topic = format!("Sized meeting {}", meeting + 1);
+            let (meeting_id, topic) = meeting(number);
             let mut instance =
                 Instance::new(meeting_id, uuid(&mut dice), &topic, start, Some(whole_second(end)));
             instance.sessions = (0..participants).map(|index| row(&mut dice, index, start)).collect();
@@ -42,12 +40,19 @@ impl World {
     }
 }
 
+/// The meeting that an instance is of.
+fn meeting(number: usize) -> (MeetingId, String) {
+    let meeting = i64::try_from(number).unwrap_or_default() % MEETINGS;
+    let meeting_id = MeetingId::new(93_000_000_001 + meeting * 1_013).expect("eleven digits");
+    (meeting_id, format!("Sized meeting {}", meeting + 1))
+}
+
 /// A UUID as Zoom makes them: sixteen bytes in base64.
-pub(super) fn uuid(dice: &mut fastrand::Rng) -> InstanceUuid {
+fn uuid(dice: &mut fastrand::Rng) -> InstanceUuid {
     base64(&dice.u128(..).to_be_bytes()).parse().expect("base64 is what a UUID is made of")
 }
 
-pub(super) fn whole_second(at: Timestamp) -> Timestamp {
+fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_millis(at.millis().div_euclid(1_000) * 1_000)
 }
 
