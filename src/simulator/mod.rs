@@ -10,6 +10,7 @@
 mod account;
 mod answers;
 mod endpoint;
+mod fault_text;
 mod faults;
 mod limits;
 mod listing;
@@ -24,10 +25,13 @@ mod wire;
 mod world;
 
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod tests;
 
 pub use account::LoggedRequest;
 pub use endpoint::Endpoint;
+pub use fault_text::FaultTextError;
 pub use faults::{Fault, FaultKind, PageFilter, Target};
 pub use options::{Credentials, Limits, OnePersonAnswer, Options};
 pub use server::Simulator;

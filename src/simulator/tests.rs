@@ -10,22 +10,22 @@ use crate::clock::Clock;
 use crate::model::{InstanceUuid, MeetingId, RateLabel, Timestamp};
 
 /// 2026-09-21T12:53:20Z.
-const NOW: Timestamp = Timestamp::from_millis(1_789_995_200_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_789_995_200_000);
 
 fn before(minutes: u64) -> Timestamp {
     NOW.minus(Duration::from_mins(minutes))
 }
 
-fn algebra() -> MeetingId {
+pub(super) fn algebra() -> MeetingId {
     MeetingId::new(85_746_065_432).unwrap()
 }
 
-fn uuid(text: &str) -> InstanceUuid {
+pub(super) fn uuid(text: &str) -> InstanceUuid {
     text.parse().unwrap()
 }
 
 /// An instance of this many people that ended an hour ago.
-fn instance(name: &str, people: u64) -> Instance {
+pub(super) fn instance(name: &str, people: u64) -> Instance {
     Instance::new(algebra(), uuid(name), "Algebra I", before(120), Some(before(60))).with_sessions(
         (0..people).map(|number| {
             Session::new(
@@ -39,14 +39,14 @@ fn instance(name: &str, people: u64) -> Instance {
     )
 }
 
-struct Client {
-    simulator: Simulator,
-    http: reqwest::Client,
-    token: String,
+pub(super) struct Client {
+    pub(super) simulator: Simulator,
+    pub(super) http: reqwest::Client,
+    pub(super) token: String,
 }
 
 impl Client {
-    async fn start(options: Options, world: World) -> Self {
+    pub(super) async fn start(options: Options, world: World) -> Self {
         let options = Options { clock: Clock::fixed(NOW), ..options };
         let simulator = Simulator::start(options, world).await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -56,7 +56,7 @@ impl Client {
         client
     }
 
-    async fn of(world: World) -> Self {
+    pub(super) async fn of(world: World) -> Self {
         Self::start(Options::default(), world).await
     }
 
@@ -74,12 +74,12 @@ impl Client {
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 
-    async fn send(&self, path: &str) -> reqwest::Result<reqwest::Response> {
+    pub(super) async fn send(&self, path: &str) -> reqwest::Result<reqwest::Response> {
         let url = format!("{}{path}", self.simulator.api_url());
         self.http.get(url).bearer_auth(&self.token).send().await
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    pub(super) async fn get(&self, path: &str) -> (u16, Value) {
         let answer = self.send(path).await.unwrap();
         assert!(answer.headers().contains_key("x-zm-trackingid"));
         let status = answer.status().as_u16();
@@ -87,7 +87,7 @@ impl Client {
     }
 
     /// The status and Zoom's code.
-    async fn refusal(&self, path: &str) -> (u16, i64) {
+    pub(super) async fn refusal(&self, path: &str) -> (u16, i64) {
         let (status, body) = self.get(path).await;
         (status, body["code"].as_i64().unwrap_or_default())
     }
