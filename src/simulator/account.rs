@@ -204,6 +204,14 @@ fn instead(kind: &FaultKind, call: &Call) -> Option<Reply> {
         FaultKind::Webinar => answers::webinar(),
         FaultKind::EmptyBody => Reply::text(200, "application/json", String::new()),
         FaultKind::NotJson => Reply::text(200, "application/json", "upstream connect error".to_owned()),
+        FaultKind::Huge(bytes) => {
+            let begin = r#"{"participants":["#;
+            let blanks = " ".repeat(bytes.saturating_sub(begin.len() + 2));
+            Reply::text(200, "application/json", format!("{begin}{blanks}]}}"))
+        }
+        FaultKind::Redirect(url) => {
+            Reply::text(302, "text/plain", String::new()).with_header("location", url.as_str())
+        }
         FaultKind::Dropped => {
             Reply { delivery: Delivery::Dropped, ..Reply::text(200, "text/plain", String::new()) }
         }
@@ -231,6 +239,7 @@ fn spoil(kind: &FaultKind, reply: &mut Reply) {
             reply.body.truncate(middle);
         }
         FaultKind::Cut(bytes) => reply.delivery = Delivery::CutAfter(*bytes),
+        FaultKind::Stalled(bytes) => reply.delivery = Delivery::StalledAfter(*bytes),
         _ => {}
     }
 }

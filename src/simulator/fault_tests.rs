@@ -70,6 +70,29 @@ async fn connections_that_break() {
 }
 
 #[tokio::test]
+async fn a_body_that_never_ends() {
+    let client = client_with("stall=50").await;
+    let mut answer = client.send(PATH).await.unwrap();
+    assert_eq!(answer.chunk().await.unwrap().unwrap().len(), 50);
+    let rest = tokio::spawn(async move { answer.chunk().await });
+    client.simulator.shutdown().await;
+    assert!(rest.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn bodies_too_large_and_answers_that_lead_away() {
+    let body = client_with("huge=100000").await.send(PATH).await.unwrap().text().await.unwrap();
+    assert_eq!(body.len(), 100_000);
+    assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok());
+
+    let client = client().await;
+    let url = format!("{}/elsewhere", client.simulator.url());
+    client.simulator.fault(format!("redirect={url},attempts=1").parse().unwrap());
+    assert_eq!(client.refusal(PATH).await, (404, 2_300));
+    assert_eq!(client.simulator.requests()[1].target, "/elsewhere");
+}
+
+#[tokio::test]
 async fn a_delay_holds_the_answer_back() {
     let client = client_with("delay=30").await;
     let begin = Instant::now();

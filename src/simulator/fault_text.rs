@@ -79,13 +79,15 @@ const OFFERS: &[Offer] = &[
         name: "429-second",
         value: "[=RETRY-AFTER]",
         explanation: "429 for the limit of a second, without headers but the Retry-After given",
-        make: |value| Some(FaultKind::TooManyPerSecond { retry_after: optional(value), headers: false }),
+        make: |value| {
+            throttled(value, |retry_after| FaultKind::TooManyPerSecond { retry_after, headers: false })
+        },
     },
     Offer {
         name: "429-daily",
         value: "[=RETRY-AFTER]",
         explanation: "429 for the limit of a day, with X-RateLimit headers and the Retry-After given",
-        make: |value| Some(FaultKind::TooManyPerDay { retry_after: optional(value), headers: true }),
+        make: |value| throttled(value, |retry_after| FaultKind::TooManyPerDay { retry_after, headers: true }),
     },
     plain!("token-401", FaultKind::BadToken, "401 with code 124: the access token is invalid"),
     plain!("scope-4711", FaultKind::MissingScope, "400 with code 4711: a scope is missing"),
@@ -102,6 +104,27 @@ const OFFERS: &[Offer] = &[
         value: "=BYTES",
         explanation: "the connection is dropped after so many bytes of the body",
         make: |value| value.parse().ok().map(FaultKind::Cut),
+    },
+    Offer {
+        name: "stall",
+        value: "=BYTES",
+        explanation: "after so many bytes of the body nothing more comes, and the connection stays open",
+        make: |value| value.parse().ok().map(FaultKind::Stalled),
+    },
+    Offer {
+        name: "huge",
+        value: "=BYTES",
+        explanation: "a body of so many bytes, at most 1000000000, most of them blanks",
+        make: |value| value.parse().ok().filter(|bytes| *bytes <= 1_000_000_000).map(FaultKind::Huge),
+    },
+    Offer {
+        name: "redirect",
+        value: "=URL",
+        explanation: "302 to this URL",
+        make: |value| {
+            let visible = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
+            visible.then(|| FaultKind::Redirect(value.to_owned()))
+        },
     },
     plain!("drop", FaultKind::Dropped, "the connection is dropped at once"),
     Offer {
@@ -224,8 +247,10 @@ fn http_status(text: &str) -> Option<u16> {
     text.parse().ok().filter(|status| (200..600).contains(status))
 }
 
-fn optional(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
+/// The kind that a `Retry-After` makes, unless no header can hold it; blank: there is none.
+fn throttled(retry_after: &str, kind: fn(Option<String>) -> FaultKind) -> Option<FaultKind> {
+    let legal = retry_after.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    legal.then(|| kind(Some(retry_after.to_owned()).filter(|text| !text.is_empty())))
 }
 
 fn names() -> Vec<&'static str> {
@@ -307,7 +332,8 @@ mod tests {
                 .replace("STATUS:BODY", "500:")
                 .replace("BYTES", "1")
                 .replace("MILLISECONDS", "1")
-                .replace("ROWS", "1");
+                .replace("ROWS", "1")
+                .replace("URL", "http://127.0.0.1/");
             assert!(text.parse::<Fault>().is_ok() && !explanation.is_empty(), "{text}");
             assert!(Fault::help().contains(explanation));
         }

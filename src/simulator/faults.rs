@@ -61,6 +61,12 @@ pub enum FaultKind {
     NotJson,
     /// The right answer, of which so many bytes come before the connection is dropped.
     Cut(usize),
+    /// So many bytes of the right answer's body; then nothing more, and the connection stays open.
+    Stalled(usize),
+    /// A body of so many bytes, most of them blanks.
+    Huge(usize),
+    /// 302 to this URL.
+    Redirect(String),
     /// The connection is dropped before anything is sent.
     Dropped,
     /// The answer takes longer.

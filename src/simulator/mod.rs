@@ -9,7 +9,9 @@
 
 mod account;
 mod answers;
+mod courses;
 mod endpoint;
+mod entries;
 mod fault_text;
 mod faults;
 mod limits;

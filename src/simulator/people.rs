@@ -97,8 +97,15 @@ pub(super) fn guest_name(dice: &mut fastrand::Rng) -> &'static str {
 
 impl Person {
     /// A stay's row with who the person is and where.
-    pub(super) fn mark(&self, session: Session, device: usize) -> Session {
-        session.signed_in(&self.id, &self.email).with_all(self.machines[device].clone())
+    ///
+    /// In some weeks emails begin with a capital, and on the second device the name has a remark.
+    pub(super) fn mark(&self, session: Session, device: usize, week: u64) -> Session {
+        let email = match self.email.split_at_checked(1) {
+            Some((first, rest)) if week.is_multiple_of(4) => first.to_uppercase() + rest,
+            _ => self.email.clone(),
+        };
+        let session = session.signed_in(&self.id, &email).with_all(self.machines[device].clone());
+        if device == 0 { session } else { session.with("user_name", format!("{} (phone)", self.name)) }
     }
 }
 

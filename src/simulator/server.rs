@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response, header};
+use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::serve::{IncomingStream, Listener};
 use futures_util::stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -77,6 +77,12 @@ impl Simulator {
             axum::serve(SwitchedListener(listener), service).with_graceful_shutdown(stopped).into_future(),
         );
         Ok(Self { address, shared, serving: Some(serving) })
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where it listens, such as `http://127.0.0.1:41234`.
@@ -187,14 +193,14 @@ async fn answer(
             () = shared.stop.cancelled() => {}
         }
     }
-    respond(reply, &switch)
+    respond(reply, &switch, &shared.stop)
 }
 
 fn header_text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn respond(reply: Reply, switch: &Switch) -> Response<Body> {
+fn respond(reply: Reply, switch: &Switch, stop: &CancellationToken) -> Response<Body> {
     let mut response = Response::builder().status(reply.status);
     for (name, value) in reply.headers {
         response = response.header(name, value);
@@ -208,23 +214,36 @@ fn respond(reply: Reply, switch: &Switch) -> Response<Body> {
         }
         Delivery::CutAfter(bytes) => {
             response = response.header(header::CONTENT_LENGTH, whole.len().max(bytes + 1));
-            cut(whole.slice(..bytes.min(whole.len())))
+            cut(whole.slice(..bytes.min(whole.len())), None)
+        }
+        Delivery::StalledAfter(bytes) => {
+            response = response.header(header::CONTENT_LENGTH, whole.len().max(bytes + 1));
+            cut(whole.slice(..bytes.min(whole.len())), Some(stop.clone()))
         }
     };
-    response.body(body).expect("statuses and headers of a reply are checked where it is made")
+    response.body(body).unwrap_or_else(|error| {
+        // Only a fault made in code can have a status or a header that HTTP does not know.
+        let mut response = Response::new(Body::from(format!("the fault cannot be sent: {error}")));
+        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+        response
+    })
 }
 
-/// A body that breaks off after these bytes, once they have been sent.
-fn cut(given: Bytes) -> Body {
-    Body::from_stream(stream::unfold(Some(given), |rest| async move {
-        match rest {
-            Some(given) if !given.is_empty() => Some((Ok(given), Some(Bytes::new()))),
-            Some(_) => {
-                // The server flushes what it has only when the body makes it wait.
-                tokio::task::yield_now().await;
-                Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), None))
+/// A body that breaks off after these bytes, once they have been sent: at once, or when `hold` lets it.
+fn cut(given: Bytes, hold: Option<CancellationToken>) -> Body {
+    Body::from_stream(stream::unfold(Some(given), move |rest| {
+        let hold = hold.clone();
+        async move {
+            let given = rest?;
+            if !given.is_empty() {
+                return Some((Ok(given), Some(Bytes::new())));
             }
-            None => None,
+            match hold {
+                Some(hold) => hold.cancelled().await,
+                // The server flushes what it has only when the body makes it wait.
+                None => tokio::task::yield_now().await,
+            }
+            Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), None))
         }
     }))
 }

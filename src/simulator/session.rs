@@ -28,6 +28,20 @@ pub(super) enum Shape {
 pub struct Session {
     content: Content,
     rendered: [OnceLock<Arc<str>>; 3],
+    facts: OnceLock<Facts>,
+}
+
+/// What the answers about whole instances need of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// When it began, where its `join_time` can be read.
+    pub(super) join: Option<Timestamp>,
+    /// When it ended, where its `leave_time` can be read.
+    pub(super) leave: Option<Timestamp>,
+    /// Whether it was spent in the waiting room.
+    pub(super) waiting: bool,
+    /// Whom Zoom takes it to be of: the first of email, id and name that is not blank.
+    pub(super) person: String,
 }
 
 #[derive(Clone, Debug)]
@@ -72,10 +86,10 @@ impl Session {
         Self { content, ..Self::default() }
     }
 
-    /// A row as JSON text, listed byte for byte; it has no `registrant_id`.
+    /// A row as JSON text, listed byte for byte; it has no `registrant_id`, and these facts are in it.
     #[must_use]
-    pub(super) fn from_text(text: String) -> Self {
-        Self { content: Content::Text(text.into()), ..Self::default() }
+    pub(super) fn from_text(text: String, facts: Facts) -> Self {
+        Self { content: Content::Text(text.into()), facts: facts.into(), ..Self::default() }
     }
 
     /// The same session with this field.
@@ -167,17 +181,31 @@ impl Session {
 
     /// When it began, where its `join_time` can be read.
     pub(super) fn join(&self) -> Option<Timestamp> {
-        parse_instant(&self.text("join_time"))
+        self.facts().join
     }
 
     /// When it ended, where its `leave_time` can be read.
     pub(super) fn leave(&self) -> Option<Timestamp> {
-        parse_instant(&self.text("leave_time"))
+        self.facts().leave
     }
 
     /// Whether it was spent in the waiting room.
     pub(super) fn is_waiting(&self) -> bool {
-        self.text("status") == "in_waiting_room"
+        self.facts().waiting
+    }
+
+    /// What is asked of every session of an instance, read once.
+    pub(super) fn facts(&self) -> &Facts {
+        self.facts.get_or_init(|| Facts {
+            join: parse_instant(&self.text("join_time")),
+            leave: parse_instant(&self.text("leave_time")),
+            waiting: self.text("status") == "in_waiting_room",
+            person: ["email", "id", "user_name"]
+                .into_iter()
+                .map(|field| self.text(field))
+                .find(|text| !text.is_empty())
+                .unwrap_or_default(),
+        })
     }
 
     /// Writes the row in the shape of an endpoint, with `registrant_id` only where it was asked for.
@@ -252,6 +280,7 @@ impl Session {
         if let Content::Fields(fields) = &mut self.content {
             change(fields);
             self.rendered = Default::default();
+            self.facts = OnceLock::new();
         }
     }
 }

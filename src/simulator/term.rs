@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike, Days, NaiveTime, Utc, Weekday};
+use chrono::Days;
 use serde_json::json;
 
+use super::courses::{Course, courses, latest_start};
 use super::people::{self, Person, guest_name, mark_caller, mark_guest};
 use super::session::{FIRST_USER_ID, Session, USER_ID_STEP};
 use super::wire::base64;
@@ -14,81 +15,11 @@ use crate::model::{InstanceUuid, MeetingId, Timestamp};
 /// How many weeks a term has.
 const WEEKS: u64 = 12;
 
-/// How long before `now` the latest instance ended, at least.
-const QUIET: Duration = Duration::from_hours(1);
+/// Callers join between two seconds, for Zoom has written its instants with and without fractions.
+const CALLER_MILLIS: Duration = Duration::from_millis(837);
 
 /// How long a host who dropped is away.
 const DROP: Duration = Duration::from_mins(1);
-
-/// A weekly meeting.
-struct Course {
-    meeting_id: i64,
-    topic: &'static str,
-    weekday: Weekday,
-    /// Hour and minute, UTC.
-    begins: (u32, u32),
-    minutes: u64,
-    /// Its members, by their place among the people; the first one is the host.
-    members: std::ops::Range<usize>,
-    /// How many people from outside come, at most.
-    guests: usize,
-    /// Whether people register, so that guests have a registrant id too.
-    registration: bool,
-    /// Whether there are breakout rooms every other week.
-    breakouts: bool,
-    /// Whether a room system takes part.
-    room: bool,
-    /// The week, counted back from the present, when nobody but the host came.
-    alone_in_week: Option<u64>,
-    /// The week, counted back from the present, when the host dropped out.
-    drop_in_week: Option<u64>,
-}
-
-fn courses() -> [Course; 3] {
-    let algebra = Course {
-        meeting_id: 85_746_065_432,
-        topic: "Algebra I",
-        weekday: Weekday::Tue,
-        begins: (9, 0),
-        minutes: 90,
-        members: 0..26,
-        guests: 2,
-        registration: false,
-        breakouts: true,
-        room: false,
-        alone_in_week: None,
-        drop_in_week: None,
-    };
-    let safety = Course {
-        meeting_id: 93_812_345_678,
-        topic: "Safety induction",
-        weekday: Weekday::Wed,
-        begins: (14, 0),
-        minutes: 45,
-        members: 24..36,
-        guests: 8,
-        registration: true,
-        breakouts: false,
-        room: false,
-        alone_in_week: None,
-        drop_in_week: Some(3),
-    };
-    let chess = Course {
-        meeting_id: 84_512_345_678,
-        topic: "Chess club ♞",
-        weekday: Weekday::Thu,
-        begins: (23, 15),
-        minutes: 75,
-        members: 12..28,
-        guests: 3,
-        registration: false,
-        breakouts: false,
-        room: true,
-        alone_in_week: Some(5),
-        drop_in_week: None,
-    };
-    [algebra, safety, chess]
-}
 
 impl World {
     /// Twelve weeks of three meetings before `now`, of some ten to thirty people each.
@@ -125,17 +56,6 @@ fn host(person: &Person) -> Host {
         email: person.email.clone(),
         department: "Teaching".to_owned(),
     }
-}
-
-/// The latest start of the course that lies far enough back for the instance to be over.
-fn latest_start(course: &Course, now: Timestamp) -> DateTime<Utc> {
-    let length = Duration::from_mins(course.minutes);
-    let newest = now.minus(QUIET + length).utc();
-    let time = NaiveTime::from_hms_opt(course.begins.0, course.begins.1, 0).expect("a time of day");
-    let days_back = (7 + newest.weekday().num_days_from_monday() - course.weekday.num_days_from_monday()) % 7;
-    let day = newest.date_naive() - Days::new(u64::from(days_back));
-    let start = day.and_time(time).and_utc();
-    if start <= newest { start } else { start - Days::new(7) }
 }
 
 /// A course in one week.
@@ -240,6 +160,7 @@ impl<'a> Holding<'a> {
         };
         let early = if dice.u8(..100) < 12 { dice.u64(5 * 60..20 * 60) } else { 0 };
         let join = start.plus(Duration::from_secs(late));
+        let join = join.plus(if matches!(who, Who::Caller(_)) { CALLER_MILLIS } else { Duration::ZERO });
         let leave = end.minus(Duration::from_secs(early));
         if join.plus(minutes(2)) >= leave {
             return;
@@ -300,9 +221,10 @@ impl<'a> Holding<'a> {
         };
         let session = Session::new(FIRST_USER_ID + number * USER_ID_STEP, name, stay.join, stay.leave);
         let mut session = match stay.who {
-            Who::Member(person, _) => person.mark(session, stay.device),
+            Who::Member(person, _) => person.mark(session, stay.device, self.week),
             Who::Guest(..) => mark_guest(dice, session),
-            Who::Caller(_) => mark_caller(dice, session),
+            // Zoom's own example has a row without a status.
+            Who::Caller(_) => mark_caller(dice, session).without("status"),
         };
         let connection = self.week << 20 | (whose as u64) << 4 | stay.connection;
         session.set("participant_uuid", format!("{connection:08X}-2ABB-2FCC-019B-39E41D8DADF7"));

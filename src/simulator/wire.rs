@@ -141,6 +141,8 @@ pub(super) enum Delivery {
     Whole,
     /// So many bytes of the body; then the connection is dropped.
     CutAfter(usize),
+    /// So many bytes of the body; then nothing more comes.
+    StalledAfter(usize),
     /// Nothing: the connection is dropped at once.
     Dropped,
 }
