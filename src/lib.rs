@@ -4,5 +4,4 @@
 
 pub mod clock;
 pub mod model;
-/// The simulated Zoom: one implementation for the demo, tests and benches.
 pub mod simulator;

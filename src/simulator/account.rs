@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answers;
+use super::endpoint::Endpoint;
 use super::faults::{FaultKind, Faults};
 use super::limits::{DAILY, Limiter, PER_SECOND, too_many};
 use super::options::Options;
@@ -12,7 +13,6 @@ use super::tokens::{AccessTokens, PageTokens, TokenRequest, missing_scope};
 use super::wire::{Call, Delivery, Reply};
 use super::world::World;
 use crate::model::{RateLabel, Timestamp};
-use crate::simulator::endpoint::Endpoint;
 
 /// A request that the simulated Zoom received.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! A fake Zoom on a loopback address, as strict as the real one.
+//! The simulated Zoom, for the demo, tests and benches: on a loopback address, as strict as the real one.
 //!
 //! It serves the endpoints that rollcall reads from a [`World`] that can be made by hand, session by
 //! session, and changed while the server runs. Whatever Zoom refuses it refuses with Zoom's words: tokens,

@@ -21,9 +21,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, Received};
+use super::endpoint::Endpoint;
+use super::options::Credentials;
 use super::wire::{Delivery, Reply};
 use super::{Fault, LoggedRequest, Options, World};
-use crate::simulator::options::Credentials;
+use crate::model::RateLabel;
 
 /// How long [`Simulator::shutdown`] lets answers under way go on.
 const GRACE: Duration = Duration::from_secs(1);
@@ -147,8 +149,14 @@ impl Simulator {
 
     /// How many requests of this label have come so far.
     #[must_use]
-    pub fn count(&self, label: crate::model::RateLabel) -> usize {
+    pub fn count(&self, label: RateLabel) -> usize {
         self.shared.account().log.iter().filter(|request| request.label == Some(label)).count()
+    }
+
+    /// How many requests of this endpoint have come so far.
+    #[must_use]
+    pub fn count_at(&self, endpoint: Endpoint) -> usize {
+        self.shared.account().log.iter().filter(|request| request.endpoint == Some(endpoint)).count()
     }
 
     /// Stops listening, lets answers under way end, and frees the port.

@@ -60,7 +60,7 @@ impl Client {
         Self::start(Options::default(), world).await
     }
 
-    async fn grant(&self) -> Value {
+    pub(super) async fn grant(&self) -> Value {
         let credentials = self.simulator.credentials();
         let form = [("grant_type", "account_credentials"), ("account_id", credentials.account_id.as_str())];
         let answer = self
