@@ -9,6 +9,7 @@
 
 mod account;
 mod answers;
+mod connection;
 mod courses;
 mod endpoint;
 mod entries;

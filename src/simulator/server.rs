@@ -2,25 +2,21 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
-use axum::serve::{IncomingStream, Listener};
 use futures_util::stream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, Received};
+use super::connection::{Switch, SwitchedListener};
 use super::endpoint::Endpoint;
 use super::options::Credentials;
 use super::wire::{Delivery, Reply};
@@ -217,7 +213,7 @@ fn respond(reply: Reply, switch: &Switch, stop: &CancellationToken) -> Response<
     let body = match reply.delivery {
         Delivery::Whole => Body::from(whole),
         Delivery::Dropped => {
-            switch.0.store(true, Ordering::SeqCst);
+            switch.break_connection();
             Body::empty()
         }
         Delivery::CutAfter(bytes) => {
@@ -254,89 +250,4 @@ fn cut(given: Bytes, hold: Option<CancellationToken>) -> Body {
             Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), None))
         }
     }))
-}
-
-/// Breaks its connection once it is set.
-#[derive(Clone, Debug, Default)]
-struct Switch(Arc<AtomicBool>);
-
-#[derive(Debug)]
-struct SwitchedListener(TcpListener);
-
-/// A connection that can be broken before anything of an answer is sent.
-#[derive(Debug)]
-struct Switched {
-    stream: TcpStream,
-    switch: Switch,
-}
-
-impl Switched {
-    fn check(&self) -> io::Result<()> {
-        if self.switch.0.load(Ordering::SeqCst) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
-    }
-}
-
-impl Listener for SwitchedListener {
-    type Io = Switched;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Switched, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
-        // Small answers must not wait for the client's acknowledgement; without it they are only slower.
-        let _ = stream.set_nodelay(true);
-        (Switched { stream, switch: Switch::default() }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
-
-impl Connected<IncomingStream<'_, SwitchedListener>> for Switch {
-    fn connect_info(stream: IncomingStream<'_, SwitchedListener>) -> Self {
-        stream.io().switch.clone()
-    }
-}
-
-impl AsyncRead for Switched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Switched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }
