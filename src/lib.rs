@@ -14,6 +14,7 @@ pub mod decode;
 pub mod exit;
 pub mod plan;
 pub mod schedule;
+pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod zoom;

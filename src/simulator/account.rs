@@ -1,0 +1,245 @@
+//! The account behind the server: what happens to a request, from the log to the answer.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::answers;
+use super::endpoint::Endpoint;
+use super::faults::{FaultKind, Faults};
+use super::limits::{DAILY, Limiter, PER_SECOND, too_many};
+use super::options::Options;
+use super::tokens::{AccessTokens, PageTokens, TokenRequest, missing_scope};
+use super::wire::{Call, Delivery, Reply};
+use super::world::World;
+use crate::model::{RateLabel, Timestamp};
+
+/// A request that the simulated Zoom received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedRequest {
+    /// The HTTP method.
+    pub method: String,
+    /// Path and query, byte for byte as they were on the wire.
+    pub target: String,
+    /// The endpoint, where there is one of this path.
+    pub endpoint: Option<Endpoint>,
+    /// The rate-limit label that it counts for.
+    pub label: Option<RateLabel>,
+    /// The status of the answer; `None` where the connection was dropped instead.
+    pub status: Option<u16>,
+    /// When it came, by the simulator's clock.
+    pub at: Timestamp,
+}
+
+/// What a request brought.
+#[derive(Debug)]
+pub(super) struct Received<'a> {
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+    pub(super) authorization: &'a str,
+    pub(super) content_type: &'a str,
+    pub(super) body: &'a str,
+}
+
+/// Everything that the server knows.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) world: World,
+    pub(super) options: Options,
+    pub(super) faults: Faults,
+    pub(super) log: Vec<LoggedRequest>,
+    pub(super) base_url: String,
+    access: AccessTokens,
+    pages: PageTokens,
+    limiter: Limiter,
+    tracking: fastrand::Rng,
+}
+
+impl Account {
+    pub(super) fn new(options: Options, world: World, base_url: String) -> Self {
+        Self {
+            world,
+            faults: Faults::default(),
+            log: Vec::new(),
+            base_url,
+            access: AccessTokens::new(options.seed),
+            pages: PageTokens::new(options.seed),
+            limiter: Limiter::default(),
+            tracking: fastrand::Rng::with_seed(options.seed ^ 0x7472_6163),
+            options,
+        }
+    }
+
+    pub(super) fn revoke_tokens(&mut self) {
+        self.access.revoke_all();
+    }
+
+    /// The answer to a request, and how long it is to be held back.
+    pub(super) fn answer(&mut self, received: &Received<'_>) -> (Reply, Duration) {
+        let now = self.options.clock.now();
+        let call = Call::parse(received.method, received.path, received.query);
+        let (reply, delay) = match &call {
+            None => (Reply::error(404, 2_300, "This API endpoint is not recognized."), Duration::ZERO),
+            Some(call) => self.answer_call(call, received, now),
+        };
+        let query = if received.query.is_empty() { "" } else { "?" };
+        let endpoint = call.map(|call| call.endpoint);
+        self.log.push(LoggedRequest {
+            method: received.method.to_owned(),
+            target: format!("{}{query}{}", received.path, received.query),
+            endpoint,
+            label: endpoint.and_then(Endpoint::label),
+            status: (reply.delivery != Delivery::Dropped).then_some(reply.status),
+            at: now,
+        });
+        let reply = reply.with_header("x-zm-trackingid", self.tracking_id());
+        (reply, self.options.latency + delay)
+    }
+
+    fn answer_call(&mut self, call: &Call, received: &Received<'_>, now: Timestamp) -> (Reply, Duration) {
+        let label = call.endpoint.label();
+        if let Some(label) = label
+            && let Err(excess) = self.limiter.admit(label, &self.options.limits, Instant::now(), now)
+        {
+            return (too_many(Some(label), excess, self.options.rate_headers), Duration::ZERO);
+        }
+        let faults = self.faults.strike(call, &self.world);
+        let delay = faults
+            .iter()
+            .map(|(kind, _)| if let FaultKind::Delay(span) = kind { *span } else { Duration::ZERO });
+        let delay = delay.sum();
+        if let Some(reply) = faults.iter().find_map(|(kind, _)| instead(kind, call)) {
+            return (reply, delay);
+        }
+        let mut reply = match self.right_answer(call, received, &faults, now) {
+            Ok(reply) => reply,
+            Err(refusal) => refusal,
+        };
+        if self.options.rate_headers
+            && let Some(label) = label
+        {
+            reply = reply.with_header("x-ratelimit-category", label.as_str());
+        }
+        for (kind, _) in &faults {
+            spoil(kind, &mut reply);
+        }
+        (reply, delay)
+    }
+
+    fn right_answer(
+        &mut self,
+        call: &Call,
+        received: &Received<'_>,
+        faults: &[(FaultKind, u32)],
+        now: Timestamp,
+    ) -> Result<Reply, Reply> {
+        if call.endpoint == Endpoint::Token {
+            let request = TokenRequest {
+                authorization: received.authorization,
+                content_type: received.content_type,
+                body: received.body,
+            };
+            return Ok(self.access.grant(&self.options, &self.base_url, now, &request));
+        }
+        self.access.check(received.authorization, call.endpoint, now)?;
+        if !self.options.paid && call.endpoint != Endpoint::PastInstances {
+            let account = &self.options.credentials.account_id;
+            let message = format!("Only available for paid account: {account}.");
+            return Err(Reply::error(400, 200, &message));
+        }
+        if !self.options.dashboard && call.endpoint.is_dashboard() {
+            return Err(Reply::error(400, 200, NO_DASHBOARD));
+        }
+        let view = answers::View { world: &self.world, options: &self.options, call, faults, now };
+        view.answer(&mut self.pages)
+    }
+
+    /// An id as Zoom puts it into `x-zm-trackingid`.
+    fn tracking_id(&mut self) -> String {
+        format!("v=2.0;clid=us04;rid=WEB_{:032x}", self.tracking.u128(..))
+    }
+}
+
+/// Zoom's text for an account without the Dashboard.
+const NO_DASHBOARD: &str = "This API is only available for ZMP and Business or higher accounts that have enabled the Dashboard feature.";
+
+/// The answer that a fault gives in place of the right one.
+fn instead(kind: &FaultKind, call: &Call) -> Option<Reply> {
+    let throttled = |message, retry_after: &Option<String>, headers: bool, limit_type: &str| {
+        let mut reply = Reply::error(429, 429, message);
+        if let Some(text) = retry_after {
+            reply = reply.with_header("retry-after", text.as_str());
+        }
+        if headers {
+            reply = reply
+                .with_header("x-ratelimit-category", call.endpoint.label().map_or("Light", RateLabel::as_str))
+                .with_header("x-ratelimit-type", limit_type)
+                .with_header("x-ratelimit-remaining", "0");
+        }
+        reply
+    };
+    let reply = match kind {
+        FaultKind::Answer { status, body } => Reply::text(*status, "application/json", body.clone()),
+        FaultKind::Html { status } => html(*status, "The server is temporarily unable to answer"),
+        FaultKind::Blocked => html(403, "Sorry, you have been blocked"),
+        FaultKind::TooManyPerSecond { retry_after, headers } => {
+            throttled(PER_SECOND, retry_after, *headers, "QPS")
+        }
+        FaultKind::TooManyPerDay { retry_after, headers } => {
+            throttled(DAILY, retry_after, *headers, "Daily-limit")
+        }
+        FaultKind::BadToken => Reply::error(401, 124, "Invalid access token."),
+        FaultKind::MissingScope => missing_scope(call.endpoint.scope().unwrap_or("")),
+        FaultKind::BrokenScopeError => {
+            let scope = call.endpoint.scope().unwrap_or("");
+            let body = format!(
+                r#"{{"code":104,"message":"Invalid access token, does not contain scopes:["{scope}"]."}}"#
+            );
+            Reply::text(400, "application/json", body)
+        }
+        FaultKind::Plan => Reply::error(400, 200, NO_DASHBOARD),
+        FaultKind::NotFound => answers::not_ended(call.endpoint, &call.target),
+        FaultKind::TooOld => answers::too_old(),
+        FaultKind::Webinar => answers::webinar(),
+        FaultKind::EmptyBody => Reply::text(200, "application/json", String::new()),
+        FaultKind::NotJson => Reply::text(200, "application/json", "upstream connect error".to_owned()),
+        FaultKind::Huge(bytes) => {
+            let begin = r#"{"participants":["#;
+            let blanks = " ".repeat(bytes.saturating_sub(begin.len() + 2));
+            Reply::text(200, "application/json", format!("{begin}{blanks}]}}"))
+        }
+        FaultKind::Redirect(url) => {
+            Reply::text(302, "text/plain", String::new()).with_header("location", url.as_str())
+        }
+        FaultKind::Dropped => {
+            Reply { delivery: Delivery::Dropped, ..Reply::text(200, "text/plain", String::new()) }
+        }
+        _ => return None,
+    };
+    Some(reply)
+}
+
+/// A page as a gateway writes it.
+fn html(status: u16, title: &str) -> Reply {
+    let body = format!(
+        "<!DOCTYPE html>\n<html lang=\"en-US\"><head><title>{title}</title></head>\n<body><h1>{title}</h1></body></html>\n"
+    );
+    Reply::text(status, "text/html; charset=UTF-8", body)
+}
+
+/// Damages the right answer on its way.
+fn spoil(kind: &FaultKind, reply: &mut Reply) {
+    match kind {
+        FaultKind::TruncatedJson => {
+            let mut middle = reply.body.len() / 2;
+            while !reply.body.is_char_boundary(middle) {
+                middle -= 1;
+            }
+            reply.body.truncate(middle);
+        }
+        FaultKind::Cut(bytes) => reply.delivery = Delivery::CutAfter(*bytes),
+        FaultKind::Stalled(bytes) => reply.delivery = Delivery::StalledAfter(*bytes),
+        _ => {}
+    }
+}

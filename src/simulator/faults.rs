@@ -1,0 +1,242 @@
+//! What can go wrong on request: which fault, for whom, and at which attempts.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::endpoint::Endpoint;
+use super::wire::Call;
+use super::world::World;
+use crate::model::{InstanceUuid, MeetingId};
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// This status with this body, as JSON.
+    Answer {
+        /// The HTTP status, 200 to 599.
+        status: u16,
+        /// The body, sent as it is.
+        body: String,
+    },
+    /// An HTML page of a gateway with this status.
+    Html {
+        /// The HTTP status, 200 to 599.
+        status: u16,
+    },
+    /// Cloudflare's 403 page "Sorry, you have been blocked".
+    Blocked,
+    /// 429 for the second's limit.
+    TooManyPerSecond {
+        /// The text of a `Retry-After` header.
+        retry_after: Option<String>,
+        /// Whether the `X-RateLimit-…` headers are there.
+        headers: bool,
+    },
+    /// 429 for the day's limit.
+    TooManyPerDay {
+        /// The text of a `Retry-After` header.
+        retry_after: Option<String>,
+        /// Whether the `X-RateLimit-…` headers are there.
+        headers: bool,
+    },
+    /// 401 with code 124.
+    BadToken,
+    /// 400 with code 4711, naming the endpoint's scope.
+    MissingScope,
+    /// 400 with code 104, whose body is no JSON: the quotes in its message are not escaped.
+    BrokenScopeError,
+    /// 400 with code 200: the plan lacks the Dashboard.
+    Plan,
+    /// 404 with code 3001.
+    NotFound,
+    /// 400 with code 12702: older than a year.
+    TooOld,
+    /// 400 with code 300, as for a webinar.
+    Webinar,
+    /// The right answer, broken off in its middle, with a length that fits.
+    TruncatedJson,
+    /// 200 without a body.
+    EmptyBody,
+    /// 200 with a text that is no JSON.
+    NotJson,
+    /// The right answer, of which so many bytes come before the connection is dropped.
+    Cut(usize),
+    /// So many bytes of the right answer's body; then nothing more, and the connection stays open.
+    Stalled(usize),
+    /// A body of so many bytes, most of them blanks.
+    Huge(usize),
+    /// 302 to this URL.
+    Redirect(String),
+    /// The connection is dropped before anything is sent.
+    Dropped,
+    /// The answer takes longer.
+    Delay(Duration),
+    /// Every page token is refused as expired.
+    PageTokenExpired,
+    /// Each page is the first one again, with one token for ever.
+    PageTokenRepeated,
+    /// The last page has no `next_page_token` at all.
+    PageTokenAbsent,
+    /// Each reading of a listing finds one row more than the one before.
+    Growing,
+    /// The first reading finds everything, later ones nothing.
+    Emptied,
+    /// `total_records` is larger than what is given, by so many.
+    TotalTooLarge(usize),
+    /// Each page begins with the last row of the one before.
+    RepeatedRows,
+    /// The answer has no list of rows.
+    NoRows,
+}
+
+impl FaultKind {
+    /// Whether it changes what a listing holds; its attempts are readings, not requests.
+    pub(super) fn is_of_listings(&self) -> bool {
+        matches!(
+            self,
+            Self::PageTokenRepeated
+                | Self::PageTokenAbsent
+                | Self::Growing
+                | Self::Emptied
+                | Self::TotalTooLarge(_)
+                | Self::RepeatedRows
+                | Self::NoRows
+        )
+    }
+}
+
+/// Whom a fault strikes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Every request.
+    Everything,
+    /// Requests for the meeting by number, and for any of its instances.
+    Meeting(MeetingId),
+    /// Requests for one instance by UUID, however it is encoded.
+    Instance(InstanceUuid),
+}
+
+/// Which pages of a listing a fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageFilter {
+    /// All of them.
+    Any,
+    /// Requests without a page token.
+    First,
+    /// Requests with a page token.
+    Later,
+}
+
+/// Something that goes wrong, with whom it strikes and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// The endpoint; `None`: all but the token's.
+    pub endpoint: Option<Endpoint>,
+    /// Whom it strikes.
+    pub target: Target,
+    /// Which of the matching requests since the fault was set, counted from 1 (readings, where the kind
+    /// changes listings).
+    pub attempts: RangeInclusive<u32>,
+    /// Which pages.
+    pub pages: PageFilter,
+}
+
+impl Fault {
+    /// A fault that strikes every request but the token's, always.
+    #[must_use]
+    pub fn new(kind: FaultKind) -> Self {
+        Self {
+            kind,
+            endpoint: None,
+            target: Target::Everything,
+            attempts: 1..=u32::MAX,
+            pages: PageFilter::Any,
+        }
+    }
+
+    /// The same fault at one endpoint only.
+    #[must_use]
+    pub fn at(self, endpoint: Endpoint) -> Self {
+        Self { endpoint: Some(endpoint), ..self }
+    }
+
+    /// The same fault for one meeting only.
+    #[must_use]
+    pub fn of_meeting(self, meeting_id: MeetingId) -> Self {
+        Self { target: Target::Meeting(meeting_id), ..self }
+    }
+
+    /// The same fault for one instance only.
+    #[must_use]
+    pub fn of_instance(self, uuid: InstanceUuid) -> Self {
+        Self { target: Target::Instance(uuid), ..self }
+    }
+
+    /// The same fault at these attempts only, counted from 1.
+    #[must_use]
+    pub fn attempts(self, attempts: RangeInclusive<u32>) -> Self {
+        Self { attempts, ..self }
+    }
+
+    /// The same fault on these pages only.
+    #[must_use]
+    pub fn pages(self, pages: PageFilter) -> Self {
+        Self { pages, ..self }
+    }
+
+    fn strikes(&self, call: &Call, world: &World) -> bool {
+        let endpoint = match self.endpoint {
+            Some(endpoint) => endpoint == call.endpoint,
+            None => call.endpoint != Endpoint::Token,
+        };
+        let first = call.parameter("next_page_token").is_none();
+        let page = match self.pages {
+            PageFilter::Any => true,
+            PageFilter::First => first,
+            PageFilter::Later => !first,
+        };
+        let target = match &self.target {
+            Target::Everything => true,
+            Target::Meeting(meeting_id) => {
+                call.meeting_id() == Some(*meeting_id)
+                    || call.spellings().iter().any(|(uuid, _)| {
+                        world.instance(uuid).is_some_and(|instance| instance.meeting_id == *meeting_id)
+                    })
+            }
+            Target::Instance(wanted) => call.spellings().iter().any(|(uuid, _)| uuid == wanted),
+        };
+        let kind = self.kind != FaultKind::PageTokenExpired || !first;
+        endpoint && page && target && kind
+    }
+}
+
+/// The faults that are set, each with how often it was met.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Vec<(Fault, u32)>);
+
+impl Faults {
+    pub(super) fn add(&mut self, fault: Fault) {
+        self.0.push((fault, 0));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// What goes wrong with this request, in the order in which it was set, with the attempt's number.
+    pub(super) fn strike(&mut self, call: &Call, world: &World) -> Vec<(FaultKind, u32)> {
+        let first_page = call.parameter("next_page_token").is_none();
+        self.0
+            .iter_mut()
+            .filter(|(fault, _)| fault.strikes(call, world))
+            .filter_map(|(fault, met)| {
+                if first_page || !fault.kind.is_of_listings() {
+                    *met = met.saturating_add(1);
+                }
+                fault.attempts.contains(met).then(|| (fault.kind.clone(), *met))
+            })
+            .collect()
+    }
+}
