@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::model::{MeetingId, RateLabel, Timestamp};
 use crate::zoom::fake::{Fake, Reply, TOKEN, noon};
 use crate::zoom::*;
@@ -115,7 +117,7 @@ async fn a_429_pauses_and_is_told_to_the_ledger() {
     ])
     .await;
     let (zoom, ledger) = fake.zoom_with_ledger();
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     zoom.instances(meeting()).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(990), "{:?}", began.elapsed());
     assert_eq!(zoom.counters().total(), Counts { requests: 2, retries: 1, throttled: 1 });
