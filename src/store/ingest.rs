@@ -285,7 +285,9 @@ fn digest_of(rows: &[(&Row<'_>, Identity)], rejects: &[Reject]) -> i64 {
     parts.extend(rejects.iter().map(reject_digest));
     parts.sort_unstable();
     let mut digest = Digest::new();
-    parts.into_iter().for_each(|part| digest.number(part));
+    for part in parts {
+        digest.number(part);
+    }
     digest.finish()
 }
 
@@ -428,17 +430,19 @@ async fn withdraw(
     if !guard.withdraws {
         return Ok(());
     }
-    let matched: HashSet<usize> = matches.iter().flatten().copied().collect();
+    let listed_again: HashSet<usize> = matches.iter().flatten().copied().collect();
     let counting = stored.iter().filter(|row| row.withdrawn_at.is_none()).count();
     let missing: Vec<&StoredRow> = stored
         .iter()
         .enumerate()
-        .filter(|(at, row)| row.withdrawn_at.is_none() && !matched.contains(at))
+        .filter(|(at, row)| row.withdrawn_at.is_none() && !listed_again.contains(at))
         .map(|(_, row)| row)
         .collect();
     if guard.doubts(missing.len(), counting, listed) {
         let mut digest = Digest::new();
-        missing.iter().for_each(|row| digest.number(row.session_id));
+        for row in &missing {
+            digest.number(row.session_id);
+        }
         let digest = digest.finish();
         if !guard.before.confirms(digest, guard.now) {
             change.suspect = Some(digest);

@@ -214,11 +214,11 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(|error| self.error(error))?;
-        Ok(rows.into_iter().filter_map(due_instance).collect())
+        Ok(rows.iter().filter_map(due_instance).collect())
     }
 }
 
-fn due_instance(row: DueRow) -> Option<DueInstance> {
+fn due_instance(row: &DueRow) -> Option<DueInstance> {
     Some(DueInstance {
         instance_id: row.instance_id,
         // Both were parsed before they were stored.
@@ -264,28 +264,25 @@ async fn learn(
         .bind(due_at)
         .fetch_optional(&mut *connection)
         .await?;
-        let instance_id = match new {
-            Some(instance_id) => {
-                learnt.new += 1;
-                learnt.due += u64::from(wanted);
-                instance_id
-            }
-            None => {
-                // What was older than any window, or was last seen while it was on, is due now that it is in one.
-                let states = if wanted { "state IN ('known', 'live')" } else { "state = 'live'" };
-                let text =
-                    format!("UPDATE instances SET state = 'pending', due_at = ? WHERE uuid = ? AND {states}");
-                let changed = sqlx::query(sqlx::AssertSqlSafe(text))
-                    .bind(now.millis())
-                    .bind(instance.uuid.as_str())
-                    .execute(&mut *connection)
-                    .await?;
-                learnt.due += changed.rows_affected();
-                sqlx::query_scalar("SELECT instance_id FROM instances WHERE uuid = ?")
-                    .bind(instance.uuid.as_str())
-                    .fetch_one(&mut *connection)
-                    .await?
-            }
+        let instance_id = if let Some(instance_id) = new {
+            learnt.new += 1;
+            learnt.due += u64::from(wanted);
+            instance_id
+        } else {
+            // What was older than any window, or was last seen while it was on, is due now that it is in one.
+            let states = if wanted { "state IN ('known', 'live')" } else { "state = 'live'" };
+            let text =
+                format!("UPDATE instances SET state = 'pending', due_at = ? WHERE uuid = ? AND {states}");
+            let changed = sqlx::query(sqlx::AssertSqlSafe(text))
+                .bind(now.millis())
+                .bind(instance.uuid.as_str())
+                .execute(&mut *connection)
+                .await?;
+            learnt.due += changed.rows_affected();
+            sqlx::query_scalar("SELECT instance_id FROM instances WHERE uuid = ?")
+                .bind(instance.uuid.as_str())
+                .fetch_one(&mut *connection)
+                .await?
         };
         let start = Description { start_at: instance.start_at, ..Description::default() };
         if new.is_some() || instance.description.is_some() {
