@@ -19,7 +19,7 @@ use crate::zoom::{
 };
 
 /// How far back the Dashboard reaches; what is older is read from the next source at once.
-const DASHBOARD_REACH: Duration = Duration::from_secs(183 * 24 * 60 * 60);
+const DASHBOARD_REACH: Duration = Duration::from_hours(183 * 24);
 
 /// Sources that the app or the plan has no right to: found out once a run, not once an instance.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl Refused {
 struct Pages {
     from: ParticipantsEndpoint,
     encoding: Encoding,
-    pages: Vec<Page>,
+    read: Vec<Page>,
     /// Why the last page was not reached.
     broken: Option<ZoomError>,
 }
@@ -52,11 +52,11 @@ struct Pages {
 impl Pages {
     fn is_empty(&self) -> bool {
         // An empty listing is one short page; a row has more letters than all of its envelope.
-        self.broken.is_none() && self.pages.iter().all(|page| holds_no_row(&page.body))
+        self.broken.is_none() && self.read.iter().all(|page| holds_no_row(&page.body))
     }
 
     fn rows_reported(&self) -> Option<i64> {
-        self.pages.iter().rev().find_map(|page| page.total_records)
+        self.read.iter().rev().find_map(|page| page.total_records)
     }
 }
 
@@ -126,21 +126,21 @@ impl Collector {
         // One listing at a time is taken apart: rows take more room than the text that they are in.
         let _decoding = self.decoding.acquire().await;
         let mut decoded = Decoded::default();
-        for one in &pages.pages {
+        for one in &pages.read {
             page(&one.body, &self.rules.dropped, &mut decoded);
         }
         let source = pages.from.source();
         record.source = Some(source);
         record.one_person = pages.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
         record.other_encoding = pages.encoding == Encoding::Other;
-        record.tracking_id = pages.pages.last().and_then(|page| page.tracking_id.clone());
+        record.tracking_id = pages.read.last().and_then(|page| page.tracking_id.clone());
         record.error = pages.broken.as_ref().map(ToString::to_string);
         record.error_code = pages.broken.as_ref().and_then(ZoomError::code);
         let listing = Listing {
             source,
             ended: pages.broken.is_none(),
             rows_reported: pages.rows_reported(),
-            pages: u32::try_from(pages.pages.len()).unwrap_or(u32::MAX),
+            pages: u32::try_from(pages.read.len()).unwrap_or(u32::MAX),
             rows: decoded.rows,
             rejects: decoded.rejects,
         };
@@ -327,15 +327,15 @@ impl Collector {
     ) -> Result<Pages, ZoomError> {
         let mut restarts = 0;
         'listing: loop {
-            let mut read =
-                Pages { from: request.from, encoding: request.encoding, pages: Vec::new(), broken: None };
+            let mut listing =
+                Pages { from: request.from, encoding: request.encoding, read: Vec::new(), broken: None };
             let mut pages = std::pin::pin!(zoom.participants(&request));
             while let Some(next) = pages.next().await {
                 match next {
                     Ok(page) => {
                         let is_large = page.next_page_token.is_some()
                             && page.total_records.is_none_or(|rows| rows > LARGE_ROWS);
-                        read.pages.push(page);
+                        listing.read.push(page);
                         if is_large && large.is_none() {
                             // The semaphore is never closed.
                             *large = self.large.clone().acquire_owned().await.ok();
@@ -346,12 +346,12 @@ impl Collector {
                             restarts += 1;
                             continue 'listing;
                         }
-                        Disposition::StopListing => read.broken = Some(error),
+                        Disposition::StopListing => listing.broken = Some(error),
                         _ => return Err(error),
                     },
                 }
             }
-            return Ok(read);
+            return Ok(listing);
         }
     }
 }

@@ -193,7 +193,7 @@ impl Collector {
     /// The window of a scheduled run: from `lookback` ago, or from a day before the last run whose discovery was
     /// complete, whichever is earlier, so that no downtime leaves a gap.
     async fn scheduled_window(&self, now: Timestamp) -> Result<Window, StoreError> {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        const DAY: Duration = Duration::from_hours(24);
         let mut from = now.minus(self.rules.lookback);
         if let Some(last) = self.store.last_complete_discovery().await? {
             from = from.min(last.minus(DAY));

@@ -1,5 +1,6 @@
 //! `rollcall collect`: one run now, and what it did.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
@@ -162,10 +163,10 @@ fn line(report: &InstanceReport, timezone: Tz) -> String {
                 (counts.duplicate, "duplicate"),
             ] {
                 if count > 0 {
-                    words.push_str(&format!(", {count} {word}"));
+                    let _ = write!(words, ", {count} {word}");
                 }
             }
-            words.push_str(&format!(" ({source}"));
+            let _ = write!(words, " ({source}");
             words.push_str(match outcome {
                 FetchOutcome::Incomplete => "; incomplete, will be read again)",
                 FetchOutcome::Suspect => "; suspect, nothing withdrawn until it is confirmed)",
@@ -191,10 +192,11 @@ fn summary_line(summary: &Summary) -> String {
         [(summary.instances_failed, "failed or parked"), (summary.instances_not_there, "without data yet")]
     {
         if count > 0 {
-            words.push_str(&format!(", {count} {word}"));
+            let _ = write!(words, ", {count} {word}");
         }
     }
-    words.push_str(&format!(
+    let _ = write!(
+        words,
         "; {} rows: {} new, {} updated, {} unchanged, {} withdrawn, {} rejected, {} duplicate; {} requests in {:.1} s",
         counts.received,
         counts.inserted,
@@ -205,6 +207,6 @@ fn summary_line(summary: &Summary) -> String {
         counts.duplicate,
         summary.requests,
         summary.seconds
-    ));
+    );
     words
 }

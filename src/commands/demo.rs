@@ -72,7 +72,7 @@ pub async fn run(
 
 /// Everything of the term, read again even where it is settled: the demo shows that nothing is counted twice.
 fn job(config: &Config, now: Timestamp) -> Job {
-    let half_a_year = std::time::Duration::from_secs(183 * 24 * 60 * 60);
+    let half_a_year = std::time::Duration::from_hours(183 * 24);
     Job {
         trigger: Trigger::Demo,
         slot_at: None,
@@ -94,7 +94,9 @@ async fn start(options: &DemoOptions, simulated: Options, world: World) -> anyho
     }
     let simulator =
         Simulator::start(simulated, world).await.context("the simulated Zoom cannot be started")?;
-    faults.into_iter().for_each(|fault| simulator.fault(fault));
+    for fault in faults {
+        simulator.fault(fault);
+    }
     Ok(simulator)
 }
 

@@ -75,9 +75,9 @@ fn load(global: &GlobalOptions) -> Result<Config, ConfigError> {
 
 /// The exit code of an error, by whose it is.
 fn code_of(error: &anyhow::Error) -> ExitCode {
-    if error.chain().any(|cause| cause.is::<ConfigError>()) {
+    if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
         ExitCode::Config
-    } else if error.chain().any(|cause| cause.is::<StoreError>()) {
+    } else if error.chain().any(<dyn std::error::Error>::is::<StoreError>) {
         ExitCode::Database
     } else if let Some(error) = error.chain().find_map(|cause| cause.downcast_ref::<ZoomError>()) {
         match error.disposition() {

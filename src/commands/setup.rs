@@ -52,7 +52,7 @@ pub fn limits(config: &Config) -> Limits {
         (rate.light_per_second, second, &mut limits.light),
         (rate.medium_per_second, second, &mut limits.medium),
         (rate.heavy_per_second, second, &mut limits.heavy),
-        (rate.resource_intensive_per_minute, Duration::from_secs(60), &mut limits.resource_intensive),
+        (rate.resource_intensive_per_minute, Duration::from_mins(1), &mut limits.resource_intensive),
     ] {
         if let Some(wanted) = wanted {
             *limit = as_rate(wanted, per);
@@ -139,6 +139,7 @@ impl Stopper {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let told = stopper.clone();
+        #[expect(clippy::disallowed_methods, reason = "who asks twice wants it at once")]
         tokio::spawn(async move {
             loop {
                 let code = tokio::select! {

@@ -118,7 +118,7 @@ async fn a_429_pauses_and_is_told_to_the_ledger() {
     ])
     .await;
     let (zoom, ledger) = fake.zoom_with_ledger();
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     zoom.instances(meeting()).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(990), "{:?}", began.elapsed());
     assert_eq!(zoom.counters().total(), Counts { requests: 2, retries: 1, throttled: 1 });
@@ -230,7 +230,7 @@ async fn a_short_pause_of_another_process_is_waited_for() {
     let fake = Fake::with(vec![Reply::ok(INSTANCES), Reply::new(429, "")]).await;
     let ledger = PausedOnce(noon(), false.into());
     let zoom = fake.zoom_with(noon(), Arc::new(ledger));
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     zoom.instances(meeting()).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(30));
     // A 429 that cannot be recorded is the ledger's error: going on would break the promise to the others.
