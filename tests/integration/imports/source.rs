@@ -24,6 +24,8 @@ pub(super) enum TestModule {
 pub(super) struct Path {
     pub(super) line: usize,
     pub(super) segments: Vec<String>,
+    /// Whether its beginning stands in an import, which is a path of its own.
+    pub(super) is_imported: bool,
 }
 
 impl Source {
@@ -114,7 +116,7 @@ impl Source {
                     if is_import {
                         names.insert(name.to_owned(), segments.clone());
                     }
-                    found.push(Path { line, segments });
+                    found.push(Path { line, segments, is_imported: false });
                 });
             }
             at = end;
@@ -122,6 +124,7 @@ impl Source {
         for path in &mut found {
             if let Some(import) = names.get(&path.segments[0]) {
                 path.segments.splice(..1, import.iter().cloned());
+                path.is_imported = true;
             }
         }
         found
