@@ -1,5 +1,6 @@
 //! One file a subcommand; the only place where the parts are wired together.
 
+pub mod backfill;
 pub mod collect;
 pub mod completions;
 pub mod demo;
@@ -57,6 +58,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(_) | Command::Status(_) => {
             anyhow::bail!("this command comes with the next change")
         }
+        Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
         Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
     }
