@@ -108,6 +108,7 @@ pub enum Command {
 }
 
 /// `rollcall backfill`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 #[derive(Args, Clone, Debug)]
 pub struct BackfillOptions {
     /// The first day, or the first instant
