@@ -195,6 +195,10 @@ pub enum Report {
     Attendance(AttendanceOptions),
     /// One line per instance: when it was held, how many came
     Meetings(MeetingsOptions),
+    /// One line per sitting and member of its roster who was not there
+    Absences(AbsencesOptions),
+    /// One person over all meetings: the attendance of those that the text means
+    Person(PersonOptions),
 }
 
 /// Options of `rollcall report attendance`.
@@ -231,6 +235,42 @@ pub struct MeetingsOptions {
     /// Which instances.
     #[command(flatten)]
     pub instances: InstanceFilter,
+
+    /// Where the report goes.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// Options of `rollcall report absences`.
+#[derive(Args, Clone, Debug)]
+pub struct AbsencesOptions {
+    /// Which instances; of one that is a part of a sitting, the whole sitting.
+    #[command(flatten)]
+    pub instances: InstanceFilter,
+
+    /// Only members of this group of the roster
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+
+    /// Where the report goes.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// Options of `rollcall report person`.
+#[derive(Args, Clone, Debug)]
+pub struct PersonOptions {
+    /// Whom: an id, a whole email, or a part of the name
+    #[arg(long, value_name = "TEXT")]
+    pub person: String,
+
+    /// Which instances.
+    #[command(flatten)]
+    pub instances: InstanceFilter,
+
+    /// What one line stands for
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = By::Instance)]
+    pub by: By,
 
     /// Where the report goes.
     #[command(flatten)]

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod init;
 pub mod report;
 mod setup;
+pub mod status;
 
 use std::io::Write;
 use std::process::ExitCode as ProcessExitCode;
@@ -14,6 +15,7 @@ use std::process::ExitCode as ProcessExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command, GlobalOptions};
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Overrides};
 use crate::exit::ExitCode;
 use crate::store::StoreError;
@@ -55,8 +57,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             ));
             demo::run(options, &cli.global, output).await
         }
-        Command::Check(_) | Command::Status(_) => {
-            anyhow::bail!("this command comes with the next change")
+        Command::Check(_) => anyhow::bail!("this command comes with the next change"),
+        Command::Status(options) => {
+            status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
         }
         Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
