@@ -1,3 +1,5 @@
-//! The integration tests, in one binary.
+//! The integration tests, in one binary: the real program, or a real run, against the simulated Zoom.
 
-mod imports;
+mod harness;
+mod published;
+mod volume;
