@@ -1,1 +1,5 @@
 //! The integration tests, in one binary.
+
+mod child;
+mod crash;
+mod file_errors;
