@@ -192,11 +192,16 @@ pub struct InstanceFilter {
 /// Where a report goes, and in which form.
 #[derive(Args, Clone, Debug)]
 pub struct OutputOptions {
-    /// The form of the report
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Format::Table)]
-    pub format: Format,
+    /// The form of the report; without it the ending of --output decides, else it is a table
+    ///
+    /// A table shows the columns that people ask for; the other forms hold every column of the view, under its SQL
+    /// name. Numbers stay numbers, flags are 0 and 1, instants are UTC.
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub format: Option<Format>,
 
     /// Write to this file instead of stdout; it appears whole or not at all
+    ///
+    /// Without --format the ending says the form: .csv, .json, .jsonl; anything else is a table.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -215,11 +220,11 @@ pub enum By {
 pub enum Format {
     /// For eyes
     Table,
-    /// Comma-separated, UTF-8
+    /// Comma-separated, UTF-8 (RFC 4180); texts that a spreadsheet would run get an apostrophe in front
     Csv,
     /// The same with a byte-order mark, as Excel wants it
     CsvExcel,
-    /// One JSON array
+    /// One JSON array of objects
     Json,
     /// One JSON object a line
     Jsonl,

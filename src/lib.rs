@@ -8,11 +8,13 @@ pub mod model;
 
 pub mod cli;
 pub mod clock;
+pub mod collect;
 pub mod commands;
 pub mod config;
 pub mod decode;
 pub mod exit;
 pub mod plan;
+pub mod report;
 pub mod schedule;
 pub mod simulator;
 pub mod store;

@@ -80,6 +80,19 @@ pub struct Counts {
     pub duplicate: u64,
 }
 
+impl Counts {
+    /// Adds those of another listing.
+    pub fn add(&mut self, other: &Self) {
+        self.received += other.received;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.withdrawn += other.withdrawn;
+        self.rejected += other.rejected;
+        self.duplicate += other.duplicate;
+    }
+}
+
 /// How a listing ended in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {

@@ -127,6 +127,27 @@ impl Store {
         Ok(learnt)
     }
 
+    /// Takes in an instance that is on at the moment: it is due now, as a live one. One that is known as a past one
+    /// stays that.
+    pub async fn learn_live(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        async {
+            let elsewhere = Window { from: now, to: now };
+            learn(&mut transaction, std::slice::from_ref(found), &elsewhere, now).await?;
+            sqlx::query(
+                "UPDATE instances SET state = 'live', due_at = ? \
+                  WHERE uuid = ? AND (state IN ('known', 'pending', 'live') AND (source IS NULL OR source = 'live'))",
+            )
+            .bind(now.millis())
+            .bind(found.uuid.as_str())
+            .execute(&mut *transaction)
+            .await
+        }
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))
+    }
+
     /// Notes that a meeting told its instances, or why it did not; after a refusal it is asked again later, each
     /// time later.
     pub async fn discovered(
