@@ -212,7 +212,9 @@ SELECT r.run_id,
        r.instances_found,
        r.instances_due,
        (SELECT count(DISTINCT f.instance_id) FROM fetch_log f WHERE f.run_id = r.run_id AND f.outcome <> 'failed') AS instances_fetched,
-       (SELECT count(DISTINCT f.instance_id) FROM fetch_log f WHERE f.run_id = r.run_id AND f.outcome = 'failed') AS instances_failed,
+       -- An instance that Zoom has no data of, or not yet, is no failure.
+       (SELECT count(DISTINCT f.instance_id) FROM fetch_log f
+         WHERE f.run_id = r.run_id AND f.outcome = 'failed' AND coalesce(f.error_code, 0) NOT IN (404, 3001)) AS instances_failed,
        -- A run that was cut short has not written its own count; its fetches tell the least that it was.
        max(r.requests, (SELECT coalesce(sum(f.requests), 0) FROM fetch_log f WHERE f.run_id = r.run_id)) AS requests,
        r.retries,

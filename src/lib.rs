@@ -8,6 +8,7 @@ pub mod model;
 
 pub mod cli;
 pub mod clock;
+pub mod collect;
 pub mod commands;
 pub mod config;
 pub mod decode;

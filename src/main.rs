@@ -1,3 +1,7 @@
-//! The `rollcall` program.
+//! The `rollcall` program; what it does is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rollcall::commands::main()
+}

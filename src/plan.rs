@@ -47,6 +47,7 @@ pub struct Progress {
 
 /// What a listing was like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any of them go together")]
 pub struct Reading {
     /// When it was read.
     pub at: Timestamp,
@@ -77,12 +78,12 @@ pub enum Failure {
     Passing,
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// How long any kind of waiting lasts at most.
-pub const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub const PATIENCE: Duration = Duration::from_hours(7 * 24);
 
 /// The distance that two listings must keep before the second can confirm what the first would withdraw.
 pub const SUSPICION: Duration = HOUR;
@@ -343,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_suspect_listing_is_confirmed_by_an_equal_one_an_hour_later() {
-        let first = read(&Progress::pending(END), Reading { changed: true, ..reading(2 * DAY - HOUR) });
+        let first = read(&Progress::pending(END), Reading { changed: true, ..reading(47 * HOUR) });
         let suspect = read(&first, Reading { suspect: Some(9), ..reading(2 * DAY) });
         assert_eq!(suspect.due_at, Some(END.plus(2 * DAY + HOUR)));
         assert!(!suspect.confirms(9, END.plus(2 * DAY + 59 * MINUTE)));

@@ -1,6 +1,92 @@
 //! One file a subcommand; the only place where the parts are wired together.
 
+pub mod collect;
 pub mod completions;
+pub mod demo;
 pub mod init;
 pub mod report;
+mod setup;
 pub mod status;
+
+use std::io::Write;
+use std::process::ExitCode as ProcessExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command, GlobalOptions};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Overrides};
+use crate::exit::ExitCode;
+use crate::store::StoreError;
+use crate::telemetry;
+use crate::zoom::{Disposition, ZoomError};
+
+/// Runs the program with the arguments of this process, and says how it ended.
+#[must_use]
+pub fn main() -> ProcessExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("rollcall: the system gives no threads: {error}");
+            return ExitCode::Partial.into();
+        }
+    };
+    let code = runtime.block_on(run(cli)).unwrap_or_else(|error| {
+        // Every cause says more; together they are one sentence.
+        eprintln!("rollcall: {error:#}");
+        code_of(&error)
+    });
+    // A server or a lock that is still waited for must not hold up the end.
+    runtime.shutdown_background();
+    code.into()
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let output: &mut (dyn Write + Send) = &mut std::io::stdout();
+    match &cli.command {
+        Command::Init(options) => init::run(options, output),
+        Command::Completions(options) => completions::run(options, output),
+        Command::Demo(options) => {
+            let level = telemetry::LogLevel::Warn;
+            telemetry::init(&telemetry::Settings::new(
+                level,
+                telemetry::LogFormat::Auto,
+                cli.global.verbosity(),
+            ));
+            demo::run(options, &cli.global, output).await
+        }
+        Command::Check(_) => anyhow::bail!("this command comes with the next change"),
+        Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
+        Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
+        Command::Status(options) => {
+            status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
+        }
+    }
+}
+
+/// Loads the config, and sets up the log as it says: what a person starts says less than the daemon.
+fn load(global: &GlobalOptions) -> Result<Config, ConfigError> {
+    let overrides = Overrides { config: global.config.as_deref(), database: global.database.as_deref() };
+    let config = Config::load(overrides, std::env::vars_os())?;
+    telemetry::init(&telemetry::Settings::new(config.log.level, config.log.format, global.verbosity() - 1));
+    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    Ok(config)
+}
+
+/// The exit code of an error, by whose it is.
+fn code_of(error: &anyhow::Error) -> ExitCode {
+    if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
+        ExitCode::Config
+    } else if error.chain().any(<dyn std::error::Error>::is::<StoreError>) {
+        ExitCode::Database
+    } else if let Some(error) = error.chain().find_map(|cause| cause.downcast_ref::<ZoomError>()) {
+        match error.disposition() {
+            Disposition::Unreachable => ExitCode::Unreachable,
+            Disposition::Quota { .. } => ExitCode::TryLater,
+            _ => ExitCode::Refused,
+        }
+    } else {
+        ExitCode::Partial
+    }
+}

@@ -152,16 +152,8 @@ fn mended(element: &str) -> String {
                 .and_then(|hex| u16::from_str_radix(hex, 16).ok())
         };
         let taken = match unit(escape) {
-            Some(high @ 0xD800..=0xDBFF) => match escape.get(6..).and_then(unit) {
-                Some(0xDC00..=0xDFFF) => 12,
-                _ => {
-                    debug_assert!(high >= 0xD800);
-                    text.push('\u{fffd}');
-                    rest = &escape[6..];
-                    continue;
-                }
-            },
-            Some(0xDC00..=0xDFFF) => {
+            Some(0xD800..=0xDBFF) if matches!(escape.get(6..).and_then(unit), Some(0xDC00..=0xDFFF)) => 12,
+            Some(0xD800..=0xDFFF) => {
                 text.push('\u{fffd}');
                 rest = &escape[6..];
                 continue;
@@ -225,7 +217,10 @@ impl<'a> Row<'a> {
             let mut text = String::from("{");
             for (at, (name, value)) in self.extra.iter().enumerate() {
                 let comma = if at == 0 { "" } else { "," };
-                text.push_str(&format!("{comma}{}:{value}", serde_json::Value::from(name.as_ref())));
+                text.push_str(comma);
+                text.push_str(&serde_json::Value::from(name.as_ref()).to_string());
+                text.push(':');
+                text.push_str(&value.to_string());
             }
             text.push('}');
             text
@@ -381,7 +376,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Row<'a> {
                 while let Some(name) = map.next_key::<Raw<'de>>()? {
                     match name {
                         Raw::Text(name) => row.set(name, map.next_value()?),
-                        _ => drop(map.next_value::<IgnoredAny>()?),
+                        Raw::Other(_) => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
                 Ok(row)

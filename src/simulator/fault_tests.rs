@@ -1,8 +1,9 @@
 //! What goes wrong, seen by a client over real HTTP.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::tests::{Client, NOW, algebra, instance, uuid};
 use super::*;

@@ -46,6 +46,7 @@ pub(super) struct Client {
 }
 
 impl Client {
+    #[expect(clippy::disallowed_methods, reason = "a client that is not ours: it sees what was sent")]
     pub(super) async fn start(options: Options, world: World) -> Self {
         let options = Options { clock: Clock::fixed(NOW), ..options };
         let simulator = Simulator::start(options, world).await.unwrap();

@@ -80,6 +80,19 @@ pub struct Counts {
     pub duplicate: u64,
 }
 
+impl Counts {
+    /// Adds those of another listing.
+    pub fn add(&mut self, other: &Self) {
+        self.received += other.received;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.withdrawn += other.withdrawn;
+        self.rejected += other.rejected;
+        self.duplicate += other.duplicate;
+    }
+}
+
 /// How a listing ended in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
@@ -272,7 +285,9 @@ fn digest_of(rows: &[(&Row<'_>, Identity)], rejects: &[Reject]) -> i64 {
     parts.extend(rejects.iter().map(reject_digest));
     parts.sort_unstable();
     let mut digest = Digest::new();
-    parts.into_iter().for_each(|part| digest.number(part));
+    for part in parts {
+        digest.number(part);
+    }
     digest.finish()
 }
 
@@ -415,17 +430,19 @@ async fn withdraw(
     if !guard.withdraws {
         return Ok(());
     }
-    let matched: HashSet<usize> = matches.iter().flatten().copied().collect();
+    let listed_again: HashSet<usize> = matches.iter().flatten().copied().collect();
     let counting = stored.iter().filter(|row| row.withdrawn_at.is_none()).count();
     let missing: Vec<&StoredRow> = stored
         .iter()
         .enumerate()
-        .filter(|(at, row)| row.withdrawn_at.is_none() && !matched.contains(at))
+        .filter(|(at, row)| row.withdrawn_at.is_none() && !listed_again.contains(at))
         .map(|(_, row)| row)
         .collect();
     if guard.doubts(missing.len(), counting, listed) {
         let mut digest = Digest::new();
-        missing.iter().for_each(|row| digest.number(row.session_id));
+        for row in &missing {
+            digest.number(row.session_id);
+        }
         let digest = digest.finish();
         if !guard.before.confirms(digest, guard.now) {
             change.suspect = Some(digest);

@@ -15,12 +15,25 @@ pub struct Budget {
 /// What the ledger answers to a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// So many requests may be sent; at least one.
-    Granted(u32),
-    /// The day's budget is used up until then.
-    Exhausted(Timestamp),
-    /// Zoom asked to leave the label alone until then.
-    Paused(Timestamp),
+    /// Requests may be sent.
+    Granted {
+        /// So many; at least one.
+        count: u32,
+        /// The end of the day that they are booked for.
+        valid_until: Timestamp,
+    },
+    /// The day's budget is used up.
+    Exhausted {
+        /// The reset.
+        until: Timestamp,
+    },
+    /// Zoom asked to leave the label alone.
+    Paused {
+        /// For so long.
+        until: Timestamp,
+        /// Because a daily limit was hit.
+        daily: bool,
+    },
 }
 
 impl Store {
@@ -34,13 +47,13 @@ impl Store {
     ) -> Result<Claim, StoreError> {
         let mut transaction = self.begin().await?;
         let claim = async {
-            let until: Option<i64> = sqlx::query_scalar("SELECT until_at FROM quota_pauses WHERE label = ? AND until_at > ?")
+            let pause: Option<(i64, bool)> = sqlx::query_as("SELECT until_at, daily FROM quota_pauses WHERE label = ? AND until_at > ?")
                 .bind(label.as_str())
                 .bind(now.millis())
                 .fetch_optional(&mut *transaction)
                 .await?;
-            if let Some(until) = until {
-                return Ok(Claim::Paused(Timestamp::from_millis(until)));
+            if let Some((until, daily)) = pause {
+                return Ok(Claim::Paused { until: Timestamp::from_millis(until), daily });
             }
             let day = day(now);
             let labels: Vec<&str> = budget.labels.iter().map(|label| label.as_str()).collect();
@@ -55,7 +68,12 @@ impl Store {
             let granted = u32::try_from(left.min(u64::from(want))).unwrap_or(want);
             let limit = budget.requests.map(|requests| i64::try_from(requests).unwrap_or(i64::MAX));
             book(&mut transaction, &day, label, i64::from(granted), 0, limit).await?;
-            Ok(if granted == 0 { Claim::Exhausted(next_day(now)) } else { Claim::Granted(granted) })
+            let until = next_day(now);
+            Ok(if granted == 0 {
+                Claim::Exhausted { until }
+            } else {
+                Claim::Granted { count: granted, valid_until: until }
+            })
         }
         .await
         .map_err(|error| self.error(error))?;

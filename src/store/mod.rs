@@ -100,7 +100,7 @@ impl Store {
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
-            .acquire_timeout(Duration::from_secs(24 * 60 * 60))
+            .acquire_timeout(Duration::from_hours(24))
             .connect_with(options)
             .await
             .map_err(store)?;

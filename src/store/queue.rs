@@ -127,6 +127,27 @@ impl Store {
         Ok(learnt)
     }
 
+    /// Takes in an instance that is on at the moment: it is due now, as a live one. One that is known as a past one
+    /// stays that.
+    pub async fn learn_live(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        async {
+            let elsewhere = Window { from: now, to: now };
+            learn(&mut transaction, std::slice::from_ref(found), &elsewhere, now).await?;
+            sqlx::query(
+                "UPDATE instances SET state = 'live', due_at = ? \
+                  WHERE uuid = ? AND (state IN ('known', 'pending', 'live') AND (source IS NULL OR source = 'live'))",
+            )
+            .bind(now.millis())
+            .bind(found.uuid.as_str())
+            .execute(&mut *transaction)
+            .await
+        }
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))
+    }
+
     /// Notes that a meeting told its instances, or why it did not; after a refusal it is asked again later, each
     /// time later.
     pub async fn discovered(
@@ -193,11 +214,11 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(|error| self.error(error))?;
-        Ok(rows.into_iter().filter_map(due_instance).collect())
+        Ok(rows.iter().filter_map(due_instance).collect())
     }
 }
 
-fn due_instance(row: DueRow) -> Option<DueInstance> {
+fn due_instance(row: &DueRow) -> Option<DueInstance> {
     Some(DueInstance {
         instance_id: row.instance_id,
         // Both were parsed before they were stored.
@@ -243,28 +264,25 @@ async fn learn(
         .bind(due_at)
         .fetch_optional(&mut *connection)
         .await?;
-        let instance_id = match new {
-            Some(instance_id) => {
-                learnt.new += 1;
-                learnt.due += u64::from(wanted);
-                instance_id
-            }
-            None => {
-                // What was older than any window, or was last seen while it was on, is due now that it is in one.
-                let states = if wanted { "state IN ('known', 'live')" } else { "state = 'live'" };
-                let text =
-                    format!("UPDATE instances SET state = 'pending', due_at = ? WHERE uuid = ? AND {states}");
-                let changed = sqlx::query(sqlx::AssertSqlSafe(text))
-                    .bind(now.millis())
-                    .bind(instance.uuid.as_str())
-                    .execute(&mut *connection)
-                    .await?;
-                learnt.due += changed.rows_affected();
-                sqlx::query_scalar("SELECT instance_id FROM instances WHERE uuid = ?")
-                    .bind(instance.uuid.as_str())
-                    .fetch_one(&mut *connection)
-                    .await?
-            }
+        let instance_id = if let Some(instance_id) = new {
+            learnt.new += 1;
+            learnt.due += u64::from(wanted);
+            instance_id
+        } else {
+            // What was older than any window, or was last seen while it was on, is due now that it is in one.
+            let states = if wanted { "state IN ('known', 'live')" } else { "state = 'live'" };
+            let text =
+                format!("UPDATE instances SET state = 'pending', due_at = ? WHERE uuid = ? AND {states}");
+            let changed = sqlx::query(sqlx::AssertSqlSafe(text))
+                .bind(now.millis())
+                .bind(instance.uuid.as_str())
+                .execute(&mut *connection)
+                .await?;
+            learnt.due += changed.rows_affected();
+            sqlx::query_scalar("SELECT instance_id FROM instances WHERE uuid = ?")
+                .bind(instance.uuid.as_str())
+                .fetch_one(&mut *connection)
+                .await?
         };
         let start = Description { start_at: instance.start_at, ..Description::default() };
         if new.is_some() || instance.description.is_some() {

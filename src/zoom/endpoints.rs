@@ -71,13 +71,24 @@ impl Endpoint {
     pub const fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::Token => &[],
-            Self::Instances => {
-                &["meeting:read:list_past_instances:admin", "meeting:read:admin", "meeting:master"]
-            }
-            Self::PastMeeting => &["meeting:read:past_meeting:admin", "meeting:read:admin", "meeting:master"],
-            Self::PastParticipants => {
-                &["meeting:read:list_past_participants:admin", "meeting:read:admin", "meeting:master"]
-            }
+            Self::Instances => &[
+                "meeting:read:list_past_instances:admin",
+                "meeting:read:list_past_instances",
+                "meeting:read:admin",
+                "meeting:read",
+            ],
+            Self::PastMeeting => &[
+                "meeting:read:past_meeting:admin",
+                "meeting:read:past_meeting",
+                "meeting:read:admin",
+                "meeting:read",
+            ],
+            Self::PastParticipants => &[
+                "meeting:read:list_past_participants:admin",
+                "meeting:read:list_past_participants",
+                "meeting:read:admin",
+                "meeting:read",
+            ],
             Self::DashboardMeetings => &[
                 "dashboard:read:list_meetings:admin",
                 "dashboard_meetings:read:admin",
@@ -91,9 +102,7 @@ impl Endpoint {
                 "dashboard_meetings:read:admin",
                 "dashboard:read:admin",
             ],
-            Self::ReportParticipants => {
-                &["report:read:list_meeting_participants:admin", "report:read:admin", "report:master"]
-            }
+            Self::ReportParticipants => &["report:read:list_meeting_participants:admin", "report:read:admin"],
         }
     }
 
@@ -212,5 +221,22 @@ impl Zoom {
             pager.received(page.next_page_token.clone());
             Ok(Some((page, pager)))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_scope_is_named_as_new_apps_get_it() {
+        let granted = |scope: &str| vec!["user:read:admin".to_owned(), scope.to_owned()];
+        let endpoint = Endpoint::DashboardParticipants;
+        let granular = "dashboard:read:list_meeting_participants:admin";
+        assert_eq!(endpoint.missing_scope(&granted("")), Some(granular));
+        for scope in [granular, "dashboard_meetings:read:admin", "dashboard:read:admin"] {
+            assert_eq!(endpoint.missing_scope(&granted(scope)), None);
+        }
+        assert_eq!(Endpoint::Token.missing_scope(&[]), None);
     }
 }

@@ -29,6 +29,7 @@ pub(super) struct Received {
 }
 
 impl Http {
+    #[expect(clippy::disallowed_methods, reason = "the one client")]
     pub(super) fn new(settings: &Settings) -> Result<Self, ZoomError> {
         let mut builder = Client::builder()
             .user_agent(concat!("rollcall/", env!("CARGO_PKG_VERSION")))

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, ready};
+
+use crate::clock::Clock;
 use crate::model::{MeetingId, RateLabel, Timestamp};
 use crate::zoom::fake::{Fake, Reply, TOKEN, noon};
 use crate::zoom::*;
@@ -115,7 +118,7 @@ async fn a_429_pauses_and_is_told_to_the_ledger() {
     ])
     .await;
     let (zoom, ledger) = fake.zoom_with_ledger();
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     zoom.instances(meeting()).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(990), "{:?}", began.elapsed());
     assert_eq!(zoom.counters().total(), Counts { requests: 2, retries: 1, throttled: 1 });
@@ -197,4 +200,41 @@ fn the_wait_before_a_repeat_doubles_within_bounds() {
     let asked_for = |seconds: u64| policy.delay(1, Some(now.plus(Duration::from_secs(seconds))), now);
     assert_eq!(asked_for(7), Duration::from_secs(7));
     assert_eq!(asked_for(7_000), Duration::from_mins(1));
+}
+
+/// What the ledger says before it grants: a pause that another process was told of.
+struct PausedOnce(Clock, std::sync::atomic::AtomicBool);
+
+impl Ledger for PausedOnce {
+    fn reserve(&self, _: RateLabel, want: u32) -> BoxFuture<'_, Result<Reservation, LedgerError>> {
+        let until = self.0.now().plus(Duration::from_millis(30));
+        let paused = !self.1.swap(true, std::sync::atomic::Ordering::SeqCst);
+        Box::pin(ready(Ok(if paused {
+            Reservation::Paused { until, kind: ThrottleKind::PerSecond }
+        } else {
+            Reservation::Granted { count: want, valid_until: Timestamp::from_millis(i64::MAX) }
+        })))
+    }
+
+    fn give_back(&self, _: RateLabel, _: u32) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn throttled(&self, _: RateLabel, _: Throttle) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(ready(Err(LedgerError::new("disk full"))))
+    }
+}
+
+#[tokio::test]
+async fn a_short_pause_of_another_process_is_waited_for() {
+    let fake = Fake::with(vec![Reply::ok(INSTANCES), Reply::new(429, "")]).await;
+    let ledger = PausedOnce(noon(), false.into());
+    let zoom = fake.zoom_with(noon(), Arc::new(ledger));
+    let began = tokio::time::Instant::now();
+    zoom.instances(meeting()).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(30));
+    // A 429 that cannot be recorded is the ledger's error: going on would break the promise to the others.
+    let error = zoom.instances(meeting()).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Ledger);
+    assert_eq!(error.to_string(), "the quota ledger cannot be kept: disk full");
 }

@@ -1,0 +1,357 @@
+//! The reading of one instance: from the richest source that answers, to its last page, into the database.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+
+use super::discover::description_of;
+use super::outcome::{InstanceReport, Reading, Stop};
+use super::{Collector, LARGE_ROWS};
+use crate::decode::{Decoded, page};
+use crate::model::{InstanceState, Source, Timestamp};
+use crate::plan::Failure;
+use crate::store::{Description, DueInstance, FetchRecord, Listing, StoreError};
+use crate::zoom::{
+    Counters, Disposition, Encoding, ListingRequest, ListingType, MAX_RESTARTS, MeetingKey, Page,
+    ParticipantsEndpoint, Zoom, ZoomError,
+};
+
+/// How far back the Dashboard reaches; what is older is read from the next source at once.
+const DASHBOARD_REACH: Duration = Duration::from_hours(183 * 24);
+
+/// Sources that the app or the plan has no right to: found out once a run, not once an instance.
+#[derive(Debug, Default)]
+pub(super) struct Refused(Mutex<Vec<(Source, ZoomError)>>);
+
+impl Refused {
+    fn note(&self, source: Source, error: &ZoomError) {
+        let mut refused = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if refused.iter().all(|(known, _)| *known != source) {
+            tracing::warn!(%source, %error, "a source of participants is refused; the next one is tried");
+            refused.push((source, error.clone()));
+        }
+    }
+
+    fn of(&self, source: Source) -> Option<ZoomError> {
+        let refused = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        refused.iter().find(|(known, _)| *known == source).map(|(_, error)| error.clone())
+    }
+}
+
+/// The pages of a listing as they came, and how they were found.
+struct Pages {
+    from: ParticipantsEndpoint,
+    encoding: Encoding,
+    read: Vec<Page>,
+    /// Why the last page was not reached.
+    broken: Option<ZoomError>,
+}
+
+impl Pages {
+    fn is_empty(&self) -> bool {
+        // An empty listing is one short page; a row has more letters than all of its envelope.
+        self.broken.is_none() && self.read.iter().all(|page| holds_no_row(&page.body))
+    }
+
+    fn rows_reported(&self) -> Option<i64> {
+        self.read.iter().rev().find_map(|page| page.total_records)
+    }
+}
+
+fn holds_no_row(body: &str) -> bool {
+    let mut decoded = Decoded::default();
+    if body.len() < 2_000 {
+        page(body, &crate::decode::Dropped::default(), &mut decoded);
+    }
+    body.len() < 2_000 && decoded.rows.is_empty() && decoded.rejects.is_empty()
+}
+
+impl Collector {
+    /// Reads one instance and stores what came; none where the run is being stopped.
+    pub(super) async fn collect_instance(
+        &self,
+        run_id: i64,
+        instance: DueInstance,
+        halt: &CancellationToken,
+    ) -> Result<Option<InstanceReport>, StoreError> {
+        if halt.is_cancelled() {
+            return Ok(None);
+        }
+        let started_at = self.clock.now();
+        let counters = Counters::default();
+        let zoom = self.zoom.counted_by(counters.clone());
+        let mut large = None;
+        let read = async {
+            let description = self.describe(&zoom, &instance).await?;
+            let pages = self.read(&zoom, &instance, &mut large).await;
+            Ok((description, pages))
+        };
+        // Whatever is on the wire when the run is stopped is dropped; what is being stored is not.
+        let (description, pages) = tokio::select! {
+            read = read => match read {
+                Ok((description, pages)) => (description, pages),
+                Err(error) => (None, Err(error)),
+            },
+            () = halt.cancelled() => return Ok(None),
+        };
+        let mut record = FetchRecord {
+            run_id,
+            instance_id: instance.instance_id,
+            started_at,
+            finished_at: self.clock.now(),
+            requests: u32::try_from(counters.total().requests).unwrap_or(u32::MAX),
+            source: None,
+            one_person: instance.one_person,
+            other_encoding: instance.other_encoding,
+            tracking_id: None,
+            error_code: None,
+            error: None,
+            description,
+        };
+        let result = match pages {
+            Ok(pages) => self.store_pages(&pages, &mut record).await?,
+            Err(error) => self.store_error(&error, &mut record).await?,
+        };
+        Ok(Some(InstanceReport {
+            meeting_id: instance.meeting_id,
+            uuid: instance.uuid,
+            start_at: instance.start_at,
+            result,
+        }))
+    }
+
+    async fn store_pages(&self, pages: &Pages, record: &mut FetchRecord) -> Result<Reading, StoreError> {
+        // One listing at a time is taken apart: rows take more room than the text that they are in.
+        let _decoding = self.decoding.acquire().await;
+        let mut decoded = Decoded::default();
+        for one in &pages.read {
+            page(&one.body, &self.rules.dropped, &mut decoded);
+        }
+        let source = pages.from.source();
+        record.source = Some(source);
+        record.one_person = pages.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
+        record.other_encoding = pages.encoding == Encoding::Other;
+        record.tracking_id = pages.read.last().and_then(|page| page.tracking_id.clone());
+        record.error = pages.broken.as_ref().map(ToString::to_string);
+        record.error_code = pages.broken.as_ref().and_then(ZoomError::code);
+        let listing = Listing {
+            source,
+            ended: pages.broken.is_none(),
+            rows_reported: pages.rows_reported(),
+            pages: u32::try_from(pages.read.len()).unwrap_or(u32::MAX),
+            rows: decoded.rows,
+            rejects: decoded.rejects,
+        };
+        let stored = self.store.store_listing(&listing, record, &self.rules.policy).await?;
+        Ok(Reading::Stored { counts: stored.counts, outcome: stored.outcome, source })
+    }
+
+    async fn store_error(&self, error: &ZoomError, record: &mut FetchRecord) -> Result<Reading, StoreError> {
+        record.tracking_id = error.tracking_id().map(str::to_owned);
+        record.error_code = error.code().or(error.status().map(i64::from));
+        record.error = Some(error.to_string());
+        let words = error.to_string();
+        let (failure, result) = match error.disposition() {
+            Disposition::NotThere | Disposition::TryPastOne => (Failure::NotThere, Reading::NotThere),
+            Disposition::Parked(reason) => (Failure::Refused(reason), Reading::Parked(words)),
+            Disposition::Quota { until } => return Ok(Reading::Stopped(Stop::Quota(until, words))),
+            Disposition::Credentials | Disposition::RenewToken | Disposition::NextSource(_) => {
+                return Ok(Reading::Stopped(Stop::Refused(words)));
+            }
+            Disposition::Unreachable => (Failure::Passing, Reading::Unreachable(words)),
+            Disposition::Retry
+            | Disposition::Throttled(_)
+            | Disposition::RestartListing
+            | Disposition::StopListing
+            | Disposition::Ledger => (Failure::Passing, Reading::Failed(words)),
+        };
+        self.store.store_failure(&failure, record).await?;
+        Ok(result)
+    }
+
+    /// Topic, host and end of an instance whose end is not known yet: one Light request. What is refused here is
+    /// done without: the end is then estimated.
+    async fn describe(&self, zoom: &Zoom, instance: &DueInstance) -> Result<Option<Description>, ZoomError> {
+        if instance.is_described || instance.state == InstanceState::Live {
+            return Ok(None);
+        }
+        let encoding = if instance.other_encoding { Encoding::Other } else { Encoding::Documented };
+        match zoom.past_meeting(&MeetingKey::Uuid(instance.uuid.clone()), encoding).await {
+            Ok(told) => Ok(Some(description_of(told))),
+            Err(error) => match error.disposition() {
+                Disposition::Quota { .. } | Disposition::Credentials | Disposition::Ledger => Err(error),
+                _ => {
+                    tracing::debug!(instance = %instance.uuid, %error, "an instance is not described");
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    /// The sources to try, the richest first.
+    fn sources(&self, instance: &DueInstance, now: Timestamp) -> Vec<Source> {
+        if let Some(source) = self.rules.source {
+            return vec![source];
+        }
+        let mut sources = vec![Source::Dashboard, Source::Report, Source::PastMeetings];
+        if instance.start_at.is_some_and(|start_at| now.since(start_at) > DASHBOARD_REACH) {
+            sources.remove(0);
+        }
+        sources
+    }
+
+    async fn read(
+        &self,
+        zoom: &Zoom,
+        instance: &DueInstance,
+        large: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+    ) -> Result<Pages, ZoomError> {
+        if instance.state == InstanceState::Live {
+            return self.read_live(zoom, instance, large).await;
+        }
+        let mut refusal = None;
+        for source in self.sources(instance, self.clock.now()) {
+            if let Some(error) = self.refused.of(source) {
+                refusal.get_or_insert(error);
+                continue;
+            }
+            let pages = match source {
+                Source::Dashboard => self.read_dashboard(zoom, instance, large).await,
+                Source::Report => self.read_either(zoom, instance, ParticipantsEndpoint::Report, large).await,
+                _ => self.read_either(zoom, instance, ParticipantsEndpoint::PastMeetings, large).await,
+            };
+            match pages {
+                Err(error) if matches!(error.disposition(), Disposition::NextSource(_)) => {
+                    self.refused.note(source, &error);
+                    refusal.get_or_insert(error);
+                }
+                other => return other,
+            }
+        }
+        // The list of sources is never empty.
+        Err(refusal.unwrap_or_else(|| ZoomError::Setup("there is no source to read from".to_owned())))
+    }
+
+    /// The Dashboard keeps meetings of one person apart: where the one list has nothing, the other is asked once.
+    async fn read_dashboard(
+        &self,
+        zoom: &Zoom,
+        instance: &DueInstance,
+        large: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+    ) -> Result<Pages, ZoomError> {
+        let (first, second) = if instance.one_person {
+            (ListingType::PastOne, ListingType::Past)
+        } else {
+            (ListingType::Past, ListingType::PastOne)
+        };
+        let told = self.read_either(zoom, instance, ParticipantsEndpoint::Dashboard(first), large).await;
+        let nothing = match &told {
+            Ok(pages) => pages.is_empty(),
+            Err(error) => matches!(error.disposition(), Disposition::NotThere | Disposition::TryPastOne),
+        };
+        if !nothing {
+            return told;
+        }
+        let other = self.read_either(zoom, instance, ParticipantsEndpoint::Dashboard(second), large).await;
+        match (told, other) {
+            (_, Ok(pages)) if !pages.is_empty() => Ok(pages),
+            (_, Err(error))
+                if !matches!(
+                    error.disposition(),
+                    Disposition::NotThere | Disposition::TryPastOne | Disposition::Parked(_)
+                ) =>
+            {
+                Err(error)
+            }
+            (Err(_), Ok(pages)) => Ok(pages),
+            (told, _) => told,
+        }
+    }
+
+    /// Reads a listing by the documented encoding of the UUID, and where that finds nothing, once by the other.
+    async fn read_either(
+        &self,
+        zoom: &Zoom,
+        instance: &DueInstance,
+        from: ParticipantsEndpoint,
+        large: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+    ) -> Result<Pages, ZoomError> {
+        let (first, second) = if instance.other_encoding {
+            (Encoding::Other, Encoding::Documented)
+        } else {
+            (Encoding::Documented, Encoding::Other)
+        };
+        let key = MeetingKey::Uuid(instance.uuid.clone());
+        let told =
+            self.read_pages(zoom, ListingRequest { from, key: key.clone(), encoding: first }, large).await;
+        let not_there =
+            matches!(&told, Err(error) if error.code() == Some(3001) || error.status() == Some(404));
+        if !not_there || !Encoding::other_may_help(&instance.uuid) {
+            return told;
+        }
+        match self.read_pages(zoom, ListingRequest { from, key, encoding: second }, large).await {
+            Ok(pages) => Ok(pages),
+            Err(_) => told,
+        }
+    }
+
+    /// A meeting that is on is read by its number; the listing is dropped if another instance has taken its place.
+    async fn read_live(
+        &self,
+        zoom: &Zoom,
+        instance: &DueInstance,
+        large: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+    ) -> Result<Pages, ZoomError> {
+        let key = MeetingKey::Latest(instance.meeting_id);
+        let request = ListingRequest {
+            from: ParticipantsEndpoint::Dashboard(ListingType::Live),
+            key: key.clone(),
+            encoding: Encoding::Documented,
+        };
+        let pages = self.read_pages(zoom, request, large).await;
+        let after = zoom.dashboard_meeting(&key, ListingType::Live, Encoding::Documented).await;
+        match (pages, after) {
+            (Ok(pages), Ok(told)) if told.uuid.as_ref() == Some(&instance.uuid) => Ok(pages),
+            // It has ended in between, or was never on: it is read as a past one.
+            _ => self.read_dashboard(zoom, instance, large).await,
+        }
+    }
+
+    async fn read_pages(
+        &self,
+        zoom: &Zoom,
+        request: ListingRequest,
+        large: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+    ) -> Result<Pages, ZoomError> {
+        let mut restarts = 0;
+        'listing: loop {
+            let mut listing =
+                Pages { from: request.from, encoding: request.encoding, read: Vec::new(), broken: None };
+            let mut pages = std::pin::pin!(zoom.participants(&request));
+            while let Some(next) = pages.next().await {
+                match next {
+                    Ok(page) => {
+                        let is_large = page.next_page_token.is_some()
+                            && page.total_records.is_none_or(|rows| rows > LARGE_ROWS);
+                        listing.read.push(page);
+                        if is_large && large.is_none() {
+                            // The semaphore is never closed.
+                            *large = self.large.clone().acquire_owned().await.ok();
+                        }
+                    }
+                    Err(error) => match error.disposition() {
+                        Disposition::RestartListing if restarts < MAX_RESTARTS => {
+                            restarts += 1;
+                            continue 'listing;
+                        }
+                        Disposition::StopListing => listing.broken = Some(error),
+                        _ => return Err(error),
+                    },
+                }
+            }
+            return Ok(listing);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! One run: discover, select, fetch side by side, store one instance a transaction, log.
+//!
+//! A scheduled run, a catch-up, `collect` and `backfill` are this function with another trigger and another window.
+
+mod discover;
+mod fetch;
+mod ledger;
+mod outcome;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+pub use self::ledger::StoreLedger;
+pub use self::outcome::{Event, InstanceReport, Reading, Stop, Summary};
+use crate::clock::Clock;
+use crate::decode::Dropped;
+use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
+use crate::plan::Policy;
+use crate::store::{RunEnd, RunTotals, Selection, Store, StoreError};
+use crate::zoom::Zoom;
+
+/// How many instances are read at the same time: enough to keep the widest pace busy over a slow line.
+const FETCHES_AT_ONCE: usize = 24;
+
+/// Listings of more rows than this are large,
+const LARGE_ROWS: i64 = 1_000;
+
+/// and only so many of those are held in memory at the same time.
+const LARGE_AT_ONCE: usize = 2;
+
+/// How a run works, whatever it is asked to do.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The one source to read from; none: the richest that answers.
+    pub source: Option<Source>,
+    /// When instances are read again.
+    pub policy: Policy,
+    /// How far back a run looks at least.
+    pub lookback: Duration,
+    /// Meetings that are on are read, too.
+    pub include_live: bool,
+    /// Fields that never reach the file.
+    pub dropped: Dropped,
+}
+
+/// What one run is asked to do.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Why it is made.
+    pub trigger: Trigger,
+    /// The planned instant that it stands for.
+    pub slot_at: Option<Timestamp>,
+    /// The meetings whose instances are asked for.
+    pub meetings: Vec<MeetingId>,
+    /// Every instance of the account is asked for, whatever its meeting.
+    pub account_wide: bool,
+    /// Meetings that a person named are asked for even where they refused lately.
+    pub insistent: bool,
+    /// The window that makes instances due; none: the scheduled run's.
+    pub window: Option<Window>,
+    /// Which of the due instances are read.
+    pub selection: Selection,
+}
+
+/// A run's tools: cheap to clone.
+#[derive(Clone)]
+pub struct Collector {
+    zoom: Zoom,
+    store: Store,
+    clock: Clock,
+    rules: Arc<Rules>,
+    refused: Arc<fetch::Refused>,
+    large: Arc<Semaphore>,
+    decoding: Arc<Semaphore>,
+}
+
+impl Collector {
+    /// A collector that reads from this Zoom into this database.
+    #[must_use]
+    pub fn new(zoom: Zoom, store: Store, clock: Clock, rules: Rules) -> Self {
+        Self {
+            zoom,
+            store,
+            clock,
+            rules: Arc::new(rules),
+            refused: Arc::default(),
+            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            decoding: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// Makes one run and logs it. The caller holds the run lock of the database.
+    ///
+    /// What happens is told to `observe` as it happens. When `stop` is cancelled, requests in hand are dropped, a
+    /// transaction under way is finished, and the run is logged as interrupted.
+    ///
+    /// # Errors
+    /// Only what the database says; whatever Zoom does is part of the summary.
+    pub async fn run(
+        &self,
+        job: &Job,
+        observe: &(dyn Fn(Event) + Send + Sync),
+        stop: &CancellationToken,
+    ) -> Result<Summary, StoreError> {
+        let started_at = self.clock.now();
+        let window = match job.window {
+            Some(window) => window,
+            None => self.scheduled_window(started_at).await?,
+        };
+        let run_id = self.store.begin_run(job.trigger, job.slot_at, started_at).await?;
+        let before = self.zoom.counters().total();
+        let mut summary = Summary { run_id, ..Summary::default() };
+        let result = self.work(job, &window, &mut summary, observe, stop).await;
+        // The ledger then counts a few requests more than were sent, and nothing else.
+        if let Err(error) = self.zoom.return_unused().await {
+            tracing::debug!(%error, "reserved requests were not given back");
+        }
+        let now = self.zoom.counters().total();
+        summary.requests = now.requests - before.requests;
+        summary.outcome = summary.judge(stop.is_cancelled());
+        let totals = RunTotals {
+            discovered_all: summary.discovered_all,
+            instances_found: summary.instances_found,
+            instances_due: summary.instances_due,
+            requests: summary.requests,
+            retries: now.retries - before.retries,
+            throttled: now.throttled - before.throttled,
+        };
+        summary.seconds = self.clock.now().since(started_at).as_secs_f64();
+        let error = match &result {
+            Err(error) => Some(error.to_string()),
+            Ok(()) => summary.error.clone(),
+        };
+        if result.is_err() {
+            summary.outcome = RunOutcome::Failed;
+        }
+        let end = RunEnd { outcome: summary.outcome, error };
+        let ended = self.store.end_run(run_id, &totals, &end, self.clock.now()).await;
+        result?;
+        ended?;
+        Ok(summary)
+    }
+
+    async fn work(
+        &self,
+        job: &Job,
+        window: &Window,
+        summary: &mut Summary,
+        observe: &(dyn Fn(Event) + Send + Sync),
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        self.discover(job, window, summary, observe, stop).await?;
+        if summary.stop.is_some() || stop.is_cancelled() {
+            return Ok(());
+        }
+        let due = self.store.due(&job.selection, self.clock.now()).await?;
+        summary.instances_due = due.len() as u64;
+        observe(Event::Due(due.len()));
+        // Ends what has not begun once one of them says that nothing more can be read.
+        let halt = stop.child_token();
+        let run_id = summary.run_id;
+        let mut reports = stream::iter(due)
+            .map(|instance| {
+                let halt = &halt;
+                async move { self.collect_instance(run_id, instance, halt).await }
+            })
+            .buffer_unordered(FETCHES_AT_ONCE);
+        let mut broken = None;
+        while let Some(result) = reports.next().await {
+            match result {
+                Ok(Some(report)) => {
+                    if let Some(reason) = summary.take(&report) {
+                        observe(Event::Warning(reason));
+                        halt.cancel();
+                    }
+                    observe(Event::Instance(report));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    halt.cancel();
+                    broken.get_or_insert(error);
+                }
+            }
+        }
+        broken.map_or(Ok(()), Err)
+    }
+
+    /// The window of a scheduled run: from `lookback` ago, or from a day before the last run whose discovery was
+    /// complete, whichever is earlier, so that no downtime leaves a gap.
+    async fn scheduled_window(&self, now: Timestamp) -> Result<Window, StoreError> {
+        const DAY: Duration = Duration::from_hours(24);
+        let mut from = now.minus(self.rules.lookback);
+        if let Some(last) = self.store.last_complete_discovery().await? {
+            from = from.min(last.minus(DAY));
+        }
+        // A meeting may begin while the run is on.
+        Ok(Window { from, to: now.plus(DAY) })
+    }
+}

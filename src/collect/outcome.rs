@@ -1,0 +1,157 @@
+//! What a run did, for the person or the program that asked for it.
+
+use crate::model::{FetchOutcome, InstanceUuid, MeetingId, RunOutcome, Source, Timestamp};
+use crate::store::Counts;
+
+/// What happens while a run is on.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Something that its reader should know, and that stops nothing.
+    Warning(String),
+    /// So many instances are to be read.
+    Due(usize),
+    /// One instance is done with.
+    Instance(InstanceReport),
+}
+
+/// What became of one instance.
+#[derive(Clone, Debug)]
+pub struct InstanceReport {
+    /// The meeting.
+    pub meeting_id: MeetingId,
+    /// The instance.
+    pub uuid: InstanceUuid,
+    /// When it began.
+    pub start_at: Option<Timestamp>,
+    /// What became of it.
+    pub result: Reading,
+}
+
+/// What became of the reading of an instance.
+#[derive(Clone, Debug)]
+pub enum Reading {
+    /// Its listing is in the database.
+    Stored {
+        /// What became of the rows.
+        counts: Counts,
+        /// Whether the listing was complete and credible.
+        outcome: FetchOutcome,
+        /// Where it was read from.
+        source: Source,
+    },
+    /// Zoom has no data of it, or not yet; that is no failure.
+    NotThere,
+    /// Zoom refuses it for a reason of its own.
+    Parked(String),
+    /// It could not be read; a later run tries again.
+    Failed(String),
+    /// No answer came; a later run tries again.
+    Unreachable(String),
+    /// Nothing more can be read in this run.
+    Stopped(Stop),
+}
+
+/// Why a run ends before its work is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The day's quota is used up until then.
+    Quota(Timestamp, String),
+    /// Zoom refuses the app: credentials, scopes, plan.
+    Refused(String),
+}
+
+/// What a run did.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Its number in the log.
+    pub run_id: i64,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// Every meeting told its instances.
+    pub discovered_all: bool,
+    /// Instances not known before.
+    pub instances_found: u64,
+    /// Instances that were to be read.
+    pub instances_due: u64,
+    /// Instances that were read.
+    pub instances_read: u64,
+    /// Instances that Zoom has no data of, or not yet.
+    pub instances_not_there: u64,
+    /// Instances that could not be read, or were parked.
+    pub instances_failed: u64,
+    /// What became of all rows.
+    pub counts: Counts,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Why it ended before its work was done.
+    pub stop: Option<Stop>,
+    /// Zoom could not be reached at least once.
+    pub unreachable: bool,
+    /// What went wrong first, in words.
+    pub error: Option<String>,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self {
+            run_id: 0,
+            outcome: RunOutcome::Running,
+            discovered_all: false,
+            instances_found: 0,
+            instances_due: 0,
+            instances_read: 0,
+            instances_not_there: 0,
+            instances_failed: 0,
+            counts: Counts::default(),
+            requests: 0,
+            seconds: 0.0,
+            stop: None,
+            unreachable: false,
+            error: None,
+        }
+    }
+}
+
+impl Summary {
+    /// Adds what became of an instance; answers with words where the run can read nothing more.
+    pub(super) fn take(&mut self, report: &InstanceReport) -> Option<String> {
+        match &report.result {
+            Reading::Stored { counts, .. } => {
+                self.instances_read += 1;
+                self.counts.add(counts);
+            }
+            Reading::NotThere => self.instances_not_there += 1,
+            Reading::Parked(reason) | Reading::Failed(reason) | Reading::Unreachable(reason) => {
+                self.instances_failed += 1;
+                self.unreachable |= matches!(report.result, Reading::Unreachable(_));
+                self.error.get_or_insert_with(|| format!("instance {}: {reason}", report.uuid));
+            }
+            Reading::Stopped(stop) => return self.halt(stop),
+        }
+        None
+    }
+
+    /// Notes why nothing more can be read; answers with words the first time.
+    pub(super) fn halt(&mut self, stop: &Stop) -> Option<String> {
+        if self.stop.is_some() {
+            return None;
+        }
+        self.stop = Some(stop.clone());
+        let (Stop::Quota(_, words) | Stop::Refused(words)) = stop;
+        self.error = Some(words.clone());
+        Some(words.clone())
+    }
+
+    pub(super) fn judge(&self, interrupted: bool) -> RunOutcome {
+        match &self.stop {
+            _ if interrupted => RunOutcome::Interrupted,
+            Some(Stop::Quota(..)) => RunOutcome::Quota,
+            Some(Stop::Refused(_)) => RunOutcome::Failed,
+            None if self.unreachable && self.instances_read == 0 => RunOutcome::Failed,
+            None if self.instances_failed > 0 || self.unreachable => RunOutcome::Partial,
+            None => RunOutcome::Ok,
+        }
+    }
+}

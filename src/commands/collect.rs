@@ -1,0 +1,212 @@
+//! `rollcall collect`: one run now, and what it did.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Mutex;
+
+use anyhow::Context as _;
+use chrono_tz::Tz;
+
+use super::setup::{self, Stopper};
+use crate::cli::CollectOptions;
+use crate::clock::Clock;
+use crate::collect::{Collector, Event, InstanceReport, Job, Reading, Stop, Summary};
+use crate::config::{Config, Discovery};
+use crate::exit::ExitCode;
+use crate::model::{FetchOutcome, MeetingId, RunOutcome, Trigger};
+use crate::store::{RunLock, Selection, Store};
+
+/// Makes one run and prints a line an instance and a summary.
+pub async fn run(
+    options: &CollectOptions,
+    config: &Config,
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<ExitCode> {
+    let stopper = Stopper::listen().context("signals cannot be listened to")?;
+    let credentials = config.credentials()?;
+    credentials.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let Some(_lock) = lock(&config.database.path, options.wait, &stopper).await? else {
+        return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
+    };
+    let store = Store::open(&config.database.path).await?;
+    store.apply_settings(&setup::store_settings(config)).await?;
+    let clock = Clock::system();
+    let zoom = setup::zoom(config, credentials, &store, &clock)?;
+    let collector = Collector::new(zoom, store.clone(), clock, setup::rules(config));
+    let job = job(options, config);
+    if job.meetings.is_empty() && !job.account_wide {
+        tracing::warn!(
+            "no meetings are listed; name some in `meetings`, or set collection.discovery = \"account\""
+        );
+    }
+    let printer = Printer::new(output, config.report_timezone);
+    let summary = collector.run(&job, &|event| printer.event(&event), stopper.token()).await?;
+    printer.summary(&summary);
+    printer.finish()?;
+    store.close().await;
+    Ok(stopper.code().unwrap_or_else(|| exit_code(&summary)))
+}
+
+/// The run lock, or none where another run holds it and waiting was not asked for, or was broken off.
+pub async fn lock(path: &Path, wait: bool, stopper: &Stopper) -> anyhow::Result<Option<RunLock>> {
+    if let Some(lock) = RunLock::try_acquire(path)? {
+        return Ok(Some(lock));
+    }
+    if !wait {
+        eprintln!(
+            "rollcall: another run holds the database {}; try again when it has ended, or pass --wait",
+            path.display()
+        );
+        return Ok(None);
+    }
+    tracing::info!(database = %path.display(), "waiting for the run that holds the database");
+    tokio::select! {
+        lock = RunLock::acquire(path) => Ok(Some(lock?)),
+        () = stopper.token().cancelled() => Ok(None),
+    }
+}
+
+fn job(options: &CollectOptions, config: &Config) -> Job {
+    let named = &options.meetings;
+    let listed: Vec<MeetingId> = config.meetings.iter().map(|meeting| meeting.id).collect();
+    Job {
+        trigger: Trigger::Manual,
+        slot_at: None,
+        meetings: if named.is_empty() { listed } else { named.clone() },
+        account_wide: named.is_empty() && config.collection.discovery == Discovery::Account,
+        insistent: !named.is_empty(),
+        window: None,
+        selection: Selection { meetings: named.clone(), ..Selection::default() },
+    }
+}
+
+/// The exit code that the contract gives a run.
+#[must_use]
+pub fn exit_code(summary: &Summary) -> ExitCode {
+    let nothing_read = summary.instances_read == 0;
+    let mut code = ExitCode::Success;
+    if summary.instances_failed > 0 || summary.outcome == RunOutcome::Partial {
+        code = code.worst(ExitCode::Partial);
+    }
+    if summary.unreachable && nothing_read {
+        code = code.worst(ExitCode::Unreachable);
+    }
+    match &summary.stop {
+        Some(Stop::Quota(..)) => code.worst(ExitCode::TryLater),
+        Some(Stop::Refused(_)) if nothing_read => code.worst(ExitCode::Refused),
+        Some(Stop::Refused(_)) => code.worst(ExitCode::Partial),
+        None => code,
+    }
+}
+
+/// Writes what happens as it happens: data to the output, warnings to the log.
+pub struct Printer<'a> {
+    output: Mutex<(&'a mut (dyn Write + Send), std::io::Result<()>)>,
+    timezone: Tz,
+}
+
+impl<'a> Printer<'a> {
+    /// A printer of times in this zone.
+    pub fn new(output: &'a mut (dyn Write + Send), timezone: Tz) -> Self {
+        Self { output: Mutex::new((output, Ok(()))), timezone }
+    }
+
+    /// One event of a run.
+    pub fn event(&self, event: &Event) {
+        match event {
+            Event::Warning(words) => tracing::warn!("{words}"),
+            Event::Due(_) => {}
+            Event::Instance(report) => self.line(&line(report, self.timezone)),
+        }
+    }
+
+    /// The last lines of a run.
+    pub fn summary(&self, summary: &Summary) {
+        self.line(&summary_line(summary));
+    }
+
+    /// What went wrong with the output, if anything did.
+    pub fn finish(self) -> anyhow::Result<()> {
+        let (_, result) = self.output.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match result {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(error).context("cannot write to stdout")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn line(&self, line: &str) {
+        let mut output = self.output.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // The run goes on where nobody listens.
+        if output.1.is_ok() {
+            output.1 = writeln!(output.0, "{line}").and_then(|()| output.0.flush());
+        }
+    }
+}
+
+fn line(report: &InstanceReport, timezone: Tz) -> String {
+    let start = report.start_at.map_or_else(
+        || "time unknown    ".to_owned(),
+        |start_at| start_at.utc().with_timezone(&timezone).format("%Y-%m-%d %H:%M").to_string(),
+    );
+    let what = match &report.result {
+        Reading::Stored { counts, outcome, source } => {
+            let mut words = format!("{} rows", counts.received);
+            for (count, word) in [
+                (counts.inserted, "new"),
+                (counts.updated, "updated"),
+                (counts.unchanged, "unchanged"),
+                (counts.withdrawn, "withdrawn"),
+                (counts.rejected, "rejected"),
+                (counts.duplicate, "duplicate"),
+            ] {
+                if count > 0 {
+                    let _ = write!(words, ", {count} {word}");
+                }
+            }
+            let _ = write!(words, " ({source}");
+            words.push_str(match outcome {
+                FetchOutcome::Incomplete => "; incomplete, will be read again)",
+                FetchOutcome::Suspect => "; suspect, nothing withdrawn until it is confirmed)",
+                FetchOutcome::Ok | FetchOutcome::Failed => ")",
+            });
+            words
+        }
+        Reading::NotThere => "Zoom has no data yet; tried again later".to_owned(),
+        Reading::Parked(reason) => format!("parked: {reason}"),
+        Reading::Failed(reason) | Reading::Unreachable(reason) => format!("failed: {reason}"),
+        Reading::Stopped(Stop::Quota(_, reason) | Stop::Refused(reason)) => format!("not read: {reason}"),
+    };
+    format!("{start}  {:>11}  {:<24}  {what}", report.meeting_id, report.uuid)
+}
+
+fn summary_line(summary: &Summary) -> String {
+    let counts = &summary.counts;
+    let mut words = format!(
+        "run {}: {}. {} of {} instances read",
+        summary.run_id, summary.outcome, summary.instances_read, summary.instances_due
+    );
+    for (count, word) in
+        [(summary.instances_failed, "failed or parked"), (summary.instances_not_there, "without data yet")]
+    {
+        if count > 0 {
+            let _ = write!(words, ", {count} {word}");
+        }
+    }
+    let _ = write!(
+        words,
+        "; {} rows: {} new, {} updated, {} unchanged, {} withdrawn, {} rejected, {} duplicate; {} requests in {:.1} s",
+        counts.received,
+        counts.inserted,
+        counts.updated,
+        counts.unchanged,
+        counts.withdrawn,
+        counts.rejected,
+        counts.duplicate,
+        summary.requests,
+        summary.seconds
+    );
+    words
+}

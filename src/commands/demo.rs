@@ -1,0 +1,177 @@
+//! `rollcall demo`: the whole thing against an embedded simulated Zoom.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::collect::{Printer, exit_code};
+use super::setup::{self, Stopper};
+use crate::cli::{DemoOptions, GlobalOptions};
+use crate::clock::Clock;
+use crate::collect::{Collector, Job};
+use crate::config::{Config, Overrides};
+use crate::decode::parse_instant;
+use crate::exit::ExitCode;
+use crate::model::{Timestamp, Trigger, Window};
+use crate::simulator::{Fault, Limits, Options, Simulator, World};
+use crate::store::{RunLock, Selection, Store};
+
+/// The present of the demo: the term before it is the same on every machine and on every day, so that a second run
+/// finds every row unchanged.
+const NOW: &str = "2026-06-12T18:00:00Z";
+
+/// What the dice of the demo's term begin with.
+const SEED: u64 = 2026;
+
+const DATABASE: &str = "rollcall-demo.db";
+
+/// Runs the demo, or keeps its simulated Zoom running for `--serve`.
+pub async fn run(
+    options: &DemoOptions,
+    global: &GlobalOptions,
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<ExitCode> {
+    let now = parse_instant(NOW).context("the demo's present is a time")?;
+    if let Some(address) = options.serve {
+        return serve(options, address, output).await;
+    }
+    let stopper = Stopper::listen().context("signals cannot be listened to")?;
+    let path = global.database.clone().unwrap_or_else(|| PathBuf::from(DATABASE));
+    let clock = Clock::starting_at(now);
+    let simulator =
+        start(options, Options { clock: clock.clone(), ..Options::default() }, World::term(SEED, now))
+            .await?;
+    let config = config(&simulator, &path)?;
+
+    let Some(_lock) = RunLock::try_acquire(&path)? else {
+        eprintln!("rollcall: another run holds {}; try again when it has ended", path.display());
+        return Ok(ExitCode::TryLater);
+    };
+    let store = Store::open(&path).await?;
+    store.apply_settings(&setup::store_settings(&config)).await?;
+    let zoom = setup::zoom(&config, config.credentials()?, &store, &clock)?;
+    let collector = Collector::new(zoom, store.clone(), clock, setup::rules(&config));
+    writeln!(
+        output,
+        "Collecting a term of three meetings from a simulated Zoom into {} …\n",
+        path.display()
+    )?;
+    let printer = Printer::new(output, config.report_timezone);
+    let summary = collector.run(&job(&config, now), &|event| printer.event(&event), stopper.token()).await?;
+    printer.summary(&summary);
+    printer.finish()?;
+    if stopper.code().is_none() {
+        let width = super::report::terminal_width();
+        let table = super::report::attendance_of_latest(&store, config.report_timezone, width).await?;
+        write!(output, "\n{table}\n")?;
+        write!(output, "{}", queries(&path))?;
+    }
+    store.close().await;
+    simulator.shutdown().await;
+    Ok(stopper.code().unwrap_or_else(|| exit_code(&summary)))
+}
+
+/// Everything of the term, read again even where it is settled: the demo shows that nothing is counted twice.
+fn job(config: &Config, now: Timestamp) -> Job {
+    let half_a_year = std::time::Duration::from_hours(183 * 24);
+    Job {
+        trigger: Trigger::Demo,
+        slot_at: None,
+        meetings: config.meetings.iter().map(|meeting| meeting.id).collect(),
+        account_wide: false,
+        insistent: true,
+        window: Some(Window { from: now.minus(half_a_year), to: now }),
+        selection: Selection { force: true, ..Selection::default() },
+    }
+}
+
+async fn start(options: &DemoOptions, simulated: Options, world: World) -> anyhow::Result<Simulator> {
+    let mut faults = Vec::new();
+    for text in &options.faults {
+        let fault: Fault = text.parse().with_context(|| {
+            format!("`--fault {text}` is not understood; what there is:\n{}", Fault::help())
+        })?;
+        faults.push(fault);
+    }
+    let simulator =
+        Simulator::start(simulated, world).await.context("the simulated Zoom cannot be started")?;
+    for fault in faults {
+        simulator.fault(fault);
+    }
+    Ok(simulator)
+}
+
+/// The config that a user would write, with the simulated Zoom in the place of the real one.
+fn config(simulator: &Simulator, path: &Path) -> anyhow::Result<Config> {
+    let text = config_text(simulator, path);
+    let file =
+        tempfile::Builder::new().suffix(".toml").tempfile().context("no temporary file can be made")?;
+    std::fs::write(file.path(), text).context("the demo's config cannot be written")?;
+    let overrides = Overrides { config: Some(file.path()), database: Some(path) };
+    Ok(Config::load(overrides, std::iter::empty::<(String, String)>())?)
+}
+
+fn config_text(simulator: &Simulator, database: &Path) -> String {
+    let credentials = simulator.credentials();
+    let meetings: Vec<String> =
+        simulator.world(|world| world.meetings()).iter().map(ToString::to_string).collect();
+    let quoted = |text: &str| format!("{text:?}");
+    format!(
+        "meetings = [{}]\n\n\
+         [database]\n\
+         path = {}\n\n\
+         [zoom]\n\
+         account_id = {}\n\
+         client_id = {}\n\
+         client_secret = {}\n\
+         token_url = {}\n\
+         api_url = {}\n\n\
+         [schedule]\n\
+         timezone = \"Europe/Berlin\"\n",
+        meetings.join(", "),
+        quoted(&database.display().to_string()),
+        quoted(&credentials.account_id),
+        quoted(&credentials.client_id),
+        quoted(&credentials.client_secret),
+        quoted(&simulator.token_url()),
+        quoted(&simulator.api_url()),
+    )
+}
+
+fn queries(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "Three questions to ask it in SQL:\n\n\
+         # Who missed most of Algebra I?\n\
+         sqlite3 -box {path} \"SELECT name, count(*) AS times, round(avg(percent_present), 1) AS percent FROM attendance \
+         WHERE meeting_id = 85746065432 GROUP BY person_id ORDER BY percent LIMIT 5\"\n\n\
+         # When was each meeting held, and how many came?\n\
+         sqlite3 -box {path} \"SELECT topic, local_date, local_start, people, peak FROM meetings_held ORDER BY start_time\"\n\n\
+         # Every join and leave of one person, as Zoom tells them\n\
+         sqlite3 -box {path} \"SELECT topic, user_name, join_time, leave_time, status, device FROM participants \
+         WHERE person_id = 2 ORDER BY join_time LIMIT 12\"\n"
+    )
+}
+
+async fn serve(
+    options: &DemoOptions,
+    address: std::net::SocketAddr,
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<ExitCode> {
+    let stopper = Stopper::listen().context("signals cannot be listened to")?;
+    // A daemon that is pointed here lives in the present, and so does its term.
+    let now = Clock::system().now();
+    let simulated = Options { listen: address, limits: Limits::BUSINESS, ..Options::default() };
+    let simulator = start(options, simulated, World::term(SEED, now)).await?;
+    writeln!(
+        output,
+        "# A simulated Zoom answers at {} until it is stopped. Save this as config.toml:\n\n{}",
+        simulator.url(),
+        config_text(&simulator, Path::new("rollcall.db"))
+    )?;
+    output.flush()?;
+    stopper.token().cancelled().await;
+    simulator.shutdown().await;
+    Ok(ExitCode::Success)
+}

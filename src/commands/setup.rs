@@ -1,0 +1,169 @@
+//! From the config to the values that the parts take.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::collect::{Rules, StoreLedger};
+use crate::config::{Config, Credentials, GuestScope, Plan as ConfigPlan, SourceChoice};
+use crate::decode::Dropped;
+use crate::exit::ExitCode;
+use crate::model::Source;
+use crate::plan::Policy;
+use crate::store::{MeetingSettings, PlannedTime, Settings as StoreSettings, Store};
+use crate::zoom::{Limits, Plan, Rate, RetryPolicy, Settings as ZoomSettings, Zoom, ZoomError};
+
+/// The client of Zoom's API, with its quota kept in the database.
+pub fn zoom(
+    config: &Config,
+    credentials: Credentials,
+    store: &Store,
+    clock: &Clock,
+) -> Result<Zoom, ZoomError> {
+    let limits = limits(config);
+    let ledger =
+        StoreLedger::new(store.clone(), clock.clone(), limits.daily_pools(), config.zoom.daily_share);
+    let settings = ZoomSettings {
+        account_id: credentials.account_id,
+        client_id: credentials.client_id,
+        client_secret: credentials.client_secret,
+        token_url: config.zoom.token_url.clone(),
+        api_url: config.zoom.api_url.clone(),
+        page_size: u32::from(config.zoom.page_size),
+        request_timeout: config.zoom.request_timeout,
+        limits,
+        retry: RetryPolicy::default(),
+    };
+    Zoom::new(settings, clock.clone(), std::sync::Arc::new(ledger))
+}
+
+/// The account's rate limits: the plan's, unless the config says otherwise.
+#[must_use]
+pub fn limits(config: &Config) -> Limits {
+    let mut limits = Limits::of(match config.zoom.plan {
+        ConfigPlan::Free => Plan::Free,
+        ConfigPlan::Pro => Plan::Pro,
+        ConfigPlan::Business => Plan::Business,
+    });
+    let rate = &config.zoom.rate;
+    let second = Duration::from_secs(1);
+    for (wanted, per, limit) in [
+        (rate.light_per_second, second, &mut limits.light),
+        (rate.medium_per_second, second, &mut limits.medium),
+        (rate.heavy_per_second, second, &mut limits.heavy),
+        (rate.resource_intensive_per_minute, Duration::from_mins(1), &mut limits.resource_intensive),
+    ] {
+        if let Some(wanted) = wanted {
+            *limit = as_rate(wanted, per);
+        }
+    }
+    limits
+}
+
+/// So many in so long, as whole requests: 0.5 a second is one in two seconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, positive and small")]
+fn as_rate(wanted: f64, per: Duration) -> Rate {
+    if wanted.fract() == 0.0 && wanted >= 1.0 && wanted <= f64::from(u32::MAX) {
+        Rate { requests: wanted as u32, per }
+    } else {
+        Rate { requests: 1, per: per.div_f64(wanted) }
+    }
+}
+
+/// How a run works.
+#[must_use]
+pub fn rules(config: &Config) -> Rules {
+    Rules {
+        source: match config.zoom.source {
+            SourceChoice::Auto => None,
+            SourceChoice::Dashboard => Some(Source::Dashboard),
+            SourceChoice::Report => Some(Source::Report),
+            SourceChoice::PastMeetings => Some(Source::PastMeetings),
+        },
+        policy: Policy { rereads: config.collection.rereads.clone() },
+        lookback: config.collection.lookback,
+        include_live: config.collection.include_live,
+        dropped: Dropped::new(config.privacy_drop.clone()),
+    }
+}
+
+/// What the database needs of the config.
+#[must_use]
+pub fn store_settings(config: &Config) -> StoreSettings {
+    StoreSettings {
+        timezone: config.report_timezone,
+        present_percent: config.attendance.present_percent,
+        late_after: config.attendance.late_after,
+        stitch_gap: config.attendance.stitch_gap,
+        counts_from: config.attendance.counts_from,
+        shared: config.identity.shared.clone(),
+        meetings: config
+            .meetings
+            .iter()
+            .map(|meeting| MeetingSettings {
+                meeting_id: meeting.id,
+                label: meeting.label.clone(),
+                personal: meeting.personal,
+                guests_per_instance: meeting.guests == GuestScope::Instance,
+                present_percent: Some(meeting.present_percent),
+                late_after: Some(meeting.late_after),
+                planned: meeting.planned.iter().map(planned_time).collect(),
+            })
+            .collect(),
+    }
+}
+
+fn planned_time(planned: &crate::config::Planned) -> PlannedTime {
+    use chrono::Timelike as _;
+    PlannedTime {
+        days: planned.days.iter().map(chrono::Weekday::num_days_from_monday).collect(),
+        hour: planned.start.hour(),
+        minute: planned.start.minute(),
+        minutes: planned.minutes,
+    }
+}
+
+/// Cancelled by the first SIGINT or SIGTERM; the second ends the program at once.
+#[derive(Clone, Debug, Default)]
+pub struct Stopper {
+    token: CancellationToken,
+    code: std::sync::Arc<std::sync::OnceLock<ExitCode>>,
+}
+
+impl Stopper {
+    /// Listens to signals from now on.
+    pub fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let stopper = Self::default();
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let told = stopper.clone();
+        #[expect(clippy::disallowed_methods, reason = "who asks twice wants it at once")]
+        tokio::spawn(async move {
+            loop {
+                let code = tokio::select! {
+                    _ = interrupt.recv() => ExitCode::Interrupted,
+                    _ = terminate.recv() => ExitCode::Terminated,
+                };
+                if told.code.set(code).is_err() {
+                    std::process::exit(i32::from(code.status()));
+                }
+                told.token.cancel();
+            }
+        });
+        Ok(stopper)
+    }
+
+    /// What is cancelled.
+    #[must_use]
+    pub fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    /// The exit code of the signal that came, if one did.
+    #[must_use]
+    pub fn code(&self) -> Option<ExitCode> {
+        self.code.get().copied()
+    }
+}
