@@ -1,11 +1,13 @@
 //! One file a subcommand; the only place where the parts are wired together.
 
+pub mod backfill;
 pub mod collect;
 pub mod completions;
 pub mod demo;
 pub mod init;
 pub mod report;
 mod setup;
+pub mod status;
 
 use std::io::Write;
 use std::process::ExitCode as ProcessExitCode;
@@ -13,6 +15,7 @@ use std::process::ExitCode as ProcessExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command, GlobalOptions};
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Overrides};
 use crate::exit::ExitCode;
 use crate::store::StoreError;
@@ -54,11 +57,13 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             ));
             demo::run(options, &cli.global, output).await
         }
-        Command::Check(_) | Command::Status(_) => {
-            anyhow::bail!("this command comes with the next change")
-        }
+        Command::Check(_) => anyhow::bail!("this command comes with the next change"),
+        Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
         Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
+        Command::Status(options) => {
+            status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
+        }
     }
 }
 

@@ -1,13 +1,17 @@
 //! The integration tests, in one binary: the real program, or a real run, against the simulated Zoom.
 
+mod child;
+mod crash;
 mod demo;
 mod errors;
 mod exits;
+mod file_errors;
 mod harness;
 mod imports;
 mod listings;
 mod published;
 mod rows;
+mod schema_doc;
 mod settling;
 mod sources;
 mod volume;
