@@ -83,6 +83,15 @@ impl GlobalOptions {
 pub enum Command {
     /// Collect what is due, once
     Collect(CollectOptions),
+    /// Collect instances of the past, however old
+    ///
+    /// Reads what began in a span of time and is not settled yet. It may be stopped and started again: what was
+    /// read stays, and the rest is still due.
+    #[command(after_help = "Examples:\n  \
+        rollcall backfill --from 2026-02-01 --dry-run\n  \
+        rollcall backfill --from 2026-02-01 --to 2026-06-30 --meeting \"857 4606 5432\"\n  \
+        rollcall backfill --from 2026-02-01 --meeting /ajXp112QmuoKj4854875== --force")]
+    Backfill(BackfillOptions),
     /// Say who was there
     #[command(subcommand)]
     Report(Report),
@@ -96,6 +105,67 @@ pub enum Command {
     Demo(DemoOptions),
     /// Print a completion script for a shell
     Completions(CompletionsOptions),
+}
+
+/// `rollcall backfill`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+#[derive(Args, Clone, Debug)]
+pub struct BackfillOptions {
+    /// The first day, or the first instant
+    #[arg(long, value_name = "DATE")]
+    pub from: DateArgument,
+
+    /// The last day, which is included, or the instant before which it ends [default: now]
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<DateArgument>,
+
+    /// Only this meeting, or this one instance whenever it began; may be given several times [default: the listed
+    /// meetings]
+    #[arg(
+        long = "meeting",
+        value_name = "ID|UUID",
+        allow_hyphen_values = true,
+        conflicts_with = "all_meetings"
+    )]
+    pub meetings: Vec<MeetingOrInstance>,
+
+    /// Every meeting of the account, whether it is listed or not (Zoom lists six months)
+    #[arg(long)]
+    pub all_meetings: bool,
+
+    /// Read settled instances again, too
+    #[arg(long)]
+    pub force: bool,
+
+    /// Say what would be read, and what it would cost, and read nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Wait for the run that holds the database, instead of giving up with exit status 75
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// A meeting by its number, or one instance by its UUID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MeetingOrInstance {
+    /// All of its instances.
+    Meeting(MeetingId),
+    /// This one.
+    Instance(InstanceUuid),
+}
+
+impl std::str::FromStr for MeetingOrInstance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(meeting) = text.parse() {
+            return Ok(Self::Meeting(meeting));
+        }
+        text.parse().map(Self::Instance).map_err(|_| {
+            "a meeting ID such as 857 4606 5432 is wanted, or an instance UUID such as /ajXp112QmuoKj4854875==".to_owned()
+        })
+    }
 }
 
 /// Options of `rollcall collect`.
@@ -192,11 +262,16 @@ pub struct InstanceFilter {
 /// Where a report goes, and in which form.
 #[derive(Args, Clone, Debug)]
 pub struct OutputOptions {
-    /// The form of the report
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Format::Table)]
-    pub format: Format,
+    /// The form of the report; without it the ending of --output decides, else it is a table
+    ///
+    /// A table shows the columns that people ask for; the other forms hold every column of the view, under its SQL
+    /// name. Numbers stay numbers, flags are 0 and 1, instants are UTC.
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub format: Option<Format>,
 
     /// Write to this file instead of stdout; it appears whole or not at all
+    ///
+    /// Without --format the ending says the form: .csv, .json, .jsonl; anything else is a table.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -215,11 +290,11 @@ pub enum By {
 pub enum Format {
     /// For eyes
     Table,
-    /// Comma-separated, UTF-8
+    /// Comma-separated, UTF-8 (RFC 4180); texts that a spreadsheet would run get an apostrophe in front
     Csv,
     /// The same with a byte-order mark, as Excel wants it
     CsvExcel,
-    /// One JSON array
+    /// One JSON array of objects
     Json,
     /// One JSON object a line
     Jsonl,

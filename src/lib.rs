@@ -14,6 +14,7 @@ pub mod config;
 pub mod decode;
 pub mod exit;
 pub mod plan;
+pub mod report;
 pub mod schedule;
 pub mod simulator;
 pub mod store;

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::decode::Dropped;
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
-use crate::store::{RunEnd, RunTotals, Selection, Store, StoreError};
+use crate::store::{DueInstance, RunEnd, RunTotals, Selection, Store, StoreError};
 use crate::zoom::Zoom;
 
 /// How many instances are read at the same time: enough to keep the widest pace busy over a slow line.
@@ -77,6 +77,7 @@ pub struct Collector {
     refused: Arc<fetch::Refused>,
     large: Arc<Semaphore>,
     decoding: Arc<Semaphore>,
+    hand_over: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Collector {
@@ -91,7 +92,15 @@ impl Collector {
             refused: Arc::default(),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             decoding: Arc::new(Semaphore::new(1)),
+            hand_over: Arc::new(|| false),
         }
+    }
+
+    /// A collector whose runs begin no further instance once `awaited` says that another process waits for the
+    /// database; what is in hand is finished.
+    #[must_use]
+    pub fn handing_over_when(self, awaited: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { hand_over: Arc::new(awaited), ..self }
     }
 
     /// Makes one run and logs it. The caller holds the run lock of the database.
@@ -114,7 +123,7 @@ impl Collector {
         };
         let run_id = self.store.begin_run(job.trigger, job.slot_at, started_at).await?;
         let before = self.zoom.counters().total();
-        let mut summary = Summary { run_id, ..Summary::default() };
+        let mut summary = Summary { run_id, started_at, ..Summary::default() };
         let result = self.work(job, &window, &mut summary, observe, stop).await;
         // The ledger then counts a few requests more than were sent, and nothing else.
         if let Err(error) = self.zoom.return_unused().await {
@@ -146,6 +155,23 @@ impl Collector {
         Ok(summary)
     }
 
+    /// Discovers what a job would read, and reads nothing: for a look before a backfill.
+    ///
+    /// What is discovered is written to this collector's database, which had better be a scratch one.
+    pub async fn preview(
+        &self,
+        job: &Job,
+        observe: &(dyn Fn(Event) + Send + Sync),
+        stop: &CancellationToken,
+    ) -> Result<(Summary, Vec<DueInstance>), StoreError> {
+        let mut summary = Summary::default();
+        let now = self.clock.now();
+        let window = job.window.unwrap_or(Window { from: now.minus(self.rules.lookback), to: now });
+        self.discover(job, &window, &mut summary, observe, stop).await?;
+        let due = self.store.due(&job.selection, self.clock.now()).await?;
+        Ok((summary, due))
+    }
+
     async fn work(
         &self,
         job: &Job,
@@ -164,7 +190,13 @@ impl Collector {
         // Ends what has not begun once one of them says that nothing more can be read.
         let halt = stop.child_token();
         let run_id = summary.run_id;
+        let mut begun = 0;
         let mut reports = stream::iter(due)
+            .take_while(|_| {
+                let goes_on = begun == 0 || !(self.hand_over)();
+                begun += u64::from(goes_on);
+                std::future::ready(goes_on)
+            })
             .map(|instance| {
                 let halt = &halt;
                 async move { self.collect_instance(run_id, instance, halt).await }
@@ -187,6 +219,8 @@ impl Collector {
                 }
             }
         }
+        drop(reports);
+        summary.handed_over = begun < summary.instances_due && !halt.is_cancelled();
         broken.map_or(Ok(()), Err)
     }
 

@@ -62,7 +62,9 @@ pub async fn run(
     printer.summary(&summary);
     printer.finish()?;
     if stopper.code().is_none() {
-        //REPORT
+        let width = super::report::terminal_width();
+        let table = super::report::attendance_of_latest(&store, config.report_timezone, width).await?;
+        write!(output, "\n{table}\n")?;
         write!(output, "{}", queries(&path))?;
     }
     store.close().await;

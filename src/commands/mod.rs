@@ -1,12 +1,12 @@
 //! One file a subcommand; the only place where the parts are wired together.
 
+pub mod backfill;
 pub mod collect;
 pub mod completions;
 pub mod demo;
 pub mod init;
-//REPORT pub mod report;
+pub mod report;
 mod setup;
-//REPORT pub mod status;
 
 use std::io::Write;
 use std::process::ExitCode as ProcessExitCode;
@@ -55,12 +55,12 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             ));
             demo::run(options, &cli.global, output).await
         }
-        Command::Check(_) | Command::Report(_) | Command::Status(_) => {
+        Command::Check(_) | Command::Status(_) => {
             anyhow::bail!("this command comes with the next change")
         }
+        Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
-        //REPORT Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
-        //REPORT Command::Status(options) => status::run(options, &load(&cli.global)?, output).await,
+        Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
     }
 }
 

@@ -10,10 +10,13 @@ mod ledger;
 mod lock;
 mod people;
 mod presence;
+mod queries;
 mod queue;
 mod reconcile;
 mod rows;
 mod run_log;
+#[cfg(test)]
+pub(crate) mod sample;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +33,7 @@ pub use self::ingest::{Counts, FetchRecord, Listing, Stored};
 pub use self::ledger::{Budget, Claim};
 pub use self::lock::RunLock;
 pub use self::people::normalized;
+pub use self::queries::{Holding, ReportFilter};
 pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::run_log::{RunEnd, RunTotals};
 pub use self::settings::{MeetingSettings, PlannedTime, Settings};

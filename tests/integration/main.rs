@@ -3,3 +3,4 @@
 mod child;
 mod crash;
 mod file_errors;
+mod imports;

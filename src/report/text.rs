@@ -1,0 +1,75 @@
+//! What strangers wrote, made safe to show.
+
+use unicode_normalization::char::is_combining_mark;
+
+/// More marks than any script puts on one letter.
+const MARKS_ON_A_LETTER: usize = 8;
+
+/// The text as it can be shown on one line anywhere.
+///
+/// Control characters and line breaks, which could drive a terminal, become U+FFFD. What has no looks of its own but
+/// changes those of its neighbours (directions, zero-width spaces, tags) is left out, and so are marks that pile up
+/// on one letter. Joiners stay: emoji and several scripts need them.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut marks = 0;
+    for character in text.chars() {
+        marks = if is_combining_mark(character) { marks + 1 } else { 0 };
+        if drives_a_terminal(character) {
+            shown.push(char::REPLACEMENT_CHARACTER);
+        } else if !is_unseen(character) && marks <= MARKS_ON_A_LETTER {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Whether a terminal might obey the character, or break the line at it.
+pub(super) fn drives_a_terminal(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+/// Whether the character only changes how others look.
+pub(super) fn is_unseen(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' // soft hyphen
+        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' // directions
+        | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' // zero-width spaces, invisible operators
+        | '\u{fff9}'..='\u{fffb}' // annotations
+        | '\u{e0000}'..='\u{e007f}' // tags
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_of_all_scripts_stay_as_they_are() {
+        for name in
+            ["Ada Lovelace", "Zoë", "Zoe\u{308}", "王小明", "नमस्ते", "👩‍💻 Grace", "می‌خواهم", "O'Brien <script>"]
+        {
+            assert_eq!(plain(name), name);
+        }
+    }
+
+    #[test]
+    fn what_drives_a_terminal_does_not_reach_it() {
+        assert_eq!(plain("\u{1b}[31mred\u{7}\u{9b}2J\r\n\u{2028}"), "�[31mred��2J���");
+        assert_eq!(plain("abc\u{202e}fdp.exe\u{200f}\u{feff}"), "abcfdp.exe");
+        assert_eq!(plain(&format!("z{}!", "\u{301}".repeat(50))), format!("z{}!", "\u{301}".repeat(8)));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_shown_is_hidden(text in any::<String>()) {
+            let shown = plain(&text);
+            prop_assert!(!shown.chars().any(|c| drives_a_terminal(c) || is_unseen(c)), "{shown:?}");
+            prop_assert_eq!(plain(&shown), shown.clone());
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What reports ask. Over the public views only, so that no report knows more than anyone's SQL could.
+
+use sqlx::sqlite::{SqliteRow, SqliteValueRef};
+use sqlx::{Column, Decode, QueryBuilder, Row, Sqlite, TypeInfo, ValueRef};
+
+use super::rows::json_list;
+use super::{Store, StoreError, normalized};
+use crate::model::{InstanceUuid, MeetingId, Timestamp};
+use crate::report::{Table, Value};
+
+/// What one line of an attendance report stands for, beside the person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Holding {
+    /// One holding of a meeting.
+    #[default]
+    Instance,
+    /// Instances so close together that people call them one.
+    Sitting,
+}
+
+/// Which lines a report holds; what is not said does not narrow it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReportFilter {
+    /// Of these meetings; empty: of all.
+    pub meetings: Vec<MeetingId>,
+    /// Of this instance, or of the sitting that it is part of.
+    pub instance: Option<InstanceUuid>,
+    /// That started then or later.
+    pub from: Option<Timestamp>,
+    /// That started before then.
+    pub to: Option<Timestamp>,
+    /// Of these people (`person_id`).
+    pub people: Option<Vec<i64>>,
+    /// Of members of this group of the roster, whatever the case of its letters.
+    pub group: Option<String>,
+    /// Of those who were there at least this percentage of the time.
+    pub min_percent: Option<f64>,
+}
+
+impl Store {
+    /// Rows of `attendance` or `sitting_attendance`, by start, then by name.
+    pub async fn attendance(&self, holding: Holding, filter: &ReportFilter) -> Result<Table, StoreError> {
+        let (view, id, start) = match holding {
+            Holding::Instance => ("attendance", "instance_uuid", "start_time"),
+            Holding::Sitting => ("sitting_attendance", "sitting_id", "sitting_start"),
+        };
+        let mut query = QueryBuilder::new(format!("SELECT * FROM {view} WHERE 1"));
+        if let Some(uuid) = &filter.instance {
+            let uuid = match holding {
+                Holding::Instance => Some(uuid.as_str().to_owned()),
+                Holding::Sitting => self.sitting_of(uuid).await?,
+            };
+            query.push(format!(" AND {id} = ")).push_bind(uuid);
+        }
+        narrow(&mut query, filter, start);
+        if let Some(people) = &filter.people {
+            query
+                .push(" AND person_id IN (SELECT value FROM json_each(")
+                .push_bind(json_list(people))
+                .push("))");
+        }
+        if let Some(group) = &filter.group {
+            query.push(" AND roster_group = ").push_bind(group.clone()).push(" COLLATE NOCASE");
+        }
+        if let Some(percent) = filter.min_percent {
+            query.push(" AND percent_present >= ").push_bind(percent);
+        }
+        let mut table = self.table(view, &mut query).await?;
+        sort(&mut table, &[start, id], &["name", "email"]);
+        Ok(table)
+    }
+
+    /// Rows of `meetings_held`, by start. Of the filter, what is about people does not count.
+    pub async fn meetings_held(&self, filter: &ReportFilter) -> Result<Table, StoreError> {
+        let mut query = QueryBuilder::new("SELECT * FROM meetings_held WHERE 1");
+        if let Some(uuid) = &filter.instance {
+            query.push(" AND instance_uuid = ").push_bind(uuid.as_str().to_owned());
+        }
+        narrow(&mut query, filter, "start_time");
+        let mut table = self.table("meetings_held", &mut query).await?;
+        sort(&mut table, &["start_time", "instance_uuid"], &[]);
+        Ok(table)
+    }
+
+    /// The instance that started last of those with people in them.
+    pub async fn latest_instance(&self) -> Result<Option<InstanceUuid>, StoreError> {
+        let uuid: Option<String> = sqlx::query_scalar(
+            "SELECT instance_uuid FROM meetings_held WHERE people > 0 ORDER BY start_time DESC, instance_uuid LIMIT 1",
+        )
+        .fetch_optional(self.pool())
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(uuid.and_then(|uuid| uuid.parse().ok()))
+    }
+
+    /// Whom a text means: the one with this number, else all with this email, else all whose name holds the text,
+    /// whatever the case of its letters.
+    pub async fn people_named(&self, text: &str) -> Result<Vec<i64>, StoreError> {
+        let text = text.trim();
+        let failed = |error| self.error(error);
+        if let Ok(number) = text.parse::<i64>() {
+            let found = sqlx::query_scalar("SELECT person_id FROM attendance WHERE person_id = ? LIMIT 1")
+                .bind(number)
+                .fetch_all(self.pool())
+                .await
+                .map_err(failed)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        let by_email: Vec<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT person_id FROM participants \
+              WHERE email = ? COLLATE NOCASE AND person_id IS NOT NULL AND withdrawn_at IS NULL ORDER BY 1",
+        )
+        .bind(text)
+        .fetch_all(self.pool())
+        .await
+        .map_err(failed)?;
+        if !by_email.is_empty() {
+            return Ok(by_email);
+        }
+        let names: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT DISTINCT person_id, name FROM attendance WHERE name IS NOT NULL ORDER BY 1",
+        )
+        .fetch_all(self.pool())
+        .await
+        .map_err(failed)?;
+        let wanted = normalized(text);
+        let mut people: Vec<i64> = names
+            .into_iter()
+            .filter(|(_, name)| normalized(name).contains(&wanted))
+            .map(|(person_id, _)| person_id)
+            .collect();
+        people.dedup();
+        Ok(people)
+    }
+
+    /// The sitting that an instance is part of: the last of its meeting that began no later.
+    async fn sitting_of(&self, uuid: &InstanceUuid) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT s.sitting_id FROM meetings_held h JOIN sittings s ON s.meeting_id = h.meeting_id \
+              WHERE h.instance_uuid = ? AND (s.sitting_id = h.instance_uuid OR s.sitting_start <= h.start_time) \
+              ORDER BY s.sitting_id = h.instance_uuid DESC, s.sitting_start DESC LIMIT 1",
+        )
+        .bind(uuid.as_str())
+        .fetch_optional(self.pool())
+        .await
+        .map_err(|error| self.error(error))
+    }
+
+    /// The answer to a query over all columns of a view; the names are there even where no row is.
+    async fn table(&self, view: &str, query: &mut QueryBuilder<Sqlite>) -> Result<Table, StoreError> {
+        let columns = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
+            .bind(view)
+            .fetch_all(self.pool())
+            .await
+            .map_err(|error| self.error(error))?;
+        let rows = query.build().fetch_all(self.pool()).await.map_err(|error| self.error(error))?;
+        let rows = rows.iter().map(values).collect::<Result<_, _>>().map_err(|error| self.error(error))?;
+        Ok(Table { columns, rows })
+    }
+}
+
+/// Meetings and window, for every view that has them.
+fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &ReportFilter, start: &str) {
+    if !filter.meetings.is_empty() {
+        let numbers: Vec<i64> = filter.meetings.iter().map(|meeting| meeting.get()).collect();
+        query
+            .push(" AND meeting_id IN (SELECT value FROM json_each(")
+            .push_bind(json_list(&numbers))
+            .push("))");
+    }
+    // Instants of one width compare as texts, which lets the index on them be used.
+    if let Some(from) = filter.from {
+        query.push(format!(" AND {start} >= ")).push_bind(from.to_string());
+    }
+    if let Some(to) = filter.to {
+        query.push(format!(" AND {start} < ")).push_bind(to.to_string());
+    }
+}
+
+fn values(row: &SqliteRow) -> Result<Vec<Value>, sqlx::Error> {
+    row.columns().iter().map(|column| value(row.try_get_raw(column.ordinal())?)).collect()
+}
+
+fn value(raw: SqliteValueRef<'_>) -> Result<Value, sqlx::Error> {
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    let kind = raw.type_info().name().to_owned();
+    match kind.as_str() {
+        "INTEGER" => <i64 as Decode<Sqlite>>::decode(raw).map(Value::Integer),
+        "REAL" => <f64 as Decode<Sqlite>>::decode(raw).map(Value::Real),
+        _ => <String as Decode<Sqlite>>::decode(raw).map(Value::Text),
+    }
+    .map_err(sqlx::Error::Decode)
+}
+
+/// Sorts rows by columns as they are, then by columns as people read them, which SQLite cannot do.
+fn sort(table: &mut Table, exact: &[&str], folded: &[&str]) {
+    let mut keyed: Vec<(Vec<String>, Vec<Value>)> = std::mem::take(&mut table.rows)
+        .into_iter()
+        .map(|row| {
+            let text = |name: &&str| {
+                let at = table.columns.iter().position(|column| column == name);
+                match at.and_then(|at| row.get(at)) {
+                    Some(Value::Text(text)) => text.clone(),
+                    _ => String::new(),
+                }
+            };
+            let key =
+                exact.iter().map(text).chain(folded.iter().map(|name| normalized(&text(name)))).collect();
+            (key, row)
+        })
+        .collect();
+    keyed.sort_by(|left, right| left.0.cmp(&right.0));
+    table.rows = keyed.into_iter().map(|(_, row)| row).collect();
+}
