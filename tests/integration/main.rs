@@ -6,5 +6,6 @@ mod file_errors;
 mod harness;
 mod imports;
 mod published;
+mod readme;
 mod schema_doc;
 mod volume;
