@@ -26,6 +26,7 @@ pub fn check(line: &str) -> Result<Usage, String> {
     let program = program();
     let mut command = &program;
     let mut usage = Usage { command: String::new(), options: BTreeSet::new() };
+    let mut named: Vec<String> = Vec::new();
     let mut words = words(line).into_iter().skip(1);
     while let Some(word) = words.next() {
         if word.starts_with('-') {
@@ -38,11 +39,12 @@ pub fn check(line: &str) -> Result<Usage, String> {
             }
         } else if command.has_subcommands() {
             command = command.find_subcommand(&word).ok_or(format!("there is no command {word}"))?;
-            usage.command = format!("{} {word}", usage.command).trim().to_owned();
+            named.push(word);
         } else if command.get_positionals().next().is_none() {
             return Err(format!("nothing is known of {word}"));
         }
     }
+    usage.command = named.join(" ");
     Ok(usage)
 }
 
