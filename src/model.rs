@@ -1,10 +1,14 @@
 //! The words of the project as types: parsed once at the edge, never raw inside.
 
+mod table;
+
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+
+pub use self::table::{Line, Table, Value};
 
 /// A numeric Zoom meeting ID, as the config lists it.
 ///

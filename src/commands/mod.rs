@@ -58,12 +58,12 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             demo::run(options, &cli.global, output).await
         }
         Command::Check(_) => anyhow::bail!("this command comes with the next change"),
-        Command::Status(options) => {
-            status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
-        }
         Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
         Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
+        Command::Status(options) => {
+            status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
+        }
     }
 }
 
