@@ -3,10 +3,17 @@
 mod architecture_doc;
 mod child;
 mod crash;
+mod demo;
+mod errors;
+mod exits;
 mod file_errors;
 mod harness;
 mod imports;
+mod listings;
 mod published;
 mod readme;
+mod rows;
 mod schema_doc;
+mod settling;
+mod sources;
 mod volume;
