@@ -1,5 +1,6 @@
 //! The integration tests, in one binary: the real program, or a real run, against the simulated Zoom.
 
+mod architecture_doc;
 mod child;
 mod crash;
 mod demo;
