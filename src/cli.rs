@@ -368,7 +368,7 @@ pub struct InitOptions {
     pub directory: PathBuf,
 }
 
-/// Options of `rollcall demo`; its database is the one that `--database` names, else a temporary one.
+/// Options of `rollcall demo`; its database is the one that `--database` names, else `rollcall-demo.db`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoOptions {
     /// Only serve the simulated Zoom, at this address, until stopped
