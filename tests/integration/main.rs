@@ -9,6 +9,7 @@ mod file_errors;
 mod harness;
 mod imports;
 mod listings;
+mod order;
 mod published;
 mod rows;
 mod schema_doc;
