@@ -115,8 +115,8 @@ async fn a_refusal_of_one_instance_parks_it_with_its_reason_and_tracking_id() {
         let (stage, outcome, failed) = struck(fault).await;
         assert_eq!((outcome, failed), (RunOutcome::Partial, 1), "{fault}");
         assert_eq!(stage.row(FETCH).await, format!("failed|{code}|1|0"), "{fault}");
-        let parked = stage.state(BAD).await;
-        assert!(parked.starts_with("parked|") && parked.contains(reason), "{fault}: {parked}");
+        let standing = stage.state(BAD).await;
+        assert!(standing.starts_with("parked|") && standing.contains(reason), "{fault}: {standing}");
 
         // It is left alone for a while, then tried again, each time later; then it may be read.
         stage.zoom.clear_requests();

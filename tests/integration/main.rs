@@ -10,6 +10,7 @@ mod file_errors;
 mod harness;
 mod imports;
 mod listings;
+mod order;
 mod published;
 mod readme;
 mod rows;
