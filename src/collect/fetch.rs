@@ -34,6 +34,11 @@ impl Refused {
         }
     }
 
+    /// What was refused in the last run may be allowed by now.
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+    }
+
     fn of(&self, source: Source) -> Option<ZoomError> {
         let refused = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         refused.iter().find(|(known, _)| *known == source).map(|(_, error)| error.clone())

@@ -113,6 +113,7 @@ impl Collector {
             None => self.scheduled_window(started_at).await?,
         };
         let run_id = self.store.begin_run(job.trigger, job.slot_at, started_at).await?;
+        self.refused.forget();
         let before = self.zoom.counters().total();
         let mut summary = Summary { run_id, ..Summary::default() };
         let result = self.work(job, &window, &mut summary, observe, stop).await;

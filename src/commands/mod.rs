@@ -5,6 +5,7 @@ pub mod completions;
 pub mod demo;
 pub mod init;
 pub mod report;
+pub mod run;
 mod setup;
 
 use std::io::Write;
@@ -57,6 +58,12 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(_) | Command::Status(_) => {
             anyhow::bail!("this command comes with the next change")
         }
+        Command::Run => {
+            let config = read(&cli.global)?;
+            let level = config.log.level;
+            telemetry::init(&telemetry::Settings::new(level, config.log.format, cli.global.verbosity()));
+            run::run(&cli.global, config).await
+        }
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
         Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
     }
@@ -64,11 +71,15 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// Loads the config, and sets up the log as it says: what a person starts says less than the daemon.
 fn load(global: &GlobalOptions) -> Result<Config, ConfigError> {
-    let overrides = Overrides { config: global.config.as_deref(), database: global.database.as_deref() };
-    let config = Config::load(overrides, std::env::vars_os())?;
+    let config = read(global)?;
     telemetry::init(&telemetry::Settings::new(config.log.level, config.log.format, global.verbosity() - 1));
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     Ok(config)
+}
+
+fn read(global: &GlobalOptions) -> Result<Config, ConfigError> {
+    let overrides = Overrides { config: global.config.as_deref(), database: global.database.as_deref() };
+    Config::load(overrides, std::env::vars_os())
 }
 
 /// The exit code of an error, by whose it is.
