@@ -88,6 +88,15 @@ pub enum Command {
     Run,
     /// Collect what is due, once
     Collect(CollectOptions),
+    /// Collect instances of the past, however old
+    ///
+    /// Reads what began in a span of time and is not settled yet. It may be stopped and started again: what was
+    /// read stays, and the rest is still due.
+    #[command(after_help = "Examples:\n  \
+        rollcall backfill --from 2026-02-01 --dry-run\n  \
+        rollcall backfill --from 2026-02-01 --to 2026-06-30 --meeting \"857 4606 5432\"\n  \
+        rollcall backfill --from 2026-02-01 --meeting /ajXp112QmuoKj4854875== --force")]
+    Backfill(BackfillOptions),
     /// Say who was there
     #[command(subcommand)]
     Report(Report),
@@ -101,6 +110,67 @@ pub enum Command {
     Demo(DemoOptions),
     /// Print a completion script for a shell
     Completions(CompletionsOptions),
+}
+
+/// `rollcall backfill`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+#[derive(Args, Clone, Debug)]
+pub struct BackfillOptions {
+    /// The first day, or the first instant
+    #[arg(long, value_name = "DATE")]
+    pub from: DateArgument,
+
+    /// The last day, which is included, or the instant before which it ends [default: now]
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<DateArgument>,
+
+    /// Only this meeting, or this one instance whenever it began; may be given several times [default: the listed
+    /// meetings]
+    #[arg(
+        long = "meeting",
+        value_name = "ID|UUID",
+        allow_hyphen_values = true,
+        conflicts_with = "all_meetings"
+    )]
+    pub meetings: Vec<MeetingOrInstance>,
+
+    /// Every meeting of the account, whether it is listed or not (Zoom lists six months)
+    #[arg(long)]
+    pub all_meetings: bool,
+
+    /// Read settled instances again, too
+    #[arg(long)]
+    pub force: bool,
+
+    /// Say what would be read, and what it would cost, and read nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Wait for the run that holds the database, instead of giving up with exit status 75
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// A meeting by its number, or one instance by its UUID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MeetingOrInstance {
+    /// All of its instances.
+    Meeting(MeetingId),
+    /// This one.
+    Instance(InstanceUuid),
+}
+
+impl std::str::FromStr for MeetingOrInstance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(meeting) = text.parse() {
+            return Ok(Self::Meeting(meeting));
+        }
+        text.parse().map(Self::Instance).map_err(|_| {
+            "a meeting ID such as 857 4606 5432 is wanted, or an instance UUID such as /ajXp112QmuoKj4854875==".to_owned()
+        })
+    }
 }
 
 /// Options of `rollcall collect`.
@@ -130,6 +200,10 @@ pub enum Report {
     Attendance(AttendanceOptions),
     /// One line per instance: when it was held, how many came
     Meetings(MeetingsOptions),
+    /// One line per sitting and member of its roster who was not there
+    Absences(AbsencesOptions),
+    /// One person over all meetings: the attendance of those that the text means
+    Person(PersonOptions),
 }
 
 /// Options of `rollcall report attendance`.
@@ -166,6 +240,42 @@ pub struct MeetingsOptions {
     /// Which instances.
     #[command(flatten)]
     pub instances: InstanceFilter,
+
+    /// Where the report goes.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// Options of `rollcall report absences`.
+#[derive(Args, Clone, Debug)]
+pub struct AbsencesOptions {
+    /// Which instances; of one that is a part of a sitting, the whole sitting.
+    #[command(flatten)]
+    pub instances: InstanceFilter,
+
+    /// Only members of this group of the roster
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+
+    /// Where the report goes.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// Options of `rollcall report person`.
+#[derive(Args, Clone, Debug)]
+pub struct PersonOptions {
+    /// Whom: an id, a whole email, or a part of the name
+    #[arg(long, value_name = "TEXT")]
+    pub person: String,
+
+    /// Which instances.
+    #[command(flatten)]
+    pub instances: InstanceFilter,
+
+    /// What one line stands for
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = By::Instance)]
+    pub by: By,
 
     /// Where the report goes.
     #[command(flatten)]

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::outcome::{Event, Stop, Summary};
 use super::{Collector, Job};
-use crate::model::{MeetingId, Timestamp, Window};
+use crate::model::{InstanceUuid, MeetingId, Timestamp, Window};
 use crate::store::{Description, Found, StoreError};
 use crate::zoom::{
     DashboardListingRequest, DashboardMeeting, Disposition, Encoding, ListingType, MeetingKey, PastMeeting,
@@ -51,6 +51,10 @@ impl Collector {
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         summary.discovered_all = true;
+        self.discover_named(&job.selection.instances, summary, observe, stop).await?;
+        if summary.stop.is_some() {
+            return Ok(());
+        }
         if job.account_wide {
             return self.discover_account(window, summary, observe, stop).await;
         }
@@ -116,6 +120,57 @@ impl Collector {
         }
         if self.rules.include_live && !stop.is_cancelled() {
             self.discover_live(&job.meetings, observe).await?;
+        }
+        Ok(())
+    }
+
+    /// Instances that a person named by their UUIDs: which meeting they are of, unless that is known.
+    async fn discover_named(
+        &self,
+        uuids: &[InstanceUuid],
+        summary: &mut Summary,
+        observe: &(dyn Fn(Event) + Send + Sync),
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        let known = self.store.known_instances(uuids).await?;
+        for uuid in uuids.iter().filter(|uuid| !known.contains_key(uuid.as_str())) {
+            let key = MeetingKey::Uuid(uuid.clone());
+            let told = tokio::select! {
+                told = self.zoom.past_meeting(&key, Encoding::Documented) => told,
+                () = stop.cancelled() => return Ok(()),
+            };
+            let now = self.clock.now();
+            match told.map_err(answer_of) {
+                Ok(told) => match told.id {
+                    Some(meeting_id) => {
+                        let found = Found {
+                            uuid: uuid.clone(),
+                            meeting_id,
+                            start_at: told.start_time,
+                            description: Some(description_of(told)),
+                        };
+                        let everywhen = Window {
+                            from: Timestamp::from_millis(i64::MIN),
+                            to: Timestamp::from_millis(i64::MAX),
+                        };
+                        summary.instances_found += self.store.learn(&[found], &everywhen, now).await?.new;
+                    }
+                    None => observe(Event::Warning(format!(
+                        "Zoom does not say which meeting instance {uuid} is of; it is left out"
+                    ))),
+                },
+                Err(Answer::Stop(reason)) => {
+                    if let Some(words) = summary.halt(&reason) {
+                        observe(Event::Warning(words));
+                    }
+                    return Ok(());
+                }
+                Err(Answer::NotThere(error) | Answer::Closed(error) | Answer::Passing(error)) => {
+                    summary.unreachable |= error.disposition() == Disposition::Unreachable;
+                    observe(Event::Warning(format!("instance {uuid} could not be found: {error}")));
+                }
+                Err(Answer::Instances(_)) => {}
+            }
         }
         Ok(())
     }

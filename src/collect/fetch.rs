@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::discover::description_of;
 use super::outcome::{InstanceReport, Reading, Stop};
-use super::{Collector, LARGE_ROWS};
+use super::{Collector, LARGE_ROWS, log};
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source, Timestamp};
 use crate::plan::Failure;
@@ -119,12 +119,14 @@ impl Collector {
             Ok(pages) => self.store_pages(&pages, &mut record).await?,
             Err(error) => self.store_error(&error, &mut record).await?,
         };
-        Ok(Some(InstanceReport {
+        let report = InstanceReport {
             meeting_id: instance.meeting_id,
             uuid: instance.uuid,
             start_at: instance.start_at,
             result,
-        }))
+        };
+        log::fetch_ended(run_id, &report, record.requests, self.clock.now().since(started_at));
+        Ok(Some(report))
     }
 
     async fn store_pages(&self, pages: &Pages, record: &mut FetchRecord) -> Result<Reading, StoreError> {

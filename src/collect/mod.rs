@@ -5,7 +5,9 @@
 mod discover;
 mod fetch;
 mod ledger;
+mod log;
 mod outcome;
+mod preflight;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::ledger::StoreLedger;
 pub use self::outcome::{Event, InstanceReport, Reading, Stop, Summary};
+pub use self::preflight::{Need, needs};
 use crate::clock::Clock;
 use crate::decode::Dropped;
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
-use crate::store::{RunEnd, RunTotals, Selection, Store, StoreError};
+use crate::store::{DueInstance, RunEnd, RunTotals, Selection, Store, StoreError};
 use crate::zoom::Zoom;
 
 /// How many instances are read at the same time: enough to keep the widest pace busy over a slow line.
@@ -75,8 +78,10 @@ pub struct Collector {
     clock: Clock,
     rules: Arc<Rules>,
     refused: Arc<fetch::Refused>,
+    told: Arc<preflight::Told>,
     large: Arc<Semaphore>,
     decoding: Arc<Semaphore>,
+    hand_over: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Collector {
@@ -89,9 +94,18 @@ impl Collector {
             clock,
             rules: Arc::new(rules),
             refused: Arc::default(),
+            told: Arc::default(),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             decoding: Arc::new(Semaphore::new(1)),
+            hand_over: Arc::new(|| false),
         }
+    }
+
+    /// A collector whose runs begin no further instance once `awaited` says that another process waits for the
+    /// database; what is in hand is finished.
+    #[must_use]
+    pub fn handing_over_when(self, awaited: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { hand_over: Arc::new(awaited), ..self }
     }
 
     /// Makes one run and logs it. The caller holds the run lock of the database.
@@ -115,7 +129,7 @@ impl Collector {
         let run_id = self.store.begin_run(job.trigger, job.slot_at, started_at).await?;
         self.refused.forget();
         let before = self.zoom.counters().total();
-        let mut summary = Summary { run_id, ..Summary::default() };
+        let mut summary = Summary { run_id, started_at, ..Summary::default() };
         let result = self.work(job, &window, &mut summary, observe, stop).await;
         // The ledger then counts a few requests more than were sent, and nothing else.
         if let Err(error) = self.zoom.return_unused().await {
@@ -142,9 +156,27 @@ impl Collector {
         }
         let end = RunEnd { outcome: summary.outcome, error };
         let ended = self.store.end_run(run_id, &totals, &end, self.clock.now()).await;
+        log::run_ended(job, &summary, end.error.as_deref());
         result?;
         ended?;
         Ok(summary)
+    }
+
+    /// Discovers what a job would read, and reads nothing: for a look before a backfill.
+    ///
+    /// What is discovered is written to this collector's database, which had better be a scratch one.
+    pub async fn preview(
+        &self,
+        job: &Job,
+        observe: &(dyn Fn(Event) + Send + Sync),
+        stop: &CancellationToken,
+    ) -> Result<(Summary, Vec<DueInstance>), StoreError> {
+        let mut summary = Summary::default();
+        let now = self.clock.now();
+        let window = job.window.unwrap_or(Window { from: now.minus(self.rules.lookback), to: now });
+        self.discover(job, &window, &mut summary, observe, stop).await?;
+        let due = self.store.due(&job.selection, self.clock.now()).await?;
+        Ok((summary, due))
     }
 
     async fn work(
@@ -155,6 +187,9 @@ impl Collector {
         observe: &(dyn Fn(Event) + Send + Sync),
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
+        if !self.preflight(job, summary, observe, stop).await {
+            return Ok(());
+        }
         self.discover(job, window, summary, observe, stop).await?;
         if summary.stop.is_some() || stop.is_cancelled() {
             return Ok(());
@@ -165,7 +200,13 @@ impl Collector {
         // Ends what has not begun once one of them says that nothing more can be read.
         let halt = stop.child_token();
         let run_id = summary.run_id;
+        let mut begun = 0;
         let mut reports = stream::iter(due)
+            .take_while(|_| {
+                let goes_on = begun == 0 || !(self.hand_over)();
+                begun += u64::from(goes_on);
+                std::future::ready(goes_on)
+            })
             .map(|instance| {
                 let halt = &halt;
                 async move { self.collect_instance(run_id, instance, halt).await }
@@ -188,6 +229,8 @@ impl Collector {
                 }
             }
         }
+        drop(reports);
+        summary.handed_over = begun < summary.instances_due && !halt.is_cancelled();
         broken.map_or(Ok(()), Err)
     }
 

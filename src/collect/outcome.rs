@@ -65,6 +65,8 @@ pub enum Stop {
 pub struct Summary {
     /// Its number in the log.
     pub run_id: i64,
+    /// When it began.
+    pub started_at: Timestamp,
     /// How it ended.
     pub outcome: RunOutcome,
     /// Every meeting told its instances.
@@ -87,6 +89,8 @@ pub struct Summary {
     pub seconds: f64,
     /// Why it ended before its work was done.
     pub stop: Option<Stop>,
+    /// It ended early because another process waits for the database; the rest is still due.
+    pub handed_over: bool,
     /// Zoom could not be reached at least once.
     pub unreachable: bool,
     /// What went wrong first, in words.
@@ -97,6 +101,7 @@ impl Default for Summary {
     fn default() -> Self {
         Self {
             run_id: 0,
+            started_at: Timestamp::from_millis(0),
             outcome: RunOutcome::Running,
             discovered_all: false,
             instances_found: 0,
@@ -108,6 +113,7 @@ impl Default for Summary {
             requests: 0,
             seconds: 0.0,
             stop: None,
+            handed_over: false,
             unreachable: false,
             error: None,
         }

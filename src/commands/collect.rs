@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use anyhow::Context as _;
 use chrono_tz::Tz;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::setup::{self, Stopper};
 use crate::cli::CollectOptions;
@@ -101,25 +102,38 @@ pub fn exit_code(summary: &Summary) -> ExitCode {
 pub struct Printer<'a> {
     output: Mutex<(&'a mut (dyn Write + Send), std::io::Result<()>)>,
     timezone: Tz,
+    /// Shown on a terminal only.
+    progress: ProgressBar,
 }
 
 impl<'a> Printer<'a> {
     /// A printer of times in this zone.
     pub fn new(output: &'a mut (dyn Write + Send), timezone: Tz) -> Self {
-        Self { output: Mutex::new((output, Ok(()))), timezone }
+        let progress = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{pos} of {len} instances, {per_sec}, {eta} left") {
+            progress.set_style(style);
+        }
+        Self { output: Mutex::new((output, Ok(()))), timezone, progress }
     }
 
     /// One event of a run.
     pub fn event(&self, event: &Event) {
         match event {
-            Event::Warning(words) => tracing::warn!("{words}"),
-            Event::Due(_) => {}
-            Event::Instance(report) => self.line(&line(report, self.timezone)),
+            Event::Warning(words) => self.progress.suspend(|| tracing::warn!("{words}")),
+            Event::Due(count) => {
+                self.progress.reset();
+                self.progress.set_length(*count as u64);
+            }
+            Event::Instance(report) => {
+                self.progress.suspend(|| self.line(&line(report, self.timezone)));
+                self.progress.inc(1);
+            }
         }
     }
 
     /// The last lines of a run.
     pub fn summary(&self, summary: &Summary) {
+        self.progress.finish_and_clear();
         self.line(&summary_line(summary));
     }
 

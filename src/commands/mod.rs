@@ -1,5 +1,7 @@
 //! One file a subcommand; the only place where the parts are wired together.
 
+pub mod backfill;
+pub mod check;
 pub mod collect;
 pub mod completions;
 pub mod demo;
@@ -7,6 +9,7 @@ pub mod init;
 pub mod report;
 pub mod run;
 mod setup;
+pub mod status;
 
 use std::io::Write;
 use std::process::ExitCode as ProcessExitCode;
@@ -14,6 +17,7 @@ use std::process::ExitCode as ProcessExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command, GlobalOptions};
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Overrides};
 use crate::exit::ExitCode;
 use crate::store::StoreError;
@@ -55,8 +59,17 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             ));
             demo::run(options, &cli.global, output).await
         }
-        Command::Check(_) | Command::Status(_) => {
-            anyhow::bail!("this command comes with the next change")
+        Command::Check(options) => {
+            let level = telemetry::LogLevel::Error;
+            telemetry::init(&telemetry::Settings::new(
+                level,
+                telemetry::LogFormat::Auto,
+                cli.global.verbosity(),
+            ));
+            check::run(options, read(&cli.global), output).await
+        }
+        Command::Status(options) => {
+            status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
         }
         Command::Run => {
             let config = read(&cli.global)?;
@@ -64,6 +77,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             telemetry::init(&telemetry::Settings::new(level, config.log.format, cli.global.verbosity()));
             run::run(&cli.global, config).await
         }
+        Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
         Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
     }

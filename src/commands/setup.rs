@@ -1,5 +1,6 @@
 //! From the config to the values that the parts take.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,7 @@ use crate::exit::ExitCode;
 use crate::model::{Source, Timestamp, Trigger};
 use crate::plan::Policy;
 use crate::store::{MeetingSettings, PlannedTime, Selection, Settings as StoreSettings, Store, StoreError};
-use crate::zoom::{Limits, Plan, Rate, RetryPolicy, Settings as ZoomSettings, Zoom, ZoomError};
+use crate::zoom::{Ledger, Limits, Plan, Rate, RetryPolicy, Settings as ZoomSettings, Zoom, ZoomError};
 
 /// What makes runs on an open database, as the config says.
 pub fn collector(
@@ -61,9 +62,18 @@ pub fn zoom(
     store: &Store,
     clock: &Clock,
 ) -> Result<Zoom, ZoomError> {
-    let limits = limits(config);
-    let ledger =
-        StoreLedger::new(store.clone(), clock.clone(), limits.daily_pools(), config.zoom.daily_share);
+    let pools = limits(config).daily_pools();
+    let ledger = StoreLedger::new(store.clone(), clock.clone(), pools, config.zoom.daily_share);
+    zoom_with(config, credentials, clock, Arc::new(ledger))
+}
+
+/// The client of Zoom's API, with its quota kept by this ledger.
+pub fn zoom_with(
+    config: &Config,
+    credentials: Credentials,
+    clock: &Clock,
+    ledger: Arc<dyn Ledger>,
+) -> Result<Zoom, ZoomError> {
     let settings = ZoomSettings {
         account_id: credentials.account_id,
         client_id: credentials.client_id,
@@ -72,10 +82,10 @@ pub fn zoom(
         api_url: config.zoom.api_url.clone(),
         page_size: u32::from(config.zoom.page_size),
         request_timeout: config.zoom.request_timeout,
-        limits,
+        limits: limits(config),
         retry: RetryPolicy::default(),
     };
-    Zoom::new(settings, clock.clone(), std::sync::Arc::new(ledger))
+    Zoom::new(settings, clock.clone(), ledger)
 }
 
 /// The account's rate limits: the plan's, unless the config says otherwise.
@@ -168,7 +178,7 @@ fn planned_time(planned: &crate::config::Planned) -> PlannedTime {
 #[derive(Clone, Debug, Default)]
 pub struct Stopper {
     token: CancellationToken,
-    code: std::sync::Arc<std::sync::OnceLock<ExitCode>>,
+    code: Arc<std::sync::OnceLock<ExitCode>>,
 }
 
 impl Stopper {

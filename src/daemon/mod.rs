@@ -239,7 +239,7 @@ impl Daemon {
 
     /// Waits for the run that is on, which the token has told to end; after a while it is dropped.
     async fn finish(&mut self) {
-        self.notifier.stopping();
+        notify::stopping();
         if self.current.is_none() {
             return;
         }

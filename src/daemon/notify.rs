@@ -23,7 +23,7 @@ impl Notifier {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => send(&[NotifyState::Reloading, now]),
             Err(error) => {
-                tracing::debug!(%error, "the monotonic clock cannot be read; systemd is not told of the reload")
+                tracing::debug!(%error, "the monotonic clock cannot be read; systemd is not told of the reload");
             }
         }
     }
@@ -35,11 +35,11 @@ impl Notifier {
             self.status = status;
         }
     }
+}
 
-    /// The daemon is about to end.
-    pub(super) fn stopping(&mut self) {
-        send(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
-    }
+/// The daemon is about to end.
+pub(super) fn stopping() {
+    send(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
 /// The daemon's loop goes round.

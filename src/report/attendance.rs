@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono_tz::Tz;
 
 use super::human::{clock_time, count, duration, instant, meeting_id, percent};
-use super::{Heading, Line, Sheet, Table};
+use super::{Heading, Line, Sheet, Stay, Table};
 
 /// The sheet of rows of the view `attendance` or `sitting_attendance`, with times in the zone.
 ///
@@ -41,15 +41,21 @@ pub fn attendance(table: &Table, timezone: Tz) -> Sheet {
     }
     columns.extend([
         Heading::text("Name"),
-        Heading::text("Email").optional(),
-        Heading::text("Joined"),
-        Heading::text("Left"),
+        Heading::text("Email").staying(Stay::WhereAllFit),
+        Heading::text("Joined").staying(Stay::WhereOthersWrap),
+        Heading::text("Left").staying(Stay::WhereOthersWrap),
         Heading::number("Present"),
         Heading::number("Share"),
         Heading::number("Late"),
         Heading::text("Notes"),
     ]);
-    let rows = lines.iter().map(|line| row(*line, timezone, is_one_meeting, is_one_holding)).collect();
+    let mut rows: Vec<_> =
+        lines.iter().map(|line| row(*line, timezone, is_one_meeting, is_one_holding)).collect();
+    // When and what stand before the first of each holding's lines only, and so divide the table.
+    let repeated = columns.iter().position(|column| column.title == "Name").unwrap_or(0);
+    for at in (1..lines.len()).filter(|at| holding(lines[*at]) == holding(lines[at - 1])) {
+        rows[at][..repeated].iter_mut().for_each(String::clear);
+    }
     Sheet { title, columns, rows, footer: totals(&lines, holdings.len()) }
 }
 
@@ -129,9 +135,6 @@ fn notes(line: Line<'_>) -> String {
     } else if line.integer("present") == Some(0) {
         notes.push("absent".to_owned());
     }
-    if line.flag("late") {
-        notes.push("late".to_owned());
-    }
     if line.flag("still_in") {
         notes.push("still in".to_owned());
     }
@@ -139,7 +142,7 @@ fn notes(line: Line<'_>) -> String {
         notes.push(format!("{heads} heads"));
     }
     match line.text("matched_by") {
-        Some("name") => notes.push("by name only".to_owned()),
+        Some("name") => notes.push("by name".to_owned()),
         Some("none") => notes.push("unidentified".to_owned()),
         _ => {}
     }
@@ -160,19 +163,14 @@ fn totals(lines: &[Line<'_>], holdings: usize) -> Vec<String> {
     let by_name = lines.iter().filter(|line| line.text("matched_by") == Some("name")).count();
     let seconds: i64 = lines.iter().filter_map(|line| line.integer("seconds_present")).sum();
     let people = count(people.len(), "person", "people");
-    let mut words = if holdings == 1 {
+    let words = if holdings == 1 {
         format!("{people}: {} present, {} late", with("present"), with("late"))
     } else {
         let times = |number| count(number, "time", "times");
-        format!(
-            "{people} on {} dates: present {}, late {}",
-            holdings,
-            times(with("present")),
-            times(with("late"))
-        )
+        let (present, late) = (times(with("present")), times(with("late")));
+        let what = if lines[0].text("sitting_id").is_some() { "sittings" } else { "instances" };
+        format!("{people} in {holdings} {what}: present {present}, late {late}")
     };
-    if by_name > 0 {
-        words += &format!(", {by_name} matched by name only");
-    }
-    vec![String::new(), format!("{words}. Together {}.", duration(seconds))]
+    let by_name = if by_name > 0 { format!(", {by_name} matched by name only") } else { String::new() };
+    vec![String::new(), format!("{words}{by_name}. Together {}.", duration(seconds))]
 }

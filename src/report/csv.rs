@@ -17,6 +17,10 @@ pub enum CsvFlavor {
 ///
 /// A text that a spreadsheet would take for a formula gets an apostrophe in front of it; numbers stay numbers, and
 /// what is unknown is empty.
+///
+/// # Panics
+///
+/// Where a row has more or fewer values than there are columns.
 #[must_use]
 pub fn csv(table: &Table, flavor: CsvFlavor) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -27,9 +31,7 @@ pub fn csv(table: &Table, flavor: CsvFlavor) -> Vec<u8> {
     let lines = std::iter::once(table.columns.clone())
         .chain(table.rows.iter().map(|row| row.iter().map(cell).collect()));
     for line in lines {
-        writer
-            .write_record(line)
-            .expect("rows have as many cells as there are columns, and memory takes them");
+        writer.write_record(line).expect("a row has a value for each column, and memory takes it");
     }
     writer.into_inner().expect("memory can be flushed")
 }

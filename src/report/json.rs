@@ -1,5 +1,7 @@
 //! JSON, for programs.
 
+use std::fmt::Write;
+
 use super::text::{drives_a_terminal, is_unseen};
 use super::{Table, Value};
 
@@ -8,8 +10,13 @@ use super::{Table, Value};
 /// Values are as SQL shows them: numbers are numbers, flags are 0 and 1, what is unknown is null.
 #[must_use]
 pub fn json(table: &Table) -> String {
+    array(table) + "\n"
+}
+
+/// The array without the line break at its end.
+pub(super) fn array(table: &Table) -> String {
     let objects: Vec<String> = objects(table).collect();
-    if objects.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", objects.join(",\n")) }
+    if objects.is_empty() { "[]".to_owned() } else { format!("[\n{}\n]", objects.join(",\n")) }
 }
 
 /// The same objects without the array, each on a line of its own.
@@ -44,7 +51,7 @@ pub fn json_string(text: &str) -> String {
     for character in quoted.chars() {
         if drives_a_terminal(character) || is_unseen(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
+                write!(escaped, "\\u{unit:04x}").expect("a string takes every text");
             }
         } else {
             escaped.push(character);

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 
 use super::attendance::{meeting_name, short_meeting_name};
 use super::human::{clock_time, count, duration, instant};
-use super::{Heading, Line, Sheet, Table};
+use super::{Heading, Line, Sheet, Stay, Table};
 
 /// The sheet of rows of the view `meetings_held`, with times in the zone.
 #[must_use]
@@ -21,7 +21,11 @@ pub fn meetings(table: &Table, timezone: Tz) -> Sheet {
         title.push(meeting_name(first));
     }
     title.extend([format!("Times are those of {timezone}."), String::new()]);
-    let mut columns = vec![Heading::text("Date"), Heading::text("Start"), Heading::text("End")];
+    let mut columns = vec![
+        Heading::text("Date"),
+        Heading::text("Start"),
+        Heading::text("End").staying(Stay::WhereOthersWrap),
+    ];
     if !is_one_meeting {
         columns.push(Heading::text("Meeting"));
     }
@@ -29,8 +33,8 @@ pub fn meetings(table: &Table, timezone: Tz) -> Sheet {
         Heading::number("Length"),
         Heading::number("People"),
         Heading::number("Peak"),
-        Heading::number("Joins").optional(),
-        Heading::number("Person time").optional(),
+        Heading::number("Joins").staying(Stay::WhereOthersWrap),
+        Heading::number("Person time").staying(Stay::WhereOthersWrap),
         Heading::text("Notes"),
     ]);
     let rows = lines.iter().map(|line| row(*line, timezone, is_one_meeting)).collect();
@@ -96,9 +100,7 @@ fn notes(line: Line<'_>) -> String {
 fn totals(lines: &[Line<'_>]) -> Vec<String> {
     let unread = lines.iter().filter(|line| !is_read(**line)).count();
     let seconds: i64 = lines.iter().filter_map(|line| line.integer("person_seconds")).sum();
-    let mut words = count(lines.len(), "instance", "instances");
-    if unread > 0 {
-        words += &format!(", {unread} not read");
-    }
-    vec![String::new(), format!("{words}. Person time {}.", duration(seconds))]
+    let instances = count(lines.len(), "instance", "instances");
+    let unread = if unread > 0 { format!(", {unread} not read") } else { String::new() };
+    vec![String::new(), format!("{instances}{unread}. Person time {}.", duration(seconds))]
 }

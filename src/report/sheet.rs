@@ -2,6 +2,7 @@
 
 use comfy_table::{
     Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, Table as Grid, TableStyle,
+    Width,
 };
 
 use super::text::plain;
@@ -15,6 +16,17 @@ pub enum Alignment {
     Right,
 }
 
+/// How long a column stays where the width gets short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// Always.
+    Always,
+    /// As long as the others fit when their texts are wrapped.
+    WhereOthersWrap,
+    /// As long as all fit on one line.
+    WhereAllFit,
+}
+
 /// A column of a sheet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heading {
@@ -22,27 +34,27 @@ pub struct Heading {
     pub title: &'static str,
     /// How its cells stand.
     pub alignment: Alignment,
-    /// It goes where the width does not reach.
-    pub is_optional: bool,
+    /// How long it stays.
+    pub stay: Stay,
 }
 
 impl Heading {
     /// A column of texts.
     #[must_use]
     pub const fn text(title: &'static str) -> Self {
-        Self { title, alignment: Alignment::Left, is_optional: false }
+        Self { title, alignment: Alignment::Left, stay: Stay::Always }
     }
 
     /// A column of numbers.
     #[must_use]
     pub const fn number(title: &'static str) -> Self {
-        Self { title, alignment: Alignment::Right, is_optional: false }
+        Self { title, alignment: Alignment::Right, stay: Stay::Always }
     }
 
-    /// The same, to be left out where the width does not reach.
+    /// The same column, to go where the width gets short.
     #[must_use]
-    pub const fn optional(self) -> Self {
-        Self { is_optional: true, ..self }
+    pub const fn staying(self, stay: Stay) -> Self {
+        Self { stay, ..self }
     }
 }
 
@@ -63,48 +75,55 @@ pub struct Sheet {
 const LINES_A_ROW: usize = 3;
 /// Between two columns: one for the padding, one where other tables draw a line.
 const GAP: u16 = 2;
-/// Narrower columns are never wrapped.
-const NARROW: u16 = 10;
+/// Columns up to this width are numbers, times and the like, and are never wrapped; texts are never narrower.
+const NARROW: u16 = 12;
 /// Wider texts wrap rather than push another column out.
-const WIDEST_TEXT: u16 = 32;
+const WIDE: u16 = 32;
 
 impl Sheet {
-    /// The sheet as text, no line of it wider than `width` cells of the terminal, as far as that can be.
-    ///
-    /// Columns that may go do so from the right; the others wrap. Nothing in the text can drive a terminal.
+    /// The sheet as text. The table is no wider than `width` cells of the terminal, as far as that can be: columns
+    /// that need not stay go, from the right, and texts wrap. Nothing in it can drive a terminal.
     #[must_use]
     pub fn render(&self, width: u16) -> String {
-        let mut shown: Vec<usize> = (0..self.columns.len()).collect();
-        let mut grid = self.grid(&shown);
-        while natural_width(&grid) > width {
-            let Some(last) = shown.iter().rposition(|at| self.columns[*at].is_optional) else { break };
-            shown.remove(last);
-            grid = self.grid(&shown);
-        }
-        // What is short and has no good place to break stays whole; the texts take what is left.
-        let widths = grid.column_max_content_widths();
-        for (column, natural) in grid.column_iter_mut().zip(widths) {
-            if natural <= NARROW {
-                column.set_constraint(ColumnConstraint::ContentWidth);
-            }
-        }
-        grid.set_width(width);
         let mut text = String::new();
-        for line in &self.title {
-            text.push_str(plain(line).trim_end());
+        let mut add = |line: &str| {
+            text.push_str(line.trim_end());
             text.push('\n');
+        };
+        for line in &self.title {
+            add(&plain(line));
         }
         if !self.rows.is_empty() {
-            for line in grid.lines() {
-                text.push_str(line.trim_end());
-                text.push('\n');
+            for line in self.fitting(width).lines() {
+                add(&line);
             }
         }
         for line in &self.footer {
-            text.push_str(plain(line).trim_end());
-            text.push('\n');
+            add(&plain(line));
         }
         text
+    }
+
+    fn fitting(&self, width: u16) -> Grid {
+        let mut shown: Vec<usize> = (0..self.columns.len()).collect();
+        let mut grid = self.grid(&shown);
+        for (stay, widest) in [(Stay::WhereAllFit, WIDE), (Stay::WhereOthersWrap, NARROW)] {
+            while wanted_width(&grid, widest) > width {
+                let Some(last) = shown.iter().rposition(|at| self.columns[*at].stay == stay) else { break };
+                shown.remove(last);
+                grid = self.grid(&shown);
+            }
+        }
+        let widths = grid.column_max_content_widths();
+        for (column, natural) in grid.column_iter_mut().zip(widths) {
+            column.set_constraint(if natural <= NARROW {
+                ColumnConstraint::ContentWidth
+            } else {
+                ColumnConstraint::LowerBoundary(Width::Fixed(NARROW + GAP - 1))
+            });
+        }
+        grid.set_width(width);
+        grid
     }
 
     fn grid(&self, shown: &[usize]) -> Grid {
@@ -136,9 +155,144 @@ impl Sheet {
     }
 }
 
-/// How wide the grid would like to be, long texts wrapped.
-fn natural_width(grid: &Grid) -> u16 {
+/// How wide the grid is when its texts wrap at `widest`.
+fn wanted_width(grid: &Grid, widest: u16) -> u16 {
     grid.column_max_content_widths()
         .into_iter()
-        .fold(0, |sum, width| sum.saturating_add(width.min(WIDEST_TEXT).saturating_add(GAP)))
+        .fold(0, |sum, width| sum.saturating_add(width.min(widest).saturating_add(GAP)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet(names: &[&str]) -> Sheet {
+        Sheet {
+            title: vec!["Title \u{1b}[31m".to_owned(), String::new()],
+            columns: vec![
+                Heading::text("Name"),
+                Heading::text("Email").staying(Stay::WhereAllFit),
+                Heading::text("Joined").staying(Stay::WhereOthersWrap),
+                Heading::number("Share"),
+            ],
+            rows: names
+                .iter()
+                .map(|name| [name, "someone@example.com", "09:00", "66.7 %"].map(str::to_owned).to_vec())
+                .collect(),
+            footer: vec![String::new(), "Footer".to_owned()],
+        }
+    }
+
+    #[test]
+    fn names_of_all_scripts_are_aligned_and_hostile_ones_harmless() {
+        let names = [
+            "Ada",
+            "王小明",
+            "👩‍💻 Grace",
+            "Zoe\u{308}",
+            "नमस्ते",
+            "\u{202e}gnp.exe\u{200f}",
+            "<script>alert(1)</script>",
+            "=cmd()",
+            "\u{1b}[31mred\u{9b}2J\n",
+            "🇩🇪 Emil",
+        ];
+        insta::assert_snapshot!(sheet(&names).render(100), @r"
+Title �[31m
+
+Name                       Email                Joined   Share
+───────────────────────────────────────────────────────────────
+Ada                        someone@example.com  09:00   66.7 %
+王小明                     someone@example.com  09:00   66.7 %
+👩‍💻 Grace                   someone@example.com  09:00   66.7 %
+Zoë                        someone@example.com  09:00   66.7 %
+नमस्ते                       someone@example.com  09:00   66.7 %
+gnp.exe                    someone@example.com  09:00   66.7 %
+<script>alert(1)</script>  someone@example.com  09:00   66.7 %
+=cmd()                     someone@example.com  09:00   66.7 %
+�[31mred�2J�               someone@example.com  09:00   66.7 %
+🇩🇪 Emil                    someone@example.com  09:00   66.7 %
+
+Footer
+");
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_or_wraps_or_is_cut() {
+        let name = "x".repeat(500);
+        let sheet = sheet(&["Augusta Ada King, Countess of Lovelace", &name]);
+        insta::assert_snapshot!([80, 50, 30, 24].map(|width| sheet.render(width)).join("\n"), @r"
+Title �[31m
+
+Name                                        Email                Joined   Share
+────────────────────────────────────────────────────────────────────────────────
+Augusta Ada King, Countess of Lovelace      someone@example.com  09:00   66.7 %
+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx  someone@example.com  09:00   66.7 %
+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+
+Footer
+
+Title �[31m
+
+Name                               Joined   Share
+──────────────────────────────────────────────────
+Augusta Ada King, Countess of      09:00   66.7 %
+Lovelace
+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx  09:00   66.7 %
+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+
+Footer
+
+Title �[31m
+
+Name           Joined   Share
+──────────────────────────────
+Augusta Ada    09:00   66.7 %
+King,
+Countess of…
+xxxxxxxxxxxxx  09:00   66.7 %
+xxxxxxxxxxxxx
+xxxxxxxxxxxx…
+
+Footer
+
+Title �[31m
+
+Name              Share
+────────────────────────
+Augusta Ada      66.7 %
+King, Countess
+of Lovelace
+xxxxxxxxxxxxxxx  66.7 %
+xxxxxxxxxxxxxxx
+xxxxxxxxxxxxxx…
+
+Footer
+");
+    }
+
+    #[test]
+    fn without_rows_there_is_no_table() {
+        assert_eq!(Sheet::default().render(80), "");
+    }
+
+    #[test]
+    fn no_line_of_a_table_is_wider_than_asked() {
+        let sheet = sheet(&["Augusta Ada King, Countess of Lovelace", &"王".repeat(250)]);
+        for width in 24..200 {
+            let widest = sheet
+                .render(width)
+                .lines()
+                .map(Cell::new)
+                .map(|cell| {
+                    let mut grid = Grid::new();
+                    grid.add_row(vec![cell]);
+                    grid.column_max_content_widths()[0]
+                })
+                .max();
+            assert!(widest <= Some(width), "{widest:?} > {width}");
+        }
+    }
 }

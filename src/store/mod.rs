@@ -33,7 +33,7 @@ pub use self::ingest::{Counts, FetchRecord, Listing, Stored};
 pub use self::ledger::{Budget, Claim};
 pub use self::lock::RunLock;
 pub use self::people::normalized;
-pub use self::queries::{Holding, ReportFilter};
+pub use self::queries::{Holding, LastEnds, ReportFilter};
 pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::run_log::{LastSlot, RunEnd, RunTotals};
 pub use self::settings::{MeetingSettings, PlannedTime, Settings};

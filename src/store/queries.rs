@@ -1,8 +1,11 @@
 //! What reports ask. Over the public views only, so that no report knows more than anyone's SQL could.
 
+mod status;
+
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
 use sqlx::{Column, Decode, QueryBuilder, Row, Sqlite, TypeInfo, ValueRef};
 
+pub use self::status::LastEnds;
 use super::rows::json_list;
 use super::{Store, StoreError, normalized};
 use crate::model::{InstanceUuid, MeetingId, Timestamp};
@@ -82,6 +85,22 @@ impl Store {
         Ok(table)
     }
 
+    /// Rows of `absences`, by start of the sitting, then by name. Absent people have no number: the filter's people
+    /// and percentage do not count.
+    pub async fn absences(&self, filter: &ReportFilter) -> Result<Table, StoreError> {
+        let mut query = QueryBuilder::new("SELECT * FROM absences WHERE 1");
+        if let Some(uuid) = &filter.instance {
+            query.push(" AND sitting_id = ").push_bind(self.sitting_of(uuid).await?);
+        }
+        narrow(&mut query, filter, "sitting_start");
+        if let Some(group) = &filter.group {
+            query.push(" AND roster_group = ").push_bind(group.clone()).push(" COLLATE NOCASE");
+        }
+        let mut table = self.table("absences", &mut query).await?;
+        sort(&mut table, &["sitting_start", "sitting_id"], &["name", "email"]);
+        Ok(table)
+    }
+
     /// The instance that started last of those with people in them.
     pub async fn latest_instance(&self) -> Result<Option<InstanceUuid>, StoreError> {
         let uuid: Option<String> = sqlx::query_scalar(
@@ -155,9 +174,18 @@ impl Store {
             .fetch_all(self.pool())
             .await
             .map_err(|error| self.error(error))?;
+        Ok(Table { columns, rows: self.rows(query).await? })
+    }
+
+    /// The answer to a query over these columns.
+    async fn columns(&self, names: &[&str], query: &mut QueryBuilder<Sqlite>) -> Result<Table, StoreError> {
+        let columns = names.iter().map(|name| (*name).to_owned()).collect();
+        Ok(Table { columns, rows: self.rows(query).await? })
+    }
+
+    async fn rows(&self, query: &mut QueryBuilder<Sqlite>) -> Result<Vec<Vec<Value>>, StoreError> {
         let rows = query.build().fetch_all(self.pool()).await.map_err(|error| self.error(error))?;
-        let rows = rows.iter().map(values).collect::<Result<_, _>>().map_err(|error| self.error(error))?;
-        Ok(Table { columns, rows })
+        rows.iter().map(values).collect::<Result<_, _>>().map_err(|error| self.error(error))
     }
 }
 
@@ -196,7 +224,7 @@ fn value(raw: SqliteValueRef<'_>) -> Result<Value, sqlx::Error> {
     .map_err(sqlx::Error::Decode)
 }
 
-/// Sorts rows by columns as they are, then by columns as people read them, which SQLite cannot do.
+/// Sorts rows by columns as they are, then by columns as people read them, which no SQL here can do.
 fn sort(table: &mut Table, exact: &[&str], folded: &[&str]) {
     let mut keyed: Vec<(Vec<String>, Vec<Value>)> = std::mem::take(&mut table.rows)
         .into_iter()
@@ -215,4 +243,95 @@ fn sort(table: &mut Table, exact: &[&str], folded: &[&str]) {
         .collect();
     keyed.sort_by(|left, right| left.0.cmp(&right.0));
     table.rows = keyed.into_iter().map(|(_, row)| row).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sample;
+
+    async fn store() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::TempDir::new().unwrap();
+        let store = sample::database(&directory.path().join("rollcall.db")).await;
+        (directory, store)
+    }
+
+    fn texts(table: &Table, column: &str) -> Vec<String> {
+        table.lines().map(|line| line.text(column).unwrap_or_default().to_owned()).collect()
+    }
+
+    async fn names_of(store: &Store, text: &str) -> Vec<String> {
+        let filter =
+            ReportFilter { people: Some(store.people_named(text).await.unwrap()), ..Default::default() };
+        let mut names = texts(&store.attendance(Holding::Instance, &filter).await.unwrap(), "name");
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    #[tokio::test]
+    async fn a_person_is_meant_by_number_email_or_part_of_the_name() {
+        let (_directory, store) = store().await;
+        let ada = store.people_named("ADA@Example.com").await.unwrap();
+        assert_eq!(ada.len(), 1);
+        assert_eq!(store.people_named(&ada[0].to_string()).await.unwrap(), ada);
+        assert_eq!(names_of(&store, " lovelace ").await, ["Ada Lovelace"]);
+        // Case is folded beyond ASCII, and all lines of the person are meant, under whatever name.
+        assert_eq!(names_of(&store, "ÉMILE").await, ["Émile Borel", "Émile Borel (phone)"]);
+        assert_eq!(names_of(&store, "小明").await.len(), 1);
+        assert_eq!(names_of(&store, "nobody").await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn filters_narrow() {
+        let (_directory, store) = store().await;
+        let names = async |filter: ReportFilter| {
+            texts(&store.attendance(Holding::Instance, &filter).await.unwrap(), "name")
+        };
+        let all = names(ReportFilter::default()).await;
+        assert_eq!(all.len(), 9);
+        let other = ReportFilter { meetings: vec!["93812345678".parse().unwrap()], ..Default::default() };
+        assert_eq!(names(other).await, [""; 0]);
+        let first = ReportFilter { instance: Some(sample::FIRST.parse().unwrap()), ..Default::default() };
+        let most = ReportFilter { min_percent: Some(98.3), ..first.clone() };
+        assert_eq!(names(most).await.len(), 2);
+        assert_eq!(names(ReportFilter { group: Some("1a".to_owned()), ..first }).await, [""; 0]);
+        let early = ReportFilter { to: Some(sample::at("2026-03-09T08:00:00Z")), ..Default::default() };
+        assert_eq!(names(early).await.len(), 5);
+        let late = ReportFilter { from: Some(sample::at("2026-03-09T08:00:00Z")), ..Default::default() };
+        assert_eq!(names(late).await.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn any_instance_of_a_sitting_means_the_sitting() {
+        let (_directory, store) = store().await;
+        for uuid in [sample::SECOND, sample::SECOND_CONTINUED] {
+            let filter = ReportFilter { instance: Some(uuid.parse().unwrap()), ..Default::default() };
+            let table = store.attendance(Holding::Sitting, &filter).await.unwrap();
+            assert_eq!(texts(&table, "sitting_id"), [sample::SECOND; 2], "{uuid}");
+        }
+        let unknown = ReportFilter { instance: Some("unknown==".parse().unwrap()), ..Default::default() };
+        assert_eq!(store.attendance(Holding::Sitting, &unknown).await.unwrap().rows.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_latest_instance_is_one_with_people_in_it() {
+        let (_directory, store) = store().await;
+        let all = store.meetings_held(&ReportFilter::default()).await.unwrap();
+        assert_eq!(texts(&all, "instance_uuid").last().unwrap(), sample::UNREAD);
+        assert_eq!(store.latest_instance().await.unwrap().unwrap().as_str(), sample::SECOND_CONTINUED);
+    }
+
+    #[tokio::test]
+    async fn values_keep_their_kinds() {
+        let (_directory, store) = store().await;
+        let filter = ReportFilter { instance: Some(sample::FIRST.parse().unwrap()), ..Default::default() };
+        let table = store.attendance(Holding::Instance, &filter).await.unwrap();
+        let ada = table.lines().find(|line| line.text("name") == Some("Ada Lovelace")).unwrap();
+        assert_eq!(ada.integer("meeting_id"), Some(85_746_065_432));
+        assert_eq!(ada.real("percent_present"), Some(100.0));
+        assert!(ada.flag("present") && !ada.flag("late"));
+        assert_eq!(ada.text("first_join"), Some("2026-03-02T08:00:00.000Z"));
+        assert_eq!(ada.text("roster_group"), None);
+    }
 }

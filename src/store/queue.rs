@@ -1,5 +1,7 @@
 //! The instances: what is known of them, and the queue that they are.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Datelike, Days, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use sqlx::{FromRow, SqliteConnection};
@@ -46,17 +48,19 @@ pub struct Discovery {
     pub due: u64,
 }
 
-/// Which of the due instances are wanted.
+/// Which of the due instances are wanted: those of the named meetings in the window, and the named instances.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Of these meetings only; empty: of all.
+    /// Of these meetings; empty: of all, unless instances are named.
     pub meetings: Vec<MeetingId>,
-    /// These instances only; empty: all.
+    /// These instances, whenever they began, and due or not unless they are settled: a person asks for them.
     pub instances: Vec<InstanceUuid>,
-    /// That began in here.
+    /// Those of meetings that began in here.
     pub window: Option<Window>,
     /// Those that are not due, too: settled, parked, unavailable.
     pub force: bool,
+    /// Of those, only what was not read since.
+    pub begun_before: Option<Timestamp>,
 }
 
 /// An instance that is to be read.
@@ -125,6 +129,25 @@ impl Store {
         let learnt = learn(&mut transaction, found, window, now).await.map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
         Ok(learnt)
+    }
+
+    /// What is known of instances by their UUIDs: state, and rows as Zoom reported them at the last reading.
+    pub async fn known_instances(
+        &self,
+        uuids: &[InstanceUuid],
+    ) -> Result<HashMap<String, (InstanceState, Option<i64>)>, StoreError> {
+        let list: Vec<&str> = uuids.iter().map(InstanceUuid::as_str).collect();
+        let rows: Vec<(String, String, Option<i64>)> = sqlx::query_as(
+            "SELECT uuid, state, rows_reported FROM instances WHERE uuid IN (SELECT value FROM json_each(?))",
+        )
+        .bind(serde_json::Value::from(list).to_string())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(uuid, state, reported)| Some((uuid, (InstanceState::from_text(&state)?, reported))))
+            .collect())
     }
 
     /// Takes in an instance that is on at the moment: it is due now, as a live one. One that is known as a past one
@@ -199,10 +222,10 @@ impl Store {
             "SELECT instance_id, uuid, meeting_id, state, start_at, ended_at IS NOT NULL AS is_described, source, one_person, \
                     other_encoding \
                FROM instances \
-              WHERE (due_at <= ?1 OR ?2) \
-                AND (?3 = '[]' OR meeting_id IN (SELECT value FROM json_each(?3))) \
-                AND (?4 = '[]' OR uuid IN (SELECT value FROM json_each(?4))) \
-                AND (?5 IS NULL OR start_at >= ?5) AND (?6 IS NULL OR start_at < ?6) \
+              WHERE (due_at <= ?1 OR (?2 AND (?7 IS NULL OR read_at IS NULL OR read_at < ?7)) OR (state <> 'settled' AND uuid IN (SELECT value FROM json_each(?4)))) \
+                AND (uuid IN (SELECT value FROM json_each(?4)) \
+                     OR (iif(?3 = '[]', ?4 = '[]', meeting_id IN (SELECT value FROM json_each(?3))) \
+                         AND (?5 IS NULL OR start_at >= ?5) AND (?6 IS NULL OR start_at < ?6))) \
               ORDER BY start_at DESC, uuid",
         )
         .bind(now.millis())
@@ -211,6 +234,7 @@ impl Store {
         .bind(serde_json::Value::from(uuids).to_string())
         .bind(selection.window.map(|window| window.from.millis()))
         .bind(selection.window.map(|window| window.to.millis()))
+        .bind(selection.begun_before.map(Timestamp::millis))
         .fetch_all(&self.pool)
         .await
         .map_err(|error| self.error(error))?;

@@ -1,0 +1,179 @@
+//! How the collection stands: the last runs, what is still to be read, what went wrong, the quota.
+
+use chrono_tz::Tz;
+
+use super::attendance::short_meeting_name;
+use super::human::{clock_time, duration, instant};
+use super::json::{array, json_string};
+use super::{Heading, Line, Sheet, Stay, Table};
+use crate::model::Timestamp;
+
+/// Everything that `rollcall status` shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    /// The last rows of the view `runs`, latest first.
+    pub runs: Table,
+    /// How many instances (`instances`) there are in each `state`.
+    pub states: Table,
+    /// Instances that were refused: `state`, `reason`, and what they are.
+    pub refused: Table,
+    /// Instances with fewer rows stored than Zoom reports: `shortfall`, and what they are.
+    pub short: Table,
+    /// The oldest instance that is still to be read; at most one row.
+    pub oldest: Table,
+    /// The rows of the view `quota` for the day.
+    pub quota: Table,
+    /// The next slot of the schedule.
+    pub next_slot: Option<Timestamp>,
+}
+
+impl Status {
+    /// Sections for eyes, with times in the zone; what there is none of is left out.
+    #[must_use]
+    pub fn render(&self, timezone: Tz, now: Timestamp, width: u16) -> String {
+        let mut sections = vec![runs(&self.runs, timezone).render(width), self.summary(timezone, now)];
+        for (title, table) in
+            [("Refused by Zoom:", &self.refused), ("Fewer rows than Zoom reports:", &self.short)]
+        {
+            if !table.rows.is_empty() {
+                sections.push(troubles(title, table, timezone).render(width));
+            }
+        }
+        sections.join("\n")
+    }
+
+    /// One JSON object: `runs`, `states`, `refused`, `short`, `oldest` and `quota` as arrays of objects with the
+    /// columns' names, `next_slot` as an instant or null.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let tables = [
+            ("runs", &self.runs),
+            ("states", &self.states),
+            ("refused", &self.refused),
+            ("short", &self.short),
+            ("oldest", &self.oldest),
+            ("quota", &self.quota),
+        ];
+        let mut members: Vec<String> =
+            tables.into_iter().map(|(name, table)| format!("\"{name}\":{}", array(table))).collect();
+        let slot = self.next_slot.map_or_else(|| "null".to_owned(), |slot| json_string(&slot.to_string()));
+        members.push(format!("\"next_slot\":{slot}"));
+        format!("{{{}}}\n", members.join(","))
+    }
+
+    fn summary(&self, timezone: Tz, now: Timestamp) -> String {
+        let states: Vec<String> = self
+            .states
+            .lines()
+            .map(|line| {
+                format!(
+                    "{} {}",
+                    line.integer("instances").unwrap_or(0),
+                    line.text("state").unwrap_or_default()
+                )
+            })
+            .collect();
+        let states = if states.is_empty() { "none known yet".to_owned() } else { states.join(", ") };
+        let mut lines = vec![format!("Instances: {states}")];
+        lines.extend(self.oldest.lines().map(|line| {
+            format!("Oldest still to be read: {}, {}", day_and_time(line, "start_time", timezone), what(line))
+        }));
+        lines.extend(self.quota.lines().map(|line| self.quota_line(line)));
+        lines.extend(self.next_slot.map(|slot| {
+            let wait = i64::try_from(slot.since(now).as_secs()).unwrap_or(i64::MAX);
+            let local = slot.utc().with_timezone(&timezone);
+            format!("Next slot: {} (in {}), {timezone}", local.format("%Y-%m-%d %H:%M"), duration(wait))
+        }));
+        Sheet { title: lines, ..Sheet::default() }.render(u16::MAX)
+    }
+
+    /// Labels with the same budget draw from one pool.
+    fn quota_line(&self, line: Line<'_>) -> String {
+        let used = line.integer("requests").unwrap_or(0);
+        let budget = line.integer("budget");
+        let left = budget.map(|budget| {
+            let pool = self.quota.lines().filter(|other| other.integer("budget") == Some(budget));
+            (budget - pool.filter_map(|other| other.integer("requests")).sum::<i64>()).max(0)
+        });
+        let left = left.map_or_else(String::new, |left| format!(", {left} left today"));
+        let throttled = line.integer("throttled").filter(|throttled| *throttled > 0);
+        let throttled = throttled.map_or_else(String::new, |throttled| format!(", {throttled} throttled"));
+        format!("{} requests: {used} sent{left}{throttled}", line.text("label").unwrap_or_default())
+    }
+}
+
+fn runs(table: &Table, timezone: Tz) -> Sheet {
+    if table.rows.is_empty() {
+        return Sheet {
+            title: vec!["No run yet: `rollcall collect` makes one.".to_owned()],
+            ..Sheet::default()
+        };
+    }
+    let columns = vec![
+        Heading::text("Started"),
+        Heading::text("Trigger"),
+        Heading::text("Outcome"),
+        Heading::number("Took").staying(Stay::WhereOthersWrap),
+        Heading::number("Read"),
+        Heading::number("Failed"),
+        Heading::number("New rows"),
+        Heading::number("Requests").staying(Stay::WhereOthersWrap),
+        Heading::text("Error").staying(Stay::WhereOthersWrap),
+    ];
+    let rows = table
+        .lines()
+        .map(|line| {
+            let text = |column| line.text(column).unwrap_or_default().to_owned();
+            let number = |column| line.integer(column).unwrap_or(0).to_string();
+            vec![
+                day_and_time(line, "started_at", timezone),
+                text("trigger"),
+                text("outcome"),
+                line.integer("seconds").map_or_else(String::new, duration),
+                number("instances_fetched"),
+                number("instances_failed"),
+                number("rows_inserted"),
+                number("requests"),
+                text("error"),
+            ]
+        })
+        .collect();
+    Sheet { title: vec![format!("Last runs, {timezone}:")], columns, rows, footer: Vec::new() }
+}
+
+fn troubles(title: &str, table: &Table, timezone: Tz) -> Sheet {
+    let columns = vec![
+        Heading::text("Start"),
+        Heading::text("Meeting"),
+        Heading::text("Instance"),
+        Heading::text("State"),
+        Heading::text("Reason"),
+    ];
+    let rows = table
+        .lines()
+        .map(|line| {
+            let missing = line.integer("shortfall").map(|rows| format!("{rows} rows missing"));
+            let reason: Vec<String> =
+                missing.into_iter().chain(line.text("reason").map(str::to_owned)).collect();
+            vec![
+                day_and_time(line, "start_time", timezone),
+                short_meeting_name(line),
+                line.text("instance_uuid").unwrap_or_default().to_owned(),
+                line.text("state").unwrap_or_default().to_owned(),
+                reason.join("; "),
+            ]
+        })
+        .collect();
+    Sheet { title: vec![title.to_owned()], columns, rows, footer: Vec::new() }
+}
+
+fn what(line: Line<'_>) -> String {
+    format!("{} ({})", short_meeting_name(line), line.text("state").unwrap_or_default())
+}
+
+fn day_and_time(line: Line<'_>, column: &str, timezone: Tz) -> String {
+    line.text(column).and_then(instant).map_or_else(String::new, |at| {
+        let day = at.with_timezone(&timezone).date_naive();
+        format!("{day} {}", clock_time(at, timezone, None))
+    })
+}

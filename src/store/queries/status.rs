@@ -1,0 +1,88 @@
+//! What `rollcall status` asks.
+
+use sqlx::{QueryBuilder, Sqlite};
+
+use crate::model::{RunOutcome, Timestamp};
+use crate::report::Table;
+use crate::store::{Store, StoreError};
+
+/// How the last runs ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastEnds {
+    /// When the last run began that did what it was to do, whatever became of single instances.
+    pub good_at: Option<Timestamp>,
+    /// How the last run ended, of those that have.
+    pub outcome: Option<RunOutcome>,
+}
+
+impl Store {
+    /// The last runs, latest first: rows of the view `runs`.
+    pub async fn last_runs(&self, limit: u32) -> Result<Table, StoreError> {
+        let mut query = QueryBuilder::new("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC LIMIT ");
+        query.push_bind(limit);
+        self.table("runs", &mut query).await
+    }
+
+    /// When the last run began that did what it was to do, and how the last run ended that has ended.
+    pub async fn last_ends(&self) -> Result<LastEnds, StoreError> {
+        let (good, outcome): (Option<String>, Option<String>) = sqlx::query_as(
+            "SELECT (SELECT max(started_at) FROM runs WHERE outcome IN ('ok', 'partial')), \
+                    (SELECT outcome FROM runs WHERE outcome NOT IN ('running', 'skipped') \
+                      ORDER BY started_at DESC, run_id DESC LIMIT 1)",
+        )
+        .fetch_one(self.pool())
+        .await
+        .map_err(|error| self.error(error))?;
+        let good = good.and_then(|text| crate::report::instant(&text)).map(Timestamp::from);
+        Ok(LastEnds { good_at: good, outcome: outcome.and_then(|text| RunOutcome::from_text(&text)) })
+    }
+
+    /// How many instances there are in each state: `state`, `instances`.
+    pub async fn instances_by_state(&self) -> Result<Table, StoreError> {
+        let mut query =
+            QueryBuilder::new("SELECT state, count(*) FROM meetings_held GROUP BY state ORDER BY state");
+        self.columns(&["state", "instances"], &mut query).await
+    }
+
+    /// Instances that Zoom refused or has no data for, latest first.
+    pub async fn refused_instances(&self, limit: u32) -> Result<Table, StoreError> {
+        let mut query = instances(&["state", "reason"]);
+        query
+            .push("WHERE state IN ('parked', 'unavailable') ORDER BY start_time DESC LIMIT ")
+            .push_bind(limit);
+        self.columns(&instance_columns(&["state", "reason"]), &mut query).await
+    }
+
+    /// Instances with fewer rows than Zoom reports, latest first.
+    pub async fn short_instances(&self, limit: u32) -> Result<Table, StoreError> {
+        let columns = ["state", "reason", "rows_reported", "rows_stored", "shortfall"];
+        let mut query = instances(&columns);
+        query
+            .push("WHERE rows_reported > 0 AND shortfall > 0 ORDER BY start_time DESC LIMIT ")
+            .push_bind(limit);
+        self.columns(&instance_columns(&columns), &mut query).await
+    }
+
+    /// The oldest instance that is still to be read, for the first time or again; at most one row.
+    pub async fn oldest_unsettled(&self) -> Result<Table, StoreError> {
+        let mut query = instances(&["state"]);
+        query.push("WHERE state IN ('pending', 'collected', 'parked', 'live') ORDER BY start_time LIMIT 1");
+        self.columns(&instance_columns(&["state"]), &mut query).await
+    }
+
+    /// The requests of a UTC day: rows of the view `quota`.
+    pub async fn quota_of(&self, now: Timestamp) -> Result<Table, StoreError> {
+        let mut query = QueryBuilder::new("SELECT * FROM quota WHERE day = ");
+        query.push_bind(now.utc().format("%Y-%m-%d").to_string()).push(" ORDER BY label");
+        self.table("quota", &mut query).await
+    }
+}
+
+/// What an instance is, and these columns of `meetings_held`.
+fn instance_columns(more: &[&'static str]) -> Vec<&'static str> {
+    [&["meeting_id", "topic", "label", "instance_uuid", "start_time"], more].concat()
+}
+
+fn instances(more: &[&'static str]) -> QueryBuilder<Sqlite> {
+    QueryBuilder::new(format!("SELECT {} FROM meetings_held ", instance_columns(more).join(", ")))
+}

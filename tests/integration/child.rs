@@ -1,0 +1,173 @@
+//! The real program as a process of its own, in a directory of its own, against a simulated Zoom.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rollcall::simulator::Simulator;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout};
+
+/// A directory with a config that leads to a simulated Zoom.
+pub struct Program {
+    directory: TempDir,
+    /// Where the database will be.
+    pub database: PathBuf,
+}
+
+/// How a process ended, and what it wrote.
+#[derive(Debug)]
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A process that is on; it is killed when it is dropped.
+pub struct Running {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Program {
+    /// All meetings of the simulated account, at a pace that makes a collection take a second or two.
+    pub fn new(simulator: &Simulator) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let meetings: Vec<String> =
+            simulator.world(|world| world.meetings()).iter().map(ToString::to_string).collect();
+        let credentials = simulator.credentials();
+        let text = format!(
+            "meetings = [{}]\n[zoom]\naccount_id = {:?}\nclient_id = {:?}\nclient_secret = {:?}\ntoken_url = {:?}\n\
+             api_url = {:?}\n[zoom.rate]\nheavy_per_second = 80\nmedium_per_second = 80\nlight_per_second = 80\n\
+             [collection]\nlookback = \"120d\"\n",
+            meetings.join(", "),
+            credentials.account_id,
+            credentials.client_id,
+            credentials.client_secret,
+            simulator.token_url(),
+            simulator.api_url(),
+        );
+        let config = directory.path().join("config.toml");
+        fs::write(&config, text).unwrap();
+        private(&config);
+        let database = directory.path().join("data.db");
+        Self { directory, database }
+    }
+
+    /// The directory that the config and, unless it was changed, the database are in.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// The program with these arguments, the config and the database.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROLLCALL_"))
+        {
+            command.env_remove(name);
+        }
+        command.current_dir(self.directory.path()).stdin(Stdio::null());
+        command.arg("--config").arg(self.directory.path().join("config.toml"));
+        command.arg("--database").arg(&self.database).args(arguments);
+        command
+    }
+
+    /// Runs the program to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Finished {
+        finish(self.command(arguments)).await
+    }
+
+    /// Starts the program.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let (stdout, stderr) = (self.directory.path().join("stdout"), self.directory.path().join("stderr"));
+        let child = self
+            .command(arguments)
+            .stdout(File::create(&stdout).unwrap())
+            .stderr(File::create(&stderr).unwrap())
+            .spawn()
+            .unwrap();
+        Running { child, stdout, stderr }
+    }
+}
+
+/// Runs a command to its end.
+pub async fn finish(mut command: Command) -> Finished {
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Running {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// How many lines it has written so far.
+    pub fn lines(&self) -> usize {
+        fs::read(&self.stdout).unwrap().iter().filter(|byte| **byte == b'\n').count()
+    }
+
+    /// What it has logged so far.
+    pub fn stderr(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap()
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let command = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").arg("-c").arg(command).status().unwrap().success());
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Its exit code, and how long it took to end from now on.
+    pub async fn wait(&mut self, longest: Duration) -> (Option<i32>, Duration) {
+        let begun = Instant::now();
+        let status = timeout(longest, async {
+            loop {
+                if let Some(status) = self.ended() {
+                    return status;
+                }
+                sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
+        let status = status.unwrap_or_else(|_| panic!("it is still on after {longest:?}: {}", self.stderr()));
+        (status.code(), begun.elapsed())
+    }
+
+    /// Waits until it has written so many lines, or has ended.
+    pub async fn wait_for_lines(&mut self, lines: usize) {
+        while self.lines() < lines && self.ended().is_none() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The secret is in the config, which therefore is nobody else's.
+fn private(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
