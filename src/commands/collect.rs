@@ -57,7 +57,7 @@ pub async fn lock(path: &Path, wait: bool, stopper: &Stopper) -> anyhow::Result<
         );
         return Ok(None);
     }
-    tracing::info!(database = %path.display(), "waiting for the run that holds the database");
+    tracing::info!(database = %path.display(), "waiting for the run or command that holds the database");
     tokio::select! {
         lock = RunLock::acquire(path) => Ok(Some(lock?)),
         () = stopper.token().cancelled() => Ok(None),

@@ -270,15 +270,17 @@ impl Daemon {
     }
 
     async fn skip(&mut self, slot_at: Timestamp, now: Timestamp) {
-        if let Some(current) = &mut self.current {
-            current.skipped += 1;
-            // One word a run: with slots a second apart there may be thousands.
-            if current.skipped == 1 {
-                tracing::warn!(%slot_at, "slot {slot_at} came while a run was on, and is skipped; what is due is read by the next one");
-            }
-        }
         if let Err(error) = self.store.skip_run(slot_at, now).await {
             tracing::error!(%slot_at, %error, "slot {slot_at} was skipped, and that could not be noted: {error}");
+        }
+        let Some(current) = &mut self.current else { return };
+        current.skipped += 1;
+        // One word a run: with slots a second apart there may be thousands.
+        if current.skipped == 1 {
+            tracing::warn!(
+                %slot_at,
+                "slot {slot_at} came while a run was on, and is skipped; the next one reads what is due by then"
+            );
         }
     }
 
