@@ -34,16 +34,14 @@ pub async fn run(
         return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
     };
     let store = Store::open(&config.database.path).await?;
-    store.apply_settings(&setup::store_settings(config)).await?;
-    let clock = Clock::system();
-    let zoom = setup::zoom(config, credentials, &store, &clock)?;
+    setup::prepare(config, &store).await?;
     let held = Arc::new(std::sync::Mutex::new(Some(held)));
     let awaited = {
         let held = Arc::clone(&held);
         move || with(&held, |lock| lock.as_ref().is_some_and(RunLock::is_awaited))
     };
     let collector =
-        Collector::new(zoom, store.clone(), clock, setup::rules(config)).handing_over_when(awaited);
+        setup::collector(config, credentials, &store, &Clock::system())?.handing_over_when(awaited);
     let printer = Printer::new(output, config.report_timezone);
     let mut code = ExitCode::Success;
     let mut job = job;

@@ -94,7 +94,7 @@ async fn an_instance_can_be_named_whenever_it_was_and_whatever_its_meeting() {
         uuid("/else//where=="),
         "Chess club",
         at(NOW).minus(90 * DAY),
-        Some(at(NOW).minus(90 * DAY - HOUR)),
+        Some(at(NOW).minus(90 * DAY).plus(HOUR)),
     );
     let mut stage = Stage::new(world(&[40]).with(guests(elsewhere, 3))).await;
     stage.meetings.retain(|listed| *listed != meeting(93_812_345_678));
@@ -115,7 +115,7 @@ async fn the_whole_account_is_read_without_a_list_of_meetings() {
         uuid("other=="),
         "Chess club",
         at(NOW).minus(70 * DAY),
-        Some(at(NOW).minus(70 * DAY - HOUR)),
+        Some(at(NOW).minus(70 * DAY).plus(HOUR)),
     );
     let stage = Stage::new(world(&[3, 40, 100]).with(guests(other, 1))).await;
     let mut job = backfill(&stage, 120);

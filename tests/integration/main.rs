@@ -2,8 +2,10 @@
 
 mod architecture_doc;
 mod backfill;
+mod check;
 mod child;
 mod crash;
+mod daemon;
 mod demo;
 mod errors;
 mod exits;
@@ -11,6 +13,7 @@ mod file_errors;
 mod harness;
 mod imports;
 mod listings;
+mod logging;
 mod order;
 mod published;
 mod readme;
