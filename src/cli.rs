@@ -368,7 +368,7 @@ pub struct InitOptions {
     pub directory: PathBuf,
 }
 
-/// Options of `rollcall demo`; its database is the one that `--database` names, else a temporary one.
+/// Options of `rollcall demo`; its database is the one that `--database` names, else `rollcall-demo.db`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoOptions {
     /// Only serve the simulated Zoom, at this address, until stopped
@@ -473,6 +473,7 @@ Usage: rollcall [OPTIONS] <COMMAND>
 
 Commands:
   collect      Collect what is due, once
+  backfill     Collect instances of the past, however old
   report       Say who was there
   status       Show the last runs, what is still to be read, and the quota used
   check        Say what is wrong with config, database or Zoom access, and how to mend it

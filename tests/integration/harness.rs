@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rollcall::clock::Clock;
 use rollcall::collect::{Collector, Event, Job, Rules, StoreLedger, Summary};
-use rollcall::decode::{Dropped, parse_instant};
+use rollcall::decode::Dropped;
+use rollcall::model::parse_instant;
 use rollcall::model::{InstanceUuid, MeetingId, Timestamp, Trigger};
 use rollcall::plan::Policy;
 use rollcall::simulator::{FIRST_USER_ID, Fault, Instance, Options, Session, Simulator, USER_ID_STEP, World};

@@ -1,5 +1,7 @@
 //! The integration tests, in one binary: the real program, or a real run, against the simulated Zoom.
 
+mod architecture_doc;
+mod backfill;
 mod child;
 mod crash;
 mod demo;
@@ -11,6 +13,7 @@ mod imports;
 mod listings;
 mod order;
 mod published;
+mod readme;
 mod rows;
 mod schema_doc;
 mod settling;
