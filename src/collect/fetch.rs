@@ -65,6 +65,15 @@ impl Pages {
     }
 }
 
+fn parks(error: &ZoomError) -> bool {
+    matches!(error.disposition(), Disposition::Parked(_))
+}
+
+/// Whether the second refusal says no less than the first: what is missing from one list may yet come.
+fn refuses_alike(first: &ZoomError, second: &ZoomError) -> bool {
+    first.status() != Some(404) || first.code() == second.code()
+}
+
 fn holds_no_row(body: &str) -> bool {
     let mut decoded = Decoded::default();
     if body.len() < 2_000 {
@@ -273,6 +282,8 @@ impl Collector {
                 Err(error)
             }
             (Err(_), Ok(pages)) => Ok(pages),
+            // Neither list takes it, and not because it is missing: a webinar, a host of another account.
+            (Err(first), Err(second)) if parks(&second) && refuses_alike(&first, &second) => Err(second),
             (told, _) => told,
         }
     }

@@ -164,7 +164,8 @@ fn line(report: &InstanceReport, timezone: Tz) -> String {
     );
     let what = match &report.result {
         Reading::Stored { counts, outcome, source } => {
-            let mut words = format!("{} rows", counts.received);
+            let mut words =
+                format!("{} {}", counts.received, if counts.received == 1 { "row" } else { "rows" });
             for (count, word) in [
                 (counts.inserted, "new"),
                 (counts.updated, "updated"),

@@ -11,9 +11,8 @@ use crate::cli::{DemoOptions, GlobalOptions};
 use crate::clock::Clock;
 use crate::collect::Job;
 use crate::config::{Config, Overrides};
-use crate::decode::parse_instant;
 use crate::exit::ExitCode;
-use crate::model::{Timestamp, Trigger, Window};
+use crate::model::{Timestamp, Trigger, Window, parse_instant};
 use crate::simulator::{Fault, Limits, Options, Simulator, World};
 use crate::store::{RunLock, Selection, Store};
 

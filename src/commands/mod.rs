@@ -68,9 +68,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             ));
             check::run(options, read(&cli.global), output).await
         }
-        Command::Status(options) => {
-            status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
-        }
         Command::Run => {
             let config = read(&cli.global)?;
             let level = config.log.level;
@@ -80,6 +77,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
         Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
+        Command::Status(options) => {
+            status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
+        }
     }
 }
 

@@ -174,6 +174,10 @@ fn planned_time(planned: &crate::config::Planned) -> PlannedTime {
     }
 }
 
+/// How long the end of a run may take. It takes longer only where another program keeps the database locked; then the
+/// next run says in the log that this one was interrupted.
+const GRACE: Duration = Duration::from_millis(4_500);
+
 /// Cancelled by the first SIGINT or SIGTERM; the second ends the program at once.
 #[derive(Clone, Debug, Default)]
 pub struct Stopper {
@@ -189,18 +193,23 @@ impl Stopper {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let told = stopper.clone();
-        #[expect(clippy::disallowed_methods, reason = "who asks twice wants it at once")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "who asks twice, or would wait too long, wants it at once"
+        )]
         tokio::spawn(async move {
-            loop {
-                let code = tokio::select! {
+            let mut next = async || {
+                tokio::select! {
                     _ = interrupt.recv() => ExitCode::Interrupted,
                     _ = terminate.recv() => ExitCode::Terminated,
-                };
-                if told.code.set(code).is_err() {
-                    std::process::exit(i32::from(code.status()));
                 }
-                told.token.cancel();
-            }
+            };
+            let first = next().await;
+            // Set once, here.
+            told.code.set(first).ok();
+            told.token.cancel();
+            let code = tokio::time::timeout(GRACE, next()).await.unwrap_or(first);
+            std::process::exit(i32::from(code.status()));
         });
         Ok(stopper)
     }

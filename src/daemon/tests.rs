@@ -70,7 +70,7 @@ struct Stage {
 }
 
 fn at(text: &str) -> Timestamp {
-    crate::decode::parse_instant(text).unwrap()
+    crate::model::parse_instant(text).unwrap()
 }
 
 fn duty(runs: &Arc<Runs>, cron: &str) -> Duty {

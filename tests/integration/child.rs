@@ -119,7 +119,7 @@ impl Running {
 
     /// How many lines it has written so far.
     pub fn lines(&self) -> usize {
-        fs::read(&self.stdout).unwrap().iter().filter(|byte| **byte == b'\n').count()
+        fs::read_to_string(&self.stdout).unwrap().lines().count()
     }
 
     /// What it has logged so far.

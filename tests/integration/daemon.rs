@@ -67,10 +67,8 @@ impl Service {
                 heard.push(message);
             }
         });
-        match wait.await {
-            Ok(message) => message,
-            Err(_) => panic!("`{what}` was never said; only {heard:?}"),
-        }
+        let Ok(message) = wait.await else { panic!("`{what}` was never said; only {heard:?}") };
+        message
     }
 
     async fn database(&self) -> Store {

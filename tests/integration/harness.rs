@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rollcall::clock::Clock;
 use rollcall::collect::{Collector, Event, Job, Rules, StoreLedger, Summary};
-use rollcall::decode::{Dropped, parse_instant};
+use rollcall::decode::Dropped;
+use rollcall::model::parse_instant;
 use rollcall::model::{InstanceUuid, MeetingId, Timestamp, Trigger};
 use rollcall::plan::Policy;
 use rollcall::simulator::{FIRST_USER_ID, Fault, Instance, Options, Session, Simulator, USER_ID_STEP, World};
@@ -158,6 +159,13 @@ impl Stage {
         self.row(&format!("SELECT state, reason FROM meetings_held WHERE instance_uuid = '{name}'")).await
     }
 
+    /// How long an instance still waits to be read; none where nothing is to come.
+    pub async fn until_due(&self, name: &str) -> Option<Duration> {
+        let due_at = self.row(&format!("SELECT due_at FROM instances WHERE uuid = '{name}'")).await;
+        let due_at = Timestamp::from_millis(due_at.parse().ok()?);
+        Some(due_at.since(self.clock.now()))
+    }
+
     fn client(&self) -> Zoom {
         let credentials = self.zoom.credentials();
         let fast = Rate::per_second(100_000);
@@ -250,11 +258,6 @@ impl Desk {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::write(self.path(name), text).unwrap();
         std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    pub fn append(&self, name: &str, text: &str) {
-        let before = std::fs::read_to_string(self.path(name)).unwrap();
-        self.write(name, &format!("{before}{text}"));
     }
 
     /// The program, with nothing of this machine's configuration in its surroundings.

@@ -70,7 +70,7 @@ fn of_config(config: &Config, findings: &mut Findings<'_>) {
         (Discovery::Listed, 1) => "1 meeting".to_owned(),
         (Discovery::Listed, count) => format!("{count} meetings"),
     };
-    findings.good("config", format!("{file}: {meetings}"));
+    findings.good("config", format!("{file}, {meetings}"));
     config.warnings.iter().for_each(|warning| findings.warn("config", warning.clone()));
     if config.meetings.is_empty() && config.collection.discovery == Discovery::Listed {
         findings.warn(
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn slots_are_said_in_words_over_a_change_of_the_clocks() {
         let schedule = Schedule::parse("0 30 2 * * *", Tz::Europe__Berlin).unwrap();
-        let now = crate::decode::parse_instant("2026-03-28T00:00:00Z").unwrap();
+        let now = crate::model::parse_instant("2026-03-28T00:00:00Z").unwrap();
         assert_eq!(
             next_slots(&schedule, Tz::Europe__Berlin, now),
             "Saturday 28 March 2026 02:30:00, then Sunday 29 March 2026 03:00:00, then Monday 30 March 2026 02:30:00"
