@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
+use super::UsageError;
 use super::collect::{Printer, exit_code, lock};
 use super::setup::{self, Stopper};
 use crate::cli::{BackfillOptions, MeetingOrInstance};
@@ -75,10 +76,11 @@ fn job(options: &BackfillOptions, config: &Config) -> anyhow::Result<Job> {
     let now = Clock::system().now();
     let from = options.from.begin(timezone);
     let to = options.to.map_or(now, |to| to.end(timezone)).min(now);
-    ensure!(
-        from < to,
-        "the span from {from} to {to} is empty; `--from` must be before `--to` and in the past"
-    );
+    if from >= to {
+        let words =
+            format!("the span from {from} to {to} is empty; `--from` must be before `--to` and in the past");
+        return Err(UsageError(words).into());
+    }
     let window = Window { from, to };
     let mut meetings: Vec<MeetingId> = Vec::new();
     let mut instances: Vec<InstanceUuid> = Vec::new();

@@ -96,9 +96,16 @@ fn read(global: &GlobalOptions) -> Result<Config, ConfigError> {
     Config::load(overrides, std::env::vars_os())
 }
 
+/// A command line that clap takes and that makes no sense all the same.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
 /// The exit code of an error, by whose it is.
 fn code_of(error: &anyhow::Error) -> ExitCode {
-    if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
+    if error.is::<UsageError>() {
+        ExitCode::Usage
+    } else if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
         ExitCode::Config
     } else if error.chain().any(<dyn std::error::Error>::is::<StoreError>) {
         ExitCode::Database

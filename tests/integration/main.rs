@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: the real program, or a real run, against the simulated Zoom.
 
 mod architecture_doc;
+mod backfill;
 mod check;
 mod child;
 mod crash;
