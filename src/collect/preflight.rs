@@ -160,13 +160,19 @@ fn verdict(needs: &[Need], granted: &[String]) -> Verdict {
             need.without
         ));
     }
-    let is_source = |need: &Need| need.source.is_some();
-    let refused: Vec<&str> =
-        missing.iter().filter(|(need, _)| is_source(need)).map(|(_, scope)| *scope).collect();
-    if refused.len() == needs.iter().filter(|need| is_source(need)).count() {
+    let scopes = |of_source: bool| -> Vec<&str> {
+        let which = missing.iter().filter(|(need, _)| need.source.is_some() == of_source);
+        which.map(|(_, scope)| *scope).collect()
+    };
+    let (refused, others) = (scopes(true), scopes(false));
+    if refused.len() == needs.iter().filter(|need| need.source.is_some()).count() {
+        let too = match others.as_slice() {
+            [] => String::new(),
+            others => format!("; and these, which it lacks, too: {}", others.join(", ")),
+        };
         return Verdict::Refused(format!(
             "the app may read participants from no source; add one of these scopes on the app's page on \
-             marketplace.zoom.us, the richest source first: {}",
+             marketplace.zoom.us, the richest source first: {}{too}",
             refused.join(", ")
         ));
     }

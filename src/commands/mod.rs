@@ -68,9 +68,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             ));
             check::run(options, read(&cli.global), output).await
         }
-        Command::Status(options) => {
-            status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
-        }
         Command::Run => {
             let config = read(&cli.global)?;
             let level = config.log.level;

@@ -18,6 +18,12 @@ fn desk(zoom: &Simulator) -> Desk {
     Desk::at_simulator(zoom, "meetings = [85746065432]\n")
 }
 
+/// Puts these lines at the end of the config.
+fn append(desk: &Desk, lines: &str) {
+    let before = std::fs::read_to_string(desk.path("config.toml")).unwrap();
+    desk.write("config.toml", &format!("{before}{lines}"));
+}
+
 /// The lines that begin with this mark.
 fn marked(finished: &Finished, mark: char) -> Vec<&str> {
     finished.stdout.lines().filter(|line| line.starts_with(mark)).collect()
@@ -128,7 +134,7 @@ async fn a_missing_scope_costs_something_or_everything() {
         1
     );
 
-    desk.append("config.toml", "source = \"dashboard\"\n");
+    append(&desk, "source = \"dashboard\"\n");
     let checked = desk.run(&["check"]).await;
     assert_eq!(checked.status, Some(77), "{checked:?}");
     zoom.clear_requests();
@@ -146,7 +152,7 @@ async fn a_plan_without_the_dashboard_is_told() {
     let checked = desk.run(&["check"]).await;
     assert_eq!(checked.status, Some(0), "{checked:?}");
     assert!(marked(&checked, '!')[0].contains("Business plan"), "{checked:?}");
-    desk.append("config.toml", "source = \"dashboard\"\n");
+    append(&desk, "source = \"dashboard\"\n");
     assert_eq!(desk.run(&["check"]).await.status, Some(77));
 }
 
@@ -154,7 +160,7 @@ async fn a_plan_without_the_dashboard_is_told() {
 async fn what_privacy_costs_is_told() {
     let zoom = simulator().await;
     let desk = desk(&zoom);
-    desk.append("config.toml", "[privacy]\ndrop = [\"email\", \"ip_address\"]\n");
+    append(&desk, "[privacy]\ndrop = [\"email\", \"ip_address\"]\n");
     let checked = desk.run(&["check", "--offline"]).await;
     assert_eq!(marked(&checked, '!').len(), 1, "{checked:?}");
     assert!(marked(&checked, '!')[0].starts_with("! privacy: without `email`"), "{checked:?}");

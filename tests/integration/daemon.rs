@@ -67,7 +67,8 @@ impl Service {
                 heard.push(message);
             }
         });
-        wait.await.unwrap_or_else(|late| panic!("`{what}` was never said ({late}); only {heard:?}"))
+        let Ok(message) = wait.await else { panic!("`{what}` was never said; only {heard:?}") };
+        message
     }
 
     async fn database(&self) -> Store {

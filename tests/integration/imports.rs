@@ -31,7 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Its answers are tables of cells; what becomes of them is not its business.
     ("store", &["decode", "model", "plan"]),
     ("collect", &["clock", "decode", "model", "plan", "store", "zoom"]),
-    ("daemon", &["clock", "collect", "exit", "model", "schedule", "store", "zoom"]),
+    ("daemon", &["clock", "collect", "model", "schedule", "store"]),
     ("report", &["model"]),
     ("simulator", &["clock", "model"]),
     ("commands", EVERY_MODULE),

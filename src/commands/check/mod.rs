@@ -70,7 +70,7 @@ fn of_config(config: &Config, findings: &mut Findings<'_>) {
         (Discovery::Listed, 1) => "1 meeting".to_owned(),
         (Discovery::Listed, count) => format!("{count} meetings"),
     };
-    findings.good("config", format!("{file}: {meetings}"));
+    findings.good("config", format!("{file}, {meetings}"));
     config.warnings.iter().for_each(|warning| findings.warn("config", warning.clone()));
     if config.meetings.is_empty() && config.collection.discovery == Discovery::Listed {
         findings.warn(
