@@ -106,7 +106,9 @@ pub(super) fn reconcile(stored: &[Identity], listed: &[Identity]) -> Vec<Option<
         let same_participant = |old: &Identity, new: &Identity| {
             old.participant_uuid.is_some() && old.participant_uuid == new.participant_uuid
         };
-        pair(&|old, new| old.fingerprint == new.fingerprint && same_stay(old, new));
+        // The stored fingerprint is that of the row as it was last sent, so an equal one is that row again, whatever
+        // status an earlier listing gave it.
+        pair(&|old, new| old.fingerprint == new.fingerprint);
         pair(&|old, new| same_stay(old, new) && same_participant(old, new) && old.leave_at == new.leave_at);
         pair(&|old, new| same_stay(old, new) && same_participant(old, new));
         pair(&|old, new| same_stay(old, new) && old.leave_at == new.leave_at);
@@ -164,6 +166,15 @@ mod tests {
         assert_eq!(reconcile(std::slice::from_ref(&untold), std::slice::from_ref(&waiting)), [Some(0)]);
         assert_eq!(reconcile(&[waiting.clone(), admitted], std::slice::from_ref(&untold)), [Some(1)]);
         assert_eq!(reconcile(std::slice::from_ref(&waiting), &[untold, waiting.clone()]), [None, Some(0)]);
+    }
+
+    #[test]
+    fn a_row_without_status_that_was_taken_for_a_waiting_one_is_that_one_again() {
+        let other =
+            Identity { participant_uuid: Some("b".to_owned()), ..row("1", 1_000, 9_000, Stay::Untold) };
+        let untold = row("1", 1_000, 7_000, Stay::Untold);
+        let merged = Identity { stay: Stay::Waiting, ..untold.clone() };
+        assert_eq!(reconcile(&[merged, other.clone()], &[other, untold]), [Some(1), Some(0)]);
     }
 
     #[test]
