@@ -308,8 +308,8 @@ async fn is_whole(path: &Path, store: &Store) -> bool {
 }
 
 /// The lines that only the first of the two holds.
-fn only_in<'a>(these: &'a [String], those: &[String]) -> Vec<&'a String> {
-    these.iter().filter(|line| !those.contains(line)).collect()
+fn only_in<'a>(left: &'a [String], right: &[String]) -> Vec<&'a String> {
+    left.iter().filter(|line| !right.contains(line)).collect()
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
