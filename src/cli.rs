@@ -81,6 +81,11 @@ impl GlobalOptions {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Collect on the schedule until stopped: the daemon
+    ///
+    /// Made to be started by a service manager; it works without one, too. SIGTERM and SIGINT end it, and SIGHUP
+    /// makes it read its config again.
+    Run,
     /// Collect what is due, once
     Collect(CollectOptions),
     /// Collect instances of the past, however old
@@ -472,6 +477,7 @@ Takes the roll of Zoom meetings
 Usage: rollcall [OPTIONS] <COMMAND>
 
 Commands:
+  run          Collect on the schedule until stopped: the daemon
   collect      Collect what is due, once
   backfill     Collect instances of the past, however old
   report       Say who was there

@@ -106,8 +106,7 @@ pub(super) fn reconcile(stored: &[Identity], listed: &[Identity]) -> Vec<Option<
         let same_participant = |old: &Identity, new: &Identity| {
             old.participant_uuid.is_some() && old.participant_uuid == new.participant_uuid
         };
-        // The stored fingerprint is that of the row as it was last sent, so an equal one is that row again, whatever
-        // status an earlier listing gave it.
+        // As it was last sent, whatever status the stored row has kept since.
         pair(&|old, new| old.fingerprint == new.fingerprint);
         pair(&|old, new| same_stay(old, new) && same_participant(old, new) && old.leave_at == new.leave_at);
         pair(&|old, new| same_stay(old, new) && same_participant(old, new));
@@ -169,12 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_status_that_was_taken_for_a_waiting_one_is_that_one_again() {
-        let other =
-            Identity { participant_uuid: Some("b".to_owned()), ..row("1", 1_000, 9_000, Stay::Untold) };
-        let untold = row("1", 1_000, 7_000, Stay::Untold);
-        let merged = Identity { stay: Stay::Waiting, ..untold.clone() };
-        assert_eq!(reconcile(&[merged, other.clone()], &[other, untold]), [Some(1), Some(0)]);
+    fn what_matched_without_a_status_is_found_again_beside_another_row_of_its_key() {
+        let told = Identity { fingerprint: 7, ..row("1", 1_000, 5_000, Stay::Untold) };
+        let other = Identity { fingerprint: 8, ..row("1", 1_000, 5_000, Stay::Untold) };
+        // The stored row waited, and was last sent without a status.
+        let waited = Identity { stay: Stay::Waiting, ..told.clone() };
+        assert_eq!(reconcile(&[waited, other.clone()], &[other, told]), [Some(1), Some(0)]);
     }
 
     #[test]
