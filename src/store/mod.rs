@@ -10,6 +10,8 @@ mod ledger;
 mod lock;
 mod people;
 mod presence;
+#[cfg(test)]
+mod properties;
 mod queries;
 mod queue;
 mod reconcile;
