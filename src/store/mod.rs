@@ -20,6 +20,7 @@ pub(crate) mod sample;
 mod settings;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
@@ -45,6 +46,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 pub struct Store {
     pool: SqlitePool,
     path: PathBuf,
+    known: Arc<Mutex<rows::KnownFacts>>,
 }
 
 impl Store {
@@ -104,7 +106,7 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(store)?;
-        Ok(Self { pool, path: path.to_owned() })
+        Ok(Self { pool, path: path.to_owned(), known: Arc::default() })
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
@@ -136,6 +138,11 @@ impl Store {
     /// A write transaction. A deferred one would fail at once where a reader turns writer.
     async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
         self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(error))
+    }
+
+    /// What is known to be in the file; for the length of a run, in which nobody else writes.
+    fn known(&self) -> MutexGuard<'_, rows::KnownFacts> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn error(&self, error: sqlx::Error) -> StoreError {
