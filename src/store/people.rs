@@ -108,12 +108,8 @@ pub(super) async fn assign(
     let mut new_people: Vec<(i64, bool)> = Vec::new();
     let mut new_identifiers: Vec<(&Identifier, i64)> = Vec::new();
     for component in &found {
-        let owning: BTreeSet<i64> = component
-            .identifiers
-            .iter()
-            .filter_map(|identifier| owners.get(identifier))
-            .copied()
-            .collect();
+        let owning: BTreeSet<i64> =
+            component.identifiers.iter().filter_map(|identifier| owners.get(identifier)).copied().collect();
         let peering: BTreeSet<i64> = component
             .members
             .iter()

@@ -93,10 +93,12 @@ pub(super) fn reconcile(stored: &[Identity<'_>], listed: &[Identity<'_>]) -> Vec
         }
         let only_one_stored = olds.len() == 1;
         // Rows of one order in every run: those that still count first, then by leaving.
-        let order = |row: &Identity<'_>| (row.withdrawn, row.leave_at.is_none(), row.leave_at, row.fingerprint);
+        let order =
+            |row: &Identity<'_>| (row.withdrawn, row.leave_at.is_none(), row.leave_at, row.fingerprint);
         olds.sort_by_key(|at| order(&stored[*at]));
         news.sort_by_key(|at| order(&listed[*at]));
-        let same_stay = |old: &Identity<'_>, new: &Identity<'_>| old.stay.is_waiting() == new.stay.is_waiting();
+        let same_stay =
+            |old: &Identity<'_>, new: &Identity<'_>| old.stay.is_waiting() == new.stay.is_waiting();
         let mut pair = |alike: &dyn Fn(&Identity<'_>, &Identity<'_>) -> bool| {
             news.retain(|new| {
                 let Some(at) = olds.iter().position(|old| alike(&stored[*old], &listed[*new])) else {
@@ -205,12 +207,11 @@ mod tests {
 
     fn any_row() -> impl Strategy<Value = Identity<'static>> {
         let stay = prop::sample::select(vec![Stay::Admitted, Stay::Waiting, Stay::Untold]);
-        (0..3_usize, 0..2_i64, 0..4_i64, stay, prop::option::of(prop::sample::select(vec!["a", "b"]))).prop_map(
-            |(user, join, leave, stay, uuid)| Identity {
+        (0..3_usize, 0..2_i64, 0..4_i64, stay, prop::option::of(prop::sample::select(vec!["a", "b"])))
+            .prop_map(|(user, join, leave, stay, uuid)| Identity {
                 participant_uuid: uuid,
                 ..row(["0", "1", "2"][user], join * 1_000, leave, stay)
-            },
-        )
+            })
     }
 
     proptest! {
