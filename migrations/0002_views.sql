@@ -101,7 +101,8 @@ SELECT i.meeting_id,
        p.heads,
        CASE WHEN i.planned_from IS NULL THEN 'actual' ELSE 'planned' END AS measured_against,
        CASE WHEN p.roster_member_id IS NOT NULL THEN 1
-            WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = i.meeting_id) THEN 0 END AS on_roster,
+            WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = i.meeting_id
+                            AND (r.from_at IS NULL OR r.from_at <= i.start_at) AND (r.to_at IS NULL OR r.to_at > i.start_at)) THEN 0 END AS on_roster,
        (SELECT r.roster_group FROM roster_members r WHERE r.roster_member_id = p.roster_member_id) AS roster_group
   FROM presences p
   JOIN instances i ON i.instance_id = p.instance_id
@@ -198,8 +199,8 @@ SELECT f.meeting_id,
        >= coalesce((SELECT value FROM settings WHERE name = 'counts_from_ms'), 300000)
    AND (SELECT count(DISTINCT p.person_id) FROM instances i JOIN presences p ON p.instance_id = i.instance_id
          WHERE i.sitting_id = f.instance_id AND p.joins > 0) > 1
-   AND NOT EXISTS (SELECT 1 FROM instances i JOIN presences p ON p.instance_id = i.instance_id
-                    WHERE i.sitting_id = f.instance_id AND p.roster_member_id = r.roster_member_id AND p.present_ms >= 500);
+   AND (SELECT coalesce(sum(p.present_ms), 0) FROM instances i JOIN presences p ON p.instance_id = i.instance_id
+         WHERE i.sitting_id = f.instance_id AND p.roster_member_id = r.roster_member_id) < 500;
 
 CREATE VIEW runs AS
 SELECT r.run_id,
@@ -351,9 +352,14 @@ SELECT l.meeting_id,
                     THEN 'planned' ELSE 'actual' END AS measured_against,
                coalesce(m.present_percent, (SELECT value FROM settings WHERE name = 'present_percent'), 75) AS present_percent,
                coalesce(m.late_after_ms, (SELECT value FROM settings WHERE name = 'late_after_ms'), 600000) AS late_after_ms,
-               CASE WHEN p.roster_member_id IS NOT NULL THEN 1
-                    WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = f.meeting_id) THEN 0 END AS on_roster,
-               (SELECT r.roster_group FROM roster_members r WHERE r.roster_member_id = p.roster_member_id) AS roster_group
+               -- A member of whom only the later parts of the sitting tell is one all the same.
+               CASE WHEN EXISTS (SELECT 1 FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id AND q.roster_member_id IS NOT NULL) THEN 1
+                    WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = f.meeting_id
+                                    AND (r.from_at IS NULL OR r.from_at <= f.start_at) AND (r.to_at IS NULL OR r.to_at > f.start_at)) THEN 0 END AS on_roster,
+               (SELECT r.roster_group FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                  JOIN roster_members r ON r.roster_member_id = q.roster_member_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id ORDER BY i.start_at, i.uuid LIMIT 1) AS roster_group
           FROM presences p
           JOIN instances h ON h.instance_id = p.instance_id
           JOIN instances f ON f.instance_id = h.sitting_id

@@ -33,8 +33,8 @@ pub async fn run(
         return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
     };
     let store = Store::open(&config.database.path).await?;
-    store.apply_settings(&setup::store_settings(config)).await?;
     let clock = Clock::system();
+    setup::apply_config(config, &store, &clock).await?;
     let zoom = setup::zoom(config, credentials, &store, &clock)?;
     let held = Arc::new(std::sync::Mutex::new(Some(held)));
     let awaited = {

@@ -31,8 +31,8 @@ pub async fn run(
         return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
     };
     let store = Store::open(&config.database.path).await?;
-    store.apply_settings(&setup::store_settings(config)).await?;
     let clock = Clock::system();
+    setup::apply_config(config, &store, &clock).await?;
     let zoom = setup::zoom(config, credentials, &store, &clock)?;
     let collector = Collector::new(zoom, store.clone(), clock, setup::rules(config));
     let job = job(options, config);

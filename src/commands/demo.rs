@@ -49,7 +49,7 @@ pub async fn run(
         return Ok(ExitCode::TryLater);
     };
     let store = Store::open(&path).await?;
-    store.apply_settings(&setup::store_settings(&config)).await?;
+    setup::apply_config(&config, &store, &clock).await?;
     let zoom = setup::zoom(&config, config.credentials()?, &store, &clock)?;
     let collector = Collector::new(zoom, store.clone(), clock, setup::rules(&config));
     writeln!(

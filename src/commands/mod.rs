@@ -5,7 +5,9 @@ pub mod collect;
 pub mod completions;
 pub mod demo;
 pub mod init;
+pub mod people;
 pub mod report;
+mod rosters;
 mod setup;
 pub mod status;
 
@@ -63,6 +65,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
+        Command::People(options) => {
+            people::run(options, &load(&cli.global)?, &Clock::system(), output).await
+        }
         Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
     }
 }

@@ -12,7 +12,7 @@ use crate::decode::Dropped;
 use crate::exit::ExitCode;
 use crate::model::Source;
 use crate::plan::Policy;
-use crate::store::{MeetingSettings, PlannedTime, Settings as StoreSettings, Store};
+use crate::store::{MeetingSettings, PlannedTime, Settings as StoreSettings, Store, StoreError};
 use crate::zoom::{Ledger, Limits, Plan, Rate, RetryPolicy, Settings as ZoomSettings, Zoom, ZoomError};
 
 /// The client of Zoom's API, with its quota kept in the database.
@@ -96,6 +96,14 @@ pub fn rules(config: &Config) -> Rules {
         include_live: config.collection.include_live,
         dropped: Dropped::new(config.privacy_drop.clone()),
     }
+}
+
+/// Copies into the database what it needs of the config, the rosters included; what is wrong with one is logged.
+pub async fn apply_config(config: &Config, store: &Store, clock: &Clock) -> Result<(), StoreError> {
+    store.apply_settings(&store_settings(config)).await?;
+    let warnings = super::rosters::apply(config, store, clock.now()).await?;
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    Ok(())
 }
 
 /// What the database needs of the config.

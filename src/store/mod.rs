@@ -3,8 +3,11 @@
 //! It knows nothing of Zoom's API: it takes decoded rows and plain values, and it decides with pure functions what
 //! becomes of them.
 
+mod decisions;
 mod error;
 mod identity;
+#[cfg(test)]
+mod attendance_properties;
 mod ingest;
 mod ledger;
 mod lock;
@@ -13,6 +16,7 @@ mod presence;
 mod queries;
 mod queue;
 mod reconcile;
+mod rosters;
 mod rows;
 mod run_log;
 #[cfg(test)]
@@ -28,6 +32,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+pub use self::decisions::{DecisionError, Made, Whom};
 pub use self::error::StoreError;
 pub use self::ingest::{Counts, FetchRecord, Listing, Stored};
 pub use self::ledger::{Budget, Claim};

@@ -1,14 +1,20 @@
 //! The table of who was in which instance, worked out from the sessions by SQL alone.
 
+use std::collections::BTreeSet;
+
 use sqlx::SqliteConnection;
+
+use super::rosters;
 
 /// Works out anew who was in these instances, from the sessions that are not withdrawn.
 ///
 /// The statement is the contract's "Attendance": the union of a person's stays, clipped to what the instance is
-/// measured against; the waiting room apart; a gap of ten seconds or less joins two stays.
+/// measured against; the waiting room apart; a gap of ten seconds or less joins two stays. Of people whose
+/// identifiers may have changed all lines are compared with the rosters anew.
 pub(super) async fn refresh(
     connection: &mut SqliteConnection,
     instance_ids: &[i64],
+    people: &BTreeSet<i64>,
 ) -> Result<(), sqlx::Error> {
     for instance_id in instance_ids {
         sqlx::query(LAST_LEAVE).bind(instance_id).execute(&mut *connection).await?;
@@ -18,7 +24,7 @@ pub(super) async fn refresh(
             .await?;
         sqlx::query(PRESENCES).bind(instance_id).execute(&mut *connection).await?;
     }
-    Ok(())
+    rosters::match_members(connection, instance_ids, people).await
 }
 
 /// The latest leave of a session that counts stands in for the end that Zoom does not tell.
