@@ -478,7 +478,9 @@ Usage: rollcall [OPTIONS] <COMMAND>
 
 Commands:
   collect      Collect what is due, once
+  backfill     Collect instances of the past, however old
   report       Say who was there
+  people       Say who is who, and decide it by hand
   status       Show the last runs, what is still to be read, and the quota used
   check        Say what is wrong with config, database or Zoom access, and how to mend it
   init         Write a commented config.toml to start from

@@ -83,7 +83,7 @@ pub fn parse(bytes: &[u8], timezone: Tz) -> Result<Roster, RosterError> {
     for record in records {
         // What is left to go wrong in a text is nothing; the reader takes any quotes.
         let Ok(record) = record else { continue };
-        let line = record.position().map_or(0, csv::Position::line) + skipped_lines;
+        let line = record.position().map_or(0, |position| line_of(text, position)) + skipped_lines;
         if record.iter().all(str::is_empty) {
             continue;
         }
@@ -93,6 +93,14 @@ pub fn parse(bytes: &[u8], timezone: Tz) -> Result<Roster, RosterError> {
         }
     }
     Ok(roster)
+}
+
+/// The line that a record begins in; the reader's own position is before the empty lines that it skips.
+fn line_of(text: &str, position: &csv::Position) -> u64 {
+    let begin = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = text.as_bytes().get(begin..).unwrap_or_default();
+    let skipped = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n');
+    position.line() + skipped.count() as u64
 }
 
 fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, RosterError> {

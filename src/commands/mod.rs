@@ -65,9 +65,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
-        Command::People(options) => {
-            people::run(options, &load(&cli.global)?, &Clock::system(), output).await
-        }
+        Command::People(options) => people::run(options, &load(&cli.global)?, &Clock::system(), output).await,
         Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
     }
 }

@@ -51,7 +51,9 @@ fn suggestions(lines: &[Line<'_>]) -> Vec<String> {
     for guest in lines {
         let Some(number) = guest.integer("person_id") else { continue };
         for other in list(*guest, "may_be") {
-            let known = lines.iter().find(|line| line.integer("person_id").map(|id| id.to_string()).as_ref() == Some(&other));
+            let known = lines
+                .iter()
+                .find(|line| line.integer("person_id").map(|id| id.to_string()).as_ref() == Some(&other));
             let known_by = known.and_then(|line| list(*line, "identifiers").into_iter().next());
             sentences.push(format!(
                 "  guest {number} ({}) may be person {other}{}: rollcall people merge {number} {other}",

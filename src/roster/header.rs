@@ -2,14 +2,33 @@
 
 /// Column names, without regard to case, blanks and signs. Those of Excel and Google Sheets are whatever people
 /// write; Moodle's come in the language of its user, of which English and German are known here.
-const EMAIL: &[&str] = &["email", "emailaddress", "mail", "mailaddress", "useremail", "emailadresse", "mailadresse"];
-const NAME: &[&str] =
-    &["name", "fullname", "displayname", "student", "studentname", "participant", "vollständigername", "anzeigename"];
+const EMAIL: &[&str] =
+    &["email", "emailaddress", "mail", "mailaddress", "useremail", "emailadresse", "mailadresse"];
+const NAME: &[&str] = &[
+    "name",
+    "fullname",
+    "displayname",
+    "student",
+    "studentname",
+    "participant",
+    "vollständigername",
+    "anzeigename",
+];
 const FIRST_NAME: &[&str] = &["firstname", "givenname", "forename", "vorname"];
 const LAST_NAME: &[&str] = &["lastname", "surname", "familyname", "nachname", "familienname"];
 const GROUP: &[&str] = &[
-    "group", "groups", "rostergroup", "department", "section", "class", "team", "cohort", "gruppe", "gruppen",
-    "abteilung", "klasse",
+    "group",
+    "groups",
+    "rostergroup",
+    "department",
+    "section",
+    "class",
+    "team",
+    "cohort",
+    "gruppe",
+    "gruppen",
+    "abteilung",
+    "klasse",
 ];
 const FROM: &[&str] = &["from", "start", "startdate", "since", "von", "ab", "seit"];
 const TO: &[&str] = &["to", "until", "end", "enddate", "bis"];

@@ -10,7 +10,11 @@ fn people(roster: &Roster) -> Vec<(&str, &str, &str)> {
     fn text(text: &Option<String>) -> &str {
         text.as_deref().unwrap_or("-")
     }
-    roster.members.iter().map(|member| (text(&member.email), text(&member.name), text(&member.group))).collect()
+    roster
+        .members
+        .iter()
+        .map(|member| (text(&member.email), text(&member.name), text(&member.group)))
+        .collect()
 }
 
 fn problems(roster: &Roster) -> Vec<String> {
@@ -36,7 +40,9 @@ fn headers_are_read_as_programs_write_them() {
 #[test]
 fn unicode_text_of_excel_is_read() {
     let text = "Email\tName\r\nemile@example.org\tÉmile Borel\r\n";
-    for (mark, to_bytes) in [([0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]), ([0xfe, 0xff], u16::to_be_bytes)] {
+    for (mark, to_bytes) in
+        [([0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]), ([0xfe, 0xff], u16::to_be_bytes)]
+    {
         let bytes: Vec<u8> = mark.into_iter().chain(text.encode_utf16().flat_map(to_bytes)).collect();
         let roster = parse(&bytes, Tz::UTC).unwrap();
         assert_eq!(people(&roster), [("emile@example.org", "Émile Borel", "-")]);
@@ -63,14 +69,18 @@ fn a_bad_line_says_what_is_wrong_and_the_rest_is_used() {
          ADA@example.com,Ada L.,,,\n\
          cleo@example.com,Cleo,,03/04/2026,\n\
          dan@example.com,Dan,,2026-03-02,2026-03-01\n\
-         eve@example.com,Eve, the,1a,,\n\
+         eve@example.com,Eve, the,1a,,2026-01-01\n\
          \"fay@example.com\",\"Fay\n of two lines\",,,\n\
          gus@example.com\n\
          ,,,,2026-01-01\n",
     );
     assert_eq!(
         people(&roster),
-        [("ada@example.com", "Ada", "-"), ("fay@example.com", "Fay\n of two lines", "-"), ("gus@example.com", "-", "-")]
+        [
+            ("ada@example.com", "Ada", "-"),
+            ("fay@example.com", "Fay\n of two lines", "-"),
+            ("gus@example.com", "-", "-")
+        ]
     );
     assert_eq!(
         problems(&roster),

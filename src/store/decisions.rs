@@ -1,5 +1,8 @@
 //! Who is who, decided by hand: kept over every reading, with a log of its own, and undone in the reverse order.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::str::FromStr;
@@ -121,10 +124,7 @@ impl FromStr for Whom {
         if let Some(rest) = text.strip_prefix("registrant:") {
             let (meeting, id) =
                 rest.split_once(':').ok_or("a registrant is written registrant:MEETING:ID".to_owned())?;
-            return Ok(Self::Registrant(
-                meeting.parse().map_err(|error| format!("{error}"))?,
-                id.to_owned(),
-            ));
+            return Ok(Self::Registrant(meeting.parse().map_err(|error| format!("{error}"))?, id.to_owned()));
         }
         Ok(Self::Text(text.to_owned()))
     }
@@ -151,7 +151,9 @@ pub enum DecisionError {
     #[error("both are person {0} already; there is nothing to merge")]
     OneAlready(i64),
     /// Splitting what has only one side.
-    #[error("both sides mean the same; name an email, a Zoom user id or a session (`session:123`) of each side")]
+    #[error(
+        "both sides mean the same; name an email, a Zoom user id or a session (`session:123`) of each side"
+    )]
     OneSide,
     /// Every session of one side belongs to the other, too.
     #[error(
@@ -191,7 +193,9 @@ impl Store {
     ) -> Result<Made, DecisionError> {
         self.decide(async |connection| {
             let sides = [resolve(connection, left).await?, resolve(connection, right).await?];
-            let [Some(left_side), Some(right_side)] = &sides else { return Ok(Err(unknown(&sides, left, right))) };
+            let [Some(left_side), Some(right_side)] = &sides else {
+                return Ok(Err(unknown(&sides, left, right)));
+            };
             if left_side.person_id == right_side.person_id {
                 return Ok(Err(DecisionError::OneAlready(left_side.person_id)));
             }
@@ -220,7 +224,9 @@ impl Store {
     ) -> Result<Made, DecisionError> {
         self.decide(async |connection| {
             let sides = [resolve(connection, left).await?, resolve(connection, right).await?];
-            let [Some(left_side), Some(right_side)] = &sides else { return Ok(Err(unknown(&sides, left, right))) };
+            let [Some(left_side), Some(right_side)] = &sides else {
+                return Ok(Err(unknown(&sides, left, right)));
+            };
             let Some(anchors) = apart(left_side, right_side) else { return Ok(Err(DecisionError::OneSide)) };
             let decision_id = insert(connection, Verdict::Split, &anchors, now).await?;
             rework(connection, &[left_side.person_id, right_side.person_id]).await?;
@@ -445,8 +451,7 @@ async fn made(
     verdict: Verdict,
     sides: &[Anchor; 2],
 ) -> Result<Made, sqlx::Error> {
-    let people =
-        [people::holder(connection, &sides[0]).await?, people::holder(connection, &sides[1]).await?];
+    let people = [people::holder(connection, &sides[0]).await?, people::holder(connection, &sides[1]).await?];
     Ok(Made { decision_id, kind: kind(verdict).to_owned(), sides: sides.each_ref().map(shown), people })
 }
 

@@ -50,7 +50,9 @@ impl Kind {
     }
 
     pub(super) fn from_text(text: &str) -> Option<Self> {
-        [Self::ZoomUser, Self::Email, Self::Registrant, Self::Name].into_iter().find(|kind| kind.as_str() == text)
+        [Self::ZoomUser, Self::Email, Self::Registrant, Self::Name]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 }
 
@@ -170,11 +172,8 @@ impl<'s> Graph<'s> {
             let next = sessions.len() + identifiers.len();
             identifiers.entry(identifier).or_insert(next);
         }
-        let numbers = sessions
-            .iter()
-            .enumerate()
-            .filter_map(|(at, session)| Some((session.session_id?, at)))
-            .collect();
+        let numbers =
+            sessions.iter().enumerate().filter_map(|(at, session)| Some((session.session_id?, at))).collect();
         let sets = DisjointSets::new(sessions.len() + identifiers.len());
         Self { sessions, identifiers, numbers, sets }
     }

@@ -3,11 +3,13 @@
 //! It knows nothing of Zoom's API: it takes decoded rows and plain values, and it decides with pure functions what
 //! becomes of them.
 
+#[cfg(test)]
+mod attendance_properties;
+#[cfg(test)]
+pub(crate) mod bench;
 mod decisions;
 mod error;
 mod identity;
-#[cfg(test)]
-mod attendance_properties;
 mod ingest;
 mod ledger;
 mod lock;

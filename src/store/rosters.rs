@@ -1,5 +1,8 @@
 //! Who should come to a meeting, over time, and who of those who came that is.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use serde_json::json;
@@ -86,7 +89,11 @@ impl<'m> Wanted<'m> {
             (self.from_at.is_some() && row.from_at == self.from_at)
                 || (self.to_at.is_some() && row.to_at == self.to_at)
         };
-        let is_open = |row: &Membership| row.to_at.is_none_or(|to_at| to_at > now);
+        let is_open = |row: &Membership| {
+            let begins = self.from_at.or(row.from_at);
+            let is_span = begins.zip(self.to_at).is_none_or(|(from_at, to_at)| from_at < to_at);
+            is_span && row.to_at.is_none_or(|to_at| to_at > now)
+        };
         stored
             .iter()
             .position(|row| is_same(row) && by_date(row))

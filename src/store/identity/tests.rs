@@ -138,13 +138,15 @@ fn a_session_that_is_split_off_its_only_identifier_stands_alone() {
 fn a_split_holds_against_a_merge_and_a_chain_around_it() {
     let sessions =
         numbered([session(1, "a", "", "", ""), session(1, "b", "", "", ""), session(1, "c", "", "", "")]);
-    let decisions =
-        [merge(zoom("a"), zoom("b")), merge(zoom("b"), zoom("c")), split(zoom("a"), zoom("c"))];
+    let decisions = [merge(zoom("a"), zoom("b")), merge(zoom("b"), zoom("c")), split(zoom("a"), zoom("c"))];
     assert_eq!(groups(&sessions, &decisions), [vec![0, 1], vec![2]]);
 }
 
 /// The sets as texts, whatever their order.
-fn described(sessions: &[Evidence], decisions: &[Decision]) -> BTreeSet<(BTreeSet<String>, BTreeSet<Identifier>)> {
+fn described(
+    sessions: &[Evidence],
+    decisions: &[Decision],
+) -> BTreeSet<(BTreeSet<String>, BTreeSet<Identifier>)> {
     components(sessions, decisions)
         .into_iter()
         .map(|component| {
@@ -178,7 +180,9 @@ fn any_decision() -> impl Strategy<Value = Decision> {
 fn held(sessions: &[Evidence], found: &[Component], anchor: &Anchor) -> Option<usize> {
     found.iter().position(|component| match anchor {
         Anchor::Identifier(identifier) => component.identifiers.contains(identifier),
-        Anchor::Session(number) => component.members.iter().any(|at| sessions[*at].session_id == Some(*number)),
+        Anchor::Session(number) => {
+            component.members.iter().any(|at| sessions[*at].session_id == Some(*number))
+        }
     })
 }
 
@@ -224,9 +228,10 @@ proptest! {
         prop_assert_eq!(members, sessions.len());
     }
 
-    /// So whoever is split from someone is still joined to all others as far as that goes.
+    /// Without names: whoever is split off everyone strong is a guest, whom a name may join to others.
     #[test]
-    fn a_split_only_parts(sessions in any_sessions(), left in any_anchor(), right in any_anchor()) {
+    fn a_split_only_parts(mut sessions in any_sessions(), left in any_anchor(), right in any_anchor()) {
+        sessions.iter_mut().for_each(|session| session.name = None);
         let whole = groups(&sessions, &[]);
         for part in groups(&sessions, &[split(left, right)]) {
             prop_assert!(whole.iter().any(|group| part.iter().all(|at| group.contains(at))));
@@ -238,7 +243,7 @@ proptest! {
 #[test]
 fn a_hundred_thousand_people_with_chains_of_identifiers_are_found_in_any_order() {
     const PEOPLE: usize = 100_000;
-    const LINKS: usize = 4;
+    const LINKS: usize = 2;
     let mut sessions = Vec::with_capacity(PEOPLE * LINKS);
     for person in 0..PEOPLE {
         for link in 0..LINKS {
@@ -255,11 +260,7 @@ fn a_hundred_thousand_people_with_chains_of_identifiers_are_found_in_any_order()
             });
         }
     }
-    let apart = [split(zoom("7-0"), zoom("7-4")), merge(zoom("8-0"), zoom("9-2"))];
-    fastrand::Rng::with_seed(6).shuffle(&mut sessions);
-    let found = components(&sessions, &[]);
-    assert_eq!(found.len(), PEOPLE);
-    assert!(found.iter().all(|component| component.members.len() == LINKS));
+    let apart = [split(zoom("7-0"), zoom("7-2")), merge(zoom("8-0"), zoom("9-2"))];
     let sets = |sessions: &[Evidence]| -> BTreeSet<BTreeSet<i64>> {
         let number = |at: &usize| sessions[*at].session_id.unwrap();
         components(sessions, &apart)
@@ -269,6 +270,10 @@ fn a_hundred_thousand_people_with_chains_of_identifiers_are_found_in_any_order()
     };
     let one_way = sets(&sessions);
     assert_eq!(one_way.len(), PEOPLE, "one is parted, two are merged");
+    assert!(
+        one_way.iter().filter(|members| members.len() == LINKS).count() == PEOPLE - 3,
+        "all others are whole"
+    );
     fastrand::Rng::with_seed(7).shuffle(&mut sessions);
     assert!(one_way == sets(&sessions), "another order, other people");
 }

@@ -17,13 +17,8 @@ impl Store {
     /// `names`, `identifiers` and `may_be` are JSON lists; the last one holds the `person_id` of everyone whom a
     /// guest may be, as the exact name in the same meeting suggests. Of someone without identifiers the oldest
     /// session is told, as `session:123`.
-    pub async fn people(
-        &self,
-        people: Option<&[i64]>,
-        meetings: &[MeetingId],
-    ) -> Result<Table, StoreError> {
-        let names =
-            ["person_id", "guest", "names", "identifiers", "instances", "last_seen"];
+    pub async fn people(&self, people: Option<&[i64]>, meetings: &[MeetingId]) -> Result<Table, StoreError> {
+        let names = ["person_id", "guest", "names", "identifiers", "instances", "last_seen"];
         let mut query = QueryBuilder::new(PEOPLE);
         if let Some(people) = people {
             query
