@@ -199,8 +199,8 @@ fn is_address(text: &str) -> bool {
 
 /// A day as ISO or with points, day first; slashes are meant in two ways. Or an instant.
 fn instant(text: &str, timezone: Tz, is_end: bool) -> Result<Timestamp, ()> {
-    let days = ["%Y-%m-%d", "%d.%m.%Y"].into_iter();
-    if let Some(day) = days.filter_map(|form| NaiveDate::parse_from_str(text, form).ok()).next() {
+    let mut forms = ["%Y-%m-%d", "%d.%m.%Y"].into_iter();
+    if let Some(day) = forms.find_map(|form| NaiveDate::parse_from_str(text, form).ok()) {
         let day = if is_end { day.succ_opt().unwrap_or(day) } else { day };
         return Ok(local_instant(timezone, day.and_time(NaiveTime::MIN)));
     }

@@ -53,11 +53,11 @@ async fn decide(
     let made = match options {
         People::Merge(options) => match sides(options) {
             Ok((left, right)) => store.merge_people(&left, &right, now).await,
-            Err(reason) => return refused(&reason),
+            Err(reason) => return Ok(refused(&reason)),
         },
         People::Split(options) => match sides(options) {
             Ok((left, right)) => store.split_people(&left, &right, now).await,
-            Err(reason) => return refused(&reason),
+            Err(reason) => return Ok(refused(&reason)),
         },
         People::Undo(_) | People::List(_) => store.undo_decision(now).await,
     };
@@ -65,16 +65,16 @@ async fn decide(
     let said = match made {
         Ok(made) => said(&made, matches!(options, People::Undo(_))),
         Err(DecisionError::Store(error)) => return Err(error.into()),
-        Err(error) => return refused(&error.to_string()),
+        Err(error) => return Ok(refused(&error.to_string())),
     };
     write_to(output, said.as_bytes())?;
     Ok(ExitCode::Success)
 }
 
 /// What was asked for makes no sense for these people.
-fn refused(reason: &str) -> anyhow::Result<ExitCode> {
+fn refused(reason: &str) -> ExitCode {
     eprintln!("rollcall: {}", report::plain(reason));
-    Ok(ExitCode::Usage)
+    ExitCode::Usage
 }
 
 fn said(made: &Made, is_undone: bool) -> String {

@@ -102,7 +102,9 @@ pub fn rules(config: &Config) -> Rules {
 pub async fn apply_config(config: &Config, store: &Store, clock: &Clock) -> Result<(), StoreError> {
     store.apply_settings(&store_settings(config)).await?;
     let warnings = super::rosters::apply(config, store, clock.now()).await?;
-    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     Ok(())
 }
 

@@ -7,13 +7,13 @@ fn read(text: &str) -> Roster {
 }
 
 fn people(roster: &Roster) -> Vec<(&str, &str, &str)> {
-    fn text(text: &Option<String>) -> &str {
-        text.as_deref().unwrap_or("-")
+    fn text(text: Option<&String>) -> &str {
+        text.map_or("-", String::as_str)
     }
     roster
         .members
         .iter()
-        .map(|member| (text(&member.email), text(&member.name), text(&member.group)))
+        .map(|member| (text(member.email.as_ref()), text(member.name.as_ref()), text(member.group.as_ref())))
         .collect()
 }
 

@@ -286,7 +286,7 @@ fn in_order(scenario: &Scenario) -> Vec<usize> {
 
 proptest! {
     // Each case makes a database; `PROPTEST_CASES` asks for more of them.
-    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: super::bench::cases(), max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_views_agree_with_a_sweep_over_the_stays(scenario in any_scenario(false)) {
@@ -340,10 +340,6 @@ proptest! {
         let shown = |told: &Told| format!("{:#?}", (&told.by_instance, &told.by_sitting, &told.instances, &told.sittings));
         prop_assert_eq!(shown(&one), shown(&other));
     }
-}
-
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(12)
 }
 
 #[test]

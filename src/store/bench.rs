@@ -142,3 +142,8 @@ impl Bench {
         sqlx::query_as(sqlx::AssertSqlSafe(query)).fetch_all(&self.store.pool).await.unwrap()
     }
 }
+
+/// How many cases a property is tried with, each of which makes a database; `PROPTEST_CASES` asks for more.
+pub(crate) fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(12)
+}

@@ -1,6 +1,8 @@
 //! Who is who, decided by hand: kept over every reading, with a log of its own, and undone in the reverse order.
 
 #[cfg(test)]
+mod sequences;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, HashSet};

@@ -518,3 +518,19 @@ async fn next_id(connection: &mut SqliteConnection, query: &'static str) -> Resu
 pub(super) async fn next_session_id(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     next_id(connection, "SELECT coalesce(max(session_id), 0) + 1 FROM sessions").await
 }
+
+/// Everyone at once, worked out from nothing but the rows and the decisions: what the tables must hold, whatever
+/// steps have led to them. Sets of session numbers.
+#[cfg(test)]
+pub(super) async fn from_scratch(connection: &mut SqliteConnection) -> BTreeSet<BTreeSet<i64>> {
+    let grounds = Grounds::load(connection).await.unwrap();
+    let all: Vec<i64> =
+        sqlx::query_scalar("SELECT session_id FROM sessions").fetch_all(&mut *connection).await.unwrap();
+    let sessions = load(connection, "s.session_id", &all).await.unwrap();
+    let evidence: Vec<Evidence> = sessions.iter().map(|session| evidence_of(session, &grounds)).collect();
+    let number = |at: &usize| sessions[*at].session_id;
+    components(&evidence, &grounds.decisions)
+        .iter()
+        .map(|component| component.members.iter().map(number).collect())
+        .collect()
+}

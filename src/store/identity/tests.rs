@@ -231,7 +231,9 @@ proptest! {
     /// Without names: whoever is split off everyone strong is a guest, whom a name may join to others.
     #[test]
     fn a_split_only_parts(mut sessions in any_sessions(), left in any_anchor(), right in any_anchor()) {
-        sessions.iter_mut().for_each(|session| session.name = None);
+        for session in &mut sessions {
+            session.name = None;
+        }
         let whole = groups(&sessions, &[]);
         for part in groups(&sessions, &[split(left, right)]) {
             prop_assert!(whole.iter().any(|group| part.iter().all(|at| group.contains(at))));

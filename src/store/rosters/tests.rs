@@ -196,8 +196,8 @@ async fn dates_of_the_file_are_the_memberships() {
         ),
     ] {
         apply(&bench, &members, "2026-03-15T00:00:00Z").await;
-        let dates: Vec<String> = absent(&bench).await.into_iter().map(|line| line.0).collect();
-        assert_eq!(dates, expected, "{members:?}");
+        let missed_on: Vec<String> = absent(&bench).await.into_iter().map(|line| line.0).collect();
+        assert_eq!(missed_on, expected, "{members:?}");
         let stored: Vec<(i64,)> = bench.ask("SELECT count(*) FROM roster_members").await;
         assert_eq!(stored, [(i64::try_from(members.len()).unwrap(),)], "{members:?}");
     }
