@@ -1,6 +1,7 @@
 //! The command line as types; what the commands do is in `commands`.
 
 mod date;
+mod people;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use date::{DateArgument, DateArgumentError};
+pub use people::{DecisionOptions, ListFormat, People, PeopleListOptions, UndoOptions};
 
 use crate::model::{InstanceUuid, MeetingId};
 
@@ -100,6 +102,9 @@ pub enum Command {
     /// Say who was there
     #[command(subcommand)]
     Report(Report),
+    /// Say who is who, and decide it by hand
+    #[command(subcommand)]
+    People(People),
     /// Show the last runs, what is still to be read, and the quota used
     Status(StatusOptions),
     /// Say what is wrong with config, database or Zoom access, and how to mend it
@@ -481,6 +486,7 @@ Commands:
   collect      Collect what is due, once
   backfill     Collect instances of the past, however old
   report       Say who was there
+  people       Say who is who, and decide it by hand
   status       Show the last runs, what is still to be read, and the quota used
   check        Say what is wrong with config, database or Zoom access, and how to mend it
   init         Write a commented config.toml to start from

@@ -16,6 +16,7 @@ pub mod decode;
 pub mod exit;
 pub mod plan;
 pub mod report;
+pub mod roster;
 pub mod schedule;
 pub mod simulator;
 pub mod store;

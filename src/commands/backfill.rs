@@ -34,7 +34,8 @@ pub async fn run(
         return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
     };
     let store = Store::open(&config.database.path).await?;
-    setup::prepare(config, &store).await?;
+    let clock = Clock::system();
+    setup::prepare(config, &store, &clock).await?;
     let held = Arc::new(std::sync::Mutex::new(Some(held)));
     let awaited = {
         let held = Arc::clone(&held);

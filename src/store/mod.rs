@@ -3,6 +3,11 @@
 //! It knows nothing of Zoom's API: it takes decoded rows and plain values, and it decides with pure functions what
 //! becomes of them.
 
+#[cfg(test)]
+mod attendance_properties;
+#[cfg(test)]
+pub(crate) mod bench;
+mod decisions;
 mod error;
 mod identity;
 mod ingest;
@@ -15,6 +20,7 @@ mod properties;
 mod queries;
 mod queue;
 mod reconcile;
+mod rosters;
 mod rows;
 mod run_log;
 #[cfg(test)]
@@ -29,6 +35,7 @@ use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use self::decisions::{DecisionError, Made, Whom};
 pub use self::error::StoreError;
 pub use self::ingest::{Counts, FetchRecord, Listing, Stored};
 pub use self::ledger::{Budget, Claim};

@@ -1,5 +1,6 @@
 //! What reports ask. Over the public views only, so that no report knows more than anyone's SQL could.
 
+mod people;
 mod status;
 
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
