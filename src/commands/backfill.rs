@@ -25,6 +25,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let stopper = Stopper::listen().context("signals cannot be listened to")?;
     let job = job(options, config)?;
+    setup::warn_where_nothing_is_listed(&job);
     if options.dry_run {
         return preview(&job, config, output, &stopper).await;
     }

@@ -36,11 +36,7 @@ pub async fn run(
     let zoom = setup::zoom(config, credentials, &store, &clock)?;
     let collector = Collector::new(zoom, store.clone(), clock, setup::rules(config));
     let job = job(options, config);
-    if job.meetings.is_empty() && !job.account_wide {
-        tracing::warn!(
-            "no meetings are listed; name some in `meetings`, or set collection.discovery = \"account\""
-        );
-    }
+    setup::warn_where_nothing_is_listed(&job);
     let printer = Printer::new(output, config.report_timezone);
     let summary = collector.run(&job, &|event| printer.event(&event), stopper.token()).await?;
     printer.summary(&summary);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::collect::{Rules, StoreLedger};
+use crate::collect::{Job, Rules, StoreLedger};
 use crate::config::{Config, Credentials, GuestScope, Plan as ConfigPlan, SourceChoice};
 use crate::decode::Dropped;
 use crate::exit::ExitCode;
@@ -95,6 +95,15 @@ pub fn rules(config: &Config) -> Rules {
         lookback: config.collection.lookback,
         include_live: config.collection.include_live,
         dropped: Dropped::new(config.privacy_drop.clone()),
+    }
+}
+
+/// Says so where a run has no meeting to ask about; commands that only read work without any.
+pub fn warn_where_nothing_is_listed(job: &Job) {
+    if job.meetings.is_empty() && job.selection.instances.is_empty() && !job.account_wide {
+        tracing::warn!(
+            "no meetings are listed; name some in `meetings`, or set collection.discovery = \"account\""
+        );
     }
 }
 

@@ -77,10 +77,10 @@ pub(super) fn text(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("<bdi>{}</bdi>", escaped(text)) }
 }
 
-/// Longer texts are cut to a few lines on a screen, and whole in the tooltip and on paper.
-const LONG: usize = 60;
+/// Longer texts wrap, and are cut to a few lines on a screen; they are whole in the tooltip and on paper.
+const LONG: usize = 24;
 
-/// [`text`], cut to a few lines where it is long.
+/// [`text`], wrapped and cut to a few lines where it is long.
 pub(super) fn bounded(content: &str) -> String {
     if content.chars().count() <= LONG {
         return text(content);
