@@ -10,6 +10,7 @@ mod harness;
 mod imports;
 mod listings;
 mod published;
+mod query_plans;
 mod readme;
 mod rows;
 mod schema_doc;

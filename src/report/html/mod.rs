@@ -47,7 +47,7 @@ fn page_of_one(roll: &Roll, first: Line<'_>, lines: &[Line<'_>], timezone: Tz) -
     if let Some(peak) = roll.held.lines().next().and_then(|held| held.integer("peak")) {
         head.push(("Peak at once", peak.to_string()));
     }
-    head.push(("Time together", together(lines)));
+    head.push(("Total time", together(lines)));
     let absent = absent(&roll.absences);
     let body = [
         figures(&head),
@@ -79,7 +79,7 @@ fn page_of_many(roll: &Roll, lines: &[Line<'_>], timezone: Tz) -> String {
     let what = if lines[0].text("sitting_id").is_some() { "Sittings" } else { "Instances" };
     let mut head = vec![(what, holdings.len().to_string())];
     head.extend(head_of(lines, &roll.absences));
-    head.push(("Time together", together(lines)));
+    head.push(("Total time", together(lines)));
     let mut body = vec![figures(&head), SEARCH.to_owned()];
     for (number, (meeting, lines)) in by_meeting.iter().enumerate() {
         let absences: Vec<Line<'_>> =
@@ -161,7 +161,7 @@ pub fn meetings_page(held: &Table, timezone: Tz) -> String {
     let head = [
         ("Held", lines.len().to_string()),
         ("Meetings", numbers.len().to_string()),
-        ("Length together", duration(sum("seconds"))),
+        ("Total length", duration(sum("seconds"))),
         ("Highest peak", peak.unwrap_or(0).to_string()),
         ("Person time", duration(sum("person_seconds"))),
     ];
@@ -201,7 +201,7 @@ fn listing(
     let body = [
         figures(head),
         SEARCH.to_owned(),
-        format!("<h2>{kind}</h2>\n"),
+        format!("<h2 class=\"unseen\">{kind}</h2>\n"),
         table::table(sheet, rows, kind),
         table::footer(sheet),
     ];
