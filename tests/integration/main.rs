@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: the real program, or a real run, against the simulated Zoom.
 
 mod child;
+mod cookbook;
 mod crash;
 mod demo;
 mod errors;
@@ -9,6 +10,7 @@ mod file_errors;
 mod harness;
 mod imports;
 mod listings;
+mod pages;
 mod published;
 mod query_plans;
 mod readme;
