@@ -157,19 +157,13 @@ fn cell(row: &Row<'_>, id: &str) -> String {
     if matches!(line.text("matched_by"), Some("name" | "none")) {
         marks += &mark('N', "matched by name only");
     }
-    match line.real("percent_present") {
-        Some(percent) => {
-            // Cut, not rounded: 100 is the whole time.
-            let (shade, shown) = ((percent / 10.0).floor(), percent.floor());
-            format!(
-                "<td class=\"cell p{shade}\" data-key=\"{percent}\" title=\"{percent:.1} %\">{shown}{marks}</td>"
-            )
-        }
-        None => {
-            let seconds = line.integer("seconds_present").unwrap_or(0);
-            format!("<td class=\"cell\" data-key=\"\">{}{marks}</td>", duration(seconds))
-        }
-    }
+    let Some(percent) = line.real("percent_present") else {
+        let seconds = line.integer("seconds_present").unwrap_or(0);
+        return format!("<td class=\"cell\" data-key=\"\">{}{marks}</td>", duration(seconds));
+    };
+    // Cut, not rounded: 100 is the whole time.
+    let (shade, shown) = ((percent / 10.0).floor(), percent.floor());
+    format!("<td class=\"cell p{shade}\" data-key=\"{percent}\" title=\"{percent:.1} %\">{shown}{marks}</td>")
 }
 
 fn mark(letter: char, meaning: &str) -> String {

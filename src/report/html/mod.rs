@@ -125,7 +125,7 @@ pub fn person_page(attendance: &Table, timezone: Tz) -> String {
     let name = lines.iter().rev().find_map(|line| line.text("name")).unwrap_or("(no name)");
     let title = if people.len() == 1 { name.to_owned() } else { count(people.len(), "person", "people") };
     let number = |flag: &str| lines.iter().filter(|line| line.flag(flag)).count().to_string();
-    let head = [
+    let numbers = [
         (
             "Meetings attended",
             lines.iter().filter(|line| line.integer("joins") != Some(0)).count().to_string(),
@@ -135,7 +135,7 @@ pub fn person_page(attendance: &Table, timezone: Tz) -> String {
         ("Time", together(&lines)),
     ];
     let body = [
-        figures(&head),
+        figures(&numbers),
         SEARCH.to_owned(),
         "<h2>Meetings</h2>\n".to_owned(),
         table::table(&sheet, attendance, "Meetings attended, by date"),
@@ -153,8 +153,8 @@ pub fn person_page(attendance: &Table, timezone: Tz) -> String {
 
 /// The meetings held, from rows of `meetings_held`.
 #[must_use]
-pub fn meetings_page(held: &Table, timezone: Tz) -> String {
-    let lines: Vec<Line<'_>> = held.lines().collect();
+pub fn meetings_page(table: &Table, timezone: Tz) -> String {
+    let lines: Vec<Line<'_>> = table.lines().collect();
     let sum = |column: &str| lines.iter().filter_map(|line| line.integer(column)).sum::<i64>();
     let peak = lines.iter().filter_map(|line| line.integer("peak")).max();
     let numbers: BTreeSet<_> = lines.iter().map(|line| line.integer("meeting_id")).collect();
@@ -165,8 +165,8 @@ pub fn meetings_page(held: &Table, timezone: Tz) -> String {
         ("Highest peak", peak.unwrap_or(0).to_string()),
         ("Person time", duration(sum("person_seconds"))),
     ];
-    let roll = Roll { held: held.clone(), ..Roll::default() };
-    listing("Meetings held", &meetings(held, timezone), held, &head, footer(&roll, timezone))
+    let roll = Roll { held: table.clone(), ..Roll::default() };
+    listing("Meetings held", &meetings(table, timezone), table, &head, footer(&roll, timezone))
 }
 
 /// Who was missing, from rows of `absences`.

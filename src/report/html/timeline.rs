@@ -138,7 +138,9 @@ fn people(stays: &Table, end: Option<DateTime<Utc>>) -> BTreeMap<i64, Vec<Stay>>
         let device = line.text("device").map(str::to_owned);
         people.entry(person).or_default().push(Stay { kind, from, to, device });
     }
-    people.values_mut().for_each(|stays| stays.sort_by_key(|stay| (stay.from, stay.to)));
+    for stays in people.values_mut() {
+        stays.sort_by_key(|stay| (stay.from, stay.to));
+    }
     people
 }
 
@@ -194,12 +196,12 @@ fn track(line: Line<'_>, people: &BTreeMap<i64, Vec<Stay>>, span: &Span) -> Stri
     let mut lanes: Vec<DateTime<Utc>> = Vec::new();
     let mut placed = Vec::new();
     for stay in stays {
-        let lane = lanes.iter().position(|end| *end <= stay.from).unwrap_or(lanes.len());
-        if lane == lanes.len() {
+        let free = lanes.iter().position(|end| *end <= stay.from).unwrap_or(lanes.len());
+        if free == lanes.len() {
             lanes.push(stay.to);
         }
-        lanes[lane] = stay.to;
-        placed.push((lane, stay));
+        lanes[free] = stay.to;
+        placed.push((free, stay));
     }
     let bars: Vec<String> = placed.into_iter().map(|(lane, stay)| bar(lane, stay, span)).collect();
     let words: Vec<String> = stays.iter().map(|stay| words(stay, span)).collect();
