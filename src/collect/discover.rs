@@ -453,7 +453,7 @@ mod tests {
     }
 
     fn at(text: &str) -> Timestamp {
-        crate::decode::parse_instant(text).unwrap()
+        crate::model::parse_instant(text).unwrap()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::discover::description_of;
 use super::outcome::{InstanceReport, Reading, Stop};
-use super::{Collector, LARGE_ROWS};
+use super::{Collector, LARGE_ROWS, log};
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source, Timestamp};
 use crate::plan::Failure;
@@ -32,6 +32,11 @@ impl Refused {
             tracing::warn!(%source, %error, "a source of participants is refused; the next one is tried");
             refused.push((source, error.clone()));
         }
+    }
+
+    /// What was refused in the last run may be allowed by now.
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     }
 
     fn of(&self, source: Source) -> Option<ZoomError> {
@@ -123,12 +128,14 @@ impl Collector {
             Ok(pages) => self.store_pages(&pages, &mut record).await?,
             Err(error) => self.store_error(&error, &mut record).await?,
         };
-        Ok(Some(InstanceReport {
+        let report = InstanceReport {
             meeting_id: instance.meeting_id,
             uuid: instance.uuid,
             start_at: instance.start_at,
             result,
-        }))
+        };
+        log::fetch_ended(run_id, &report, record.requests, self.clock.now().since(started_at));
+        Ok(Some(report))
     }
 
     async fn store_pages(&self, pages: &Pages, record: &mut FetchRecord) -> Result<Reading, StoreError> {

@@ -6,14 +6,54 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::collect::{Job, Rules, StoreLedger};
-use crate::config::{Config, Credentials, GuestScope, Plan as ConfigPlan, SourceChoice};
+use crate::collect::{Collector, Job, Rules, StoreLedger};
+use crate::config::{Config, Credentials, Discovery, GuestScope, Plan as ConfigPlan, SourceChoice};
 use crate::decode::Dropped;
 use crate::exit::ExitCode;
-use crate::model::Source;
+use crate::model::{Source, Timestamp, Trigger};
 use crate::plan::Policy;
-use crate::store::{MeetingSettings, PlannedTime, Settings as StoreSettings, Store};
+use crate::store::{MeetingSettings, PlannedTime, Selection, Settings as StoreSettings, Store, StoreError};
 use crate::zoom::{Ledger, Limits, Plan, Rate, RetryPolicy, Settings as ZoomSettings, Zoom, ZoomError};
+
+/// What makes runs on an open database, as the config says.
+pub fn collector(
+    config: &Config,
+    credentials: Credentials,
+    store: &Store,
+    clock: &Clock,
+) -> Result<Collector, ZoomError> {
+    let zoom = zoom(config, credentials, store, clock)?;
+    Ok(Collector::new(zoom, store.clone(), clock.clone(), rules(config)))
+}
+
+/// What every run begins with: the settings that the views need are those of the config. The caller holds the run
+/// lock.
+pub async fn prepare(config: &Config, store: &Store) -> Result<(), StoreError> {
+    store.apply_settings(&store_settings(config)).await
+}
+
+/// A run over the listed meetings, or the whole account, with the window of a scheduled one.
+#[must_use]
+pub fn job(config: &Config, trigger: Trigger, slot_at: Option<Timestamp>) -> Job {
+    Job {
+        trigger,
+        slot_at,
+        meetings: config.meetings.iter().map(|meeting| meeting.id).collect(),
+        account_wide: config.collection.discovery == Discovery::Account,
+        insistent: false,
+        window: None,
+        selection: Selection::default(),
+    }
+}
+
+/// Says where a run would have nothing to do.
+pub fn warn_of_nothing_listed(config: &Config) {
+    if config.meetings.is_empty() && config.collection.discovery == Discovery::Listed {
+        tracing::warn!(
+            "no meetings are listed; name some in `meetings`, or set collection.discovery = \"account\""
+        );
+    }
+}
 
 /// The client of Zoom's API, with its quota kept in the database.
 pub fn zoom(
@@ -95,15 +135,6 @@ pub fn rules(config: &Config) -> Rules {
         lookback: config.collection.lookback,
         include_live: config.collection.include_live,
         dropped: Dropped::new(config.privacy_drop.clone()),
-    }
-}
-
-/// Says so where a run has no meeting to ask about; commands that only read work without any.
-pub fn warn_where_nothing_is_listed(job: &Job) {
-    if job.meetings.is_empty() && job.selection.instances.is_empty() && !job.account_wide {
-        tracing::warn!(
-            "no meetings are listed; name some in `meetings`, or set collection.discovery = \"account\""
-        );
     }
 }
 

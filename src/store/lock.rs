@@ -50,6 +50,13 @@ impl RunLock {
 }
 
 impl RunLock {
+    /// Whether some process holds the lock of the database at `path` right now. It makes no file.
+    #[must_use]
+    pub fn is_held(path: &Path) -> bool {
+        let file = OpenOptions::new().write(true).open(lock_path(path));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Whether another process waits for the lock: long work hands it over between two instances.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
@@ -98,9 +105,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.db");
         let lock = RunLock::try_acquire(&path).unwrap();
-        assert!(lock.is_some());
+        assert!(lock.is_some() && RunLock::is_held(&path));
         assert!(RunLock::try_acquire(&path).unwrap().is_none());
         drop(lock);
+        assert!(!RunLock::is_held(&path));
         assert!(RunLock::try_acquire(&path).unwrap().is_some());
     }
 

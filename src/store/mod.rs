@@ -33,7 +33,7 @@ pub use self::lock::RunLock;
 pub use self::people::normalized;
 pub use self::queries::{Holding, LastEnds, ReportFilter};
 pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};
-pub use self::run_log::{RunEnd, RunTotals};
+pub use self::run_log::{LastSlot, RunEnd, RunTotals};
 pub use self::settings::{MeetingSettings, PlannedTime, Settings};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();

@@ -115,8 +115,8 @@ async fn a_refusal_of_one_instance_parks_it_with_its_reason_and_tracking_id() {
         let (stage, outcome, failed) = struck(fault).await;
         assert_eq!((outcome, failed), (RunOutcome::Partial, 1), "{fault}");
         assert_eq!(stage.row(FETCH).await, format!("failed|{code}|1|0"), "{fault}");
-        let state = stage.state(BAD).await;
-        assert!(state.starts_with("parked|") && state.contains(reason), "{fault}: {state}");
+        let standing = stage.state(BAD).await;
+        assert!(standing.starts_with("parked|") && standing.contains(reason), "{fault}: {standing}");
 
         // It is left alone for a while, then tried again, each time later; then it may be read.
         stage.zoom.clear_requests();
@@ -258,4 +258,35 @@ async fn a_discovery_that_fails_is_no_good_run() {
     let summary = stage.run().await;
     assert_eq!(summary.outcome, RunOutcome::Partial);
     assert_eq!(stage.row("SELECT outcome, error LIKE '%could not be listed%' FROM runs").await, "partial|1");
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_given_up_and_told_from_a_refusal() {
+    let mut stage = stage().await;
+    stage.request_timeout = std::time::Duration::from_millis(200);
+    stage.fault(&format!("stall=40,endpoint=metrics-participants,target={BAD}"));
+    let summary = stage.run().await;
+    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 2));
+    assert_eq!(stage.row(FETCH).await, "failed|||0");
+    assert_eq!(
+        stage.row("SELECT error LIKE 'no answer in time%' FROM fetches WHERE outcome = 'failed'").await,
+        "1"
+    );
+}
+
+#[tokio::test]
+async fn an_instance_that_is_not_described_is_read_and_its_end_estimated() {
+    for fault in ["scope-4711", "plan-200", "missing-3001", "html-502", "old-12702"] {
+        let stage = stage().await;
+        stage.fault(&format!("{fault},endpoint=past-meeting"));
+        let summary = stage.run().await;
+        assert_eq!((summary.outcome, summary.counts.inserted), (RunOutcome::Ok, 9), "{fault}");
+        assert_eq!(
+            stage
+                .row("SELECT end_time, end_estimated FROM meetings_held WHERE instance_uuid = 'first=='")
+                .await,
+            "2026-03-10T11:00:00.000Z|1",
+            "{fault}"
+        );
+    }
 }

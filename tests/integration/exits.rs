@@ -202,3 +202,26 @@ async fn a_second_run_ends_with_75_and_waits_where_it_is_told_to() {
     assert_eq!(finished.status, Some(0), "{finished:?}");
     assert!(finished.stdout.contains("2 rows, 2 new"), "{finished:?}");
 }
+
+#[tokio::test]
+async fn a_meeting_named_on_the_command_line_need_not_be_listed() {
+    let zoom = zoom().await;
+    let desk = Desk::at_simulator(&zoom, "meetings = [\"938 1234 5678\"]");
+    let finished = desk.run(&["collect", "--meeting", "857-4606-5432", "--database", "other.db"]).await;
+    assert_eq!(finished.status, Some(0), "{finished:?}");
+    assert!(finished.stdout.contains("2 rows, 2 new"), "{finished:?}");
+    assert!(desk.path("other.db").exists() && !desk.path("rollcall.db").exists());
+    assert!(zoom.requests().iter().all(|request| !request.target.contains("93812345678")));
+}
+
+#[tokio::test]
+async fn the_api_is_where_the_token_says_and_a_secret_may_be_all_digits() {
+    let zoom = zoom().await;
+    zoom.options(|options| options.credentials.client_secret = "0123456789".to_owned());
+    let desk = Desk::at_zoom("", &zoom.token_url(), MEETINGS);
+    let mut command = desk.command(&["collect"]);
+    command.env("ROLLCALL_ZOOM__CLIENT_SECRET", "0123456789");
+    let finished = desk.finish(command).await;
+    assert_eq!(finished.status, Some(0), "{finished:?}");
+    assert!(finished.stdout.contains("2 rows, 2 new"), "{finished:?}");
+}

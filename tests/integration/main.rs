@@ -1,8 +1,12 @@
 //! The integration tests, in one binary: the real program, or a real run, against the simulated Zoom.
 
+mod architecture_doc;
+mod backfill;
+mod check;
 mod child;
 mod cookbook;
 mod crash;
+mod daemon;
 mod demo;
 mod errors;
 mod exits;
@@ -10,6 +14,8 @@ mod file_errors;
 mod harness;
 mod imports;
 mod listings;
+mod logging;
+mod order;
 mod pages;
 mod published;
 mod query_plans;

@@ -61,6 +61,7 @@ fn row(sheet: &Sheet, cells: &[String], line: Line<'_>) -> String {
                 (_, _, "Joined" | "Left" | "Date" | "Start" | "End") => {
                     format!("<td class=\"time\"{key}>{shown}</td>")
                 }
+                (_, _, "Notes") => format!("<td class=\"notes\"{key}>{shown}</td>"),
                 _ => format!("<td{key}>{shown}</td>"),
             }
         })
