@@ -5,6 +5,9 @@ mod page;
 mod table;
 mod timeline;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::Tz;
