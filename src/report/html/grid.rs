@@ -12,7 +12,7 @@ use crate::report::human::{duration, instant};
 
 /// What the letters beside the numbers mean.
 pub(super) const LEGEND: &str = "<ul class=\"legend\">\n\
-     <li>Numbers are percent of the time, the darker the more.</li>\n\
+     <li>Numbers are percent of the time; the fuller the shade, the more.</li>\n\
      <li><b>L</b>late</li>\n<li><b>A</b>absent, or there too briefly to count</li>\n\
      <li><b>N</b>matched by name only</li>\n<li>· not there</li>\n</ul>\n";
 
