@@ -74,6 +74,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             telemetry::init(&telemetry::Settings::new(level, config.log.format, cli.global.verbosity()));
             run::run(&cli.global, config).await
         }
+        Command::Status(options) => {
+            status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
+        }
         Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
         Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,

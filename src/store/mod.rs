@@ -10,6 +10,8 @@ mod ledger;
 mod lock;
 mod people;
 mod presence;
+#[cfg(test)]
+mod properties;
 mod queries;
 mod queue;
 mod reconcile;
@@ -20,6 +22,7 @@ pub(crate) mod sample;
 mod settings;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
@@ -43,6 +46,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 pub struct Store {
     pool: SqlitePool,
     path: PathBuf,
+    known: Arc<Mutex<rows::KnownFacts>>,
 }
 
 impl Store {
@@ -104,7 +108,7 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(store)?;
-        Ok(Self { pool, path: path.to_owned() })
+        Ok(Self { pool, path: path.to_owned(), known: Arc::default() })
     }
 
     /// Makes the file what this version writes.
@@ -175,6 +179,11 @@ impl Store {
         self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(error))
     }
 
+    /// What is known to be in the file; for the length of a run, in which nobody else writes.
+    fn known(&self) -> MutexGuard<'_, rows::KnownFacts> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn error(&self, error: sqlx::Error) -> StoreError {
         StoreError::of(&self.path, error)
     }
@@ -207,9 +216,11 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Normal)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        // Pages of a large file are read in place instead of copied into a cache of our own.
-        .pragma("cache_size", "-8192")
+        // Small, since the system keeps the pages of the file, too; twice as much makes no measurable difference.
+        .pragma("cache_size", "-4096")
         .pragma("temp_store", "memory")
+        // Where the file is new. Fewer and larger pages: a tenth less work for a listing, and a smaller file.
+        .page_size(8192)
         .statement_cache_capacity(200)
         .disable_statement_logging()
 }
