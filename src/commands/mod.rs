@@ -80,9 +80,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
         Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
-        Command::Status(options) => {
-            status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
-        }
     }
 }
 
