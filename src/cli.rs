@@ -321,7 +321,7 @@ pub struct OutputOptions {
 
     /// Write to this file instead of stdout; it appears whole or not at all
     ///
-    /// Without --format the ending says the form: .csv, .json, .jsonl; anything else is a table.
+    /// Without --format the ending says the form: .csv, .json, .jsonl, .html; anything else is a table.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -348,6 +348,8 @@ pub enum Format {
     Json,
     /// One JSON object a line
     Jsonl,
+    /// One page to send or print, that loads nothing from outside
+    Html,
 }
 
 /// Options of `rollcall status`.

@@ -26,6 +26,9 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let stopper = Stopper::listen().context("signals cannot be listened to")?;
     let job = job(options, config)?;
+    if options.meetings.is_empty() && !options.all_meetings {
+        setup::warn_of_nothing_listed(config);
+    }
     if options.dry_run {
         return preview(&job, config, output, &stopper).await;
     }
