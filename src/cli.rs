@@ -1,6 +1,7 @@
 //! The command line as types; what the commands do is in `commands`.
 
 mod date;
+mod db;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use date::{DateArgument, DateArgumentError};
+pub use db::{BackupOptions, Db, PruneOptions};
 
 use crate::model::{InstanceUuid, MeetingId};
 
@@ -101,10 +103,16 @@ pub enum Command {
     Check(CheckOptions),
     /// Write a commented config.toml to start from
     Init(InitOptions),
+    /// Back the database up, and prune it
+    #[command(subcommand)]
+    Db(Db),
     /// Try everything against a simulated Zoom: no account, no config, no network
     Demo(DemoOptions),
     /// Print a completion script for a shell
     Completions(CompletionsOptions),
+    /// Write the manual pages to a directory, for whoever makes a package
+    #[command(hide = true)]
+    Man(ManOptions),
 }
 
 /// `rollcall backfill`.
@@ -388,6 +396,14 @@ pub struct CompletionsOptions {
     pub shell: Shell,
 }
 
+/// Options of `rollcall man`.
+#[derive(Args, Clone, Debug)]
+pub struct ManOptions {
+    /// The directory to write the pages to
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
 fn parse_percent(text: &str) -> Result<f64, String> {
     text.trim_end_matches('%')
         .parse()
@@ -473,10 +489,12 @@ Usage: rollcall [OPTIONS] <COMMAND>
 
 Commands:
   collect      Collect what is due, once
+  backfill     Collect instances of the past, however old
   report       Say who was there
   status       Show the last runs, what is still to be read, and the quota used
   check        Say what is wrong with config, database or Zoom access, and how to mend it
   init         Write a commented config.toml to start from
+  db           Back the database up, and prune it
   demo         Try everything against a simulated Zoom: no account, no config, no network
   completions  Print a completion script for a shell
   help         Print this message or the help of the given subcommand(s)

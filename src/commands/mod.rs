@@ -3,8 +3,10 @@
 pub mod backfill;
 pub mod collect;
 pub mod completions;
+pub mod db;
 pub mod demo;
 pub mod init;
+pub mod man;
 pub mod report;
 mod setup;
 pub mod status;
@@ -48,6 +50,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Init(options) => init::run(options, output),
         Command::Completions(options) => completions::run(options, output),
+        Command::Man(options) => man::run(options),
+        Command::Db(options) => db::run(options, &load(&cli.global)?, output).await,
         Command::Demo(options) => {
             let level = telemetry::LogLevel::Warn;
             telemetry::init(&telemetry::Settings::new(

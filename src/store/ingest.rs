@@ -511,7 +511,10 @@ fn identity_of(row: &StoredRow) -> Identity {
     }
 }
 
-async fn shared_identifiers(connection: &mut SqliteConnection) -> Result<HashSet<String>, sqlx::Error> {
+/// What joins nobody's sessions.
+pub(super) async fn shared_identifiers(
+    connection: &mut SqliteConnection,
+) -> Result<HashSet<String>, sqlx::Error> {
     let shared: Vec<String> =
         sqlx::query_scalar("SELECT value FROM shared_identifiers").fetch_all(connection).await?;
     Ok(shared.into_iter().collect())

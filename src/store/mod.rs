@@ -3,13 +3,16 @@
 //! It knows nothing of Zoom's API: it takes decoded rows and plain values, and it decides with pure functions what
 //! becomes of them.
 
+mod backup;
 mod error;
 mod identity;
 mod ingest;
 mod ledger;
 mod lock;
+mod metrics;
 mod people;
 mod presence;
+mod prune;
 mod queries;
 mod queue;
 mod reconcile;
@@ -28,11 +31,14 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+pub use self::backup::BackupError;
 pub use self::error::StoreError;
 pub use self::ingest::{Counts, FetchRecord, Listing, Stored};
 pub use self::ledger::{Budget, Claim};
 pub use self::lock::RunLock;
+pub use self::metrics::{Histogram, MetricsSnapshot};
 pub use self::people::normalized;
+pub use self::prune::Pruned;
 pub use self::queries::{Holding, LastEnds, ReportFilter};
 pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::run_log::{RunEnd, RunTotals};

@@ -259,6 +259,18 @@ fn session_of(row: &SqliteRow, fields: &[Field]) -> Result<Row<'static>, sqlx::E
     Ok(session)
 }
 
+/// Removes the shared facts that no session refers to any more.
+pub(super) async fn remove_unused_facts(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let tables = SHARED.map(|(_, table, key)| (table, key)).into_iter().chain([("extras", "extra_id")]);
+    for (table, key) in tables {
+        let text = format!(
+            "DELETE FROM {table} WHERE {key} NOT IN (SELECT {key} FROM sessions WHERE {key} IS NOT NULL)"
+        );
+        sqlx::query(AssertSqlSafe(text)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
 /// A list of numbers as one bound value.
 pub(super) fn json_list(numbers: &[i64]) -> String {
     Json::from(numbers).to_string()
