@@ -13,6 +13,7 @@ pub mod commands;
 pub mod config;
 pub mod decode;
 pub mod exit;
+pub mod monitoring;
 pub mod plan;
 pub mod report;
 pub mod schedule;

@@ -31,7 +31,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Its answers are tables of cells; what becomes of them is not its business.
     ("store", &["decode", "model", "plan", "report::Table", "report::Value"]),
     ("collect", &["clock", "decode", "model", "plan", "store", "zoom"]),
-    ("daemon", &["clock", "collect", "exit", "model", "schedule", "store", "zoom"]),
+    ("daemon", &["clock", "collect", "exit", "model", "monitoring", "schedule", "store", "zoom"]),
+    ("monitoring", &["clock", "model", "store"]),
     ("report", &["model"]),
     ("simulator", &["clock", "model"]),
     ("commands", EVERY_MODULE),
@@ -64,7 +65,7 @@ const IMPURE: &[&str] = &[
 /// What there are only some places for, and which those are; of two entries that fit, the longer one decides.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("anyhow", &["commands", "main"]),
-    ("axum", &["simulator"]),
+    ("axum", &["monitoring", "simulator"]),
     ("chrono::Local", &[]),
     ("chrono::Utc::now", &["clock"]),
     ("clap", &["cli", "commands"]),
