@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use date::{DateArgument, DateArgumentError};
-pub use db::{BackupOptions, Db, PruneOptions};
+pub use db::{ApplyPrivacyOptions, BackupOptions, Db, ForgetOptions, PruneOptions};
 
 use crate::model::{InstanceUuid, MeetingId};
 
@@ -103,7 +103,7 @@ pub enum Command {
     Check(CheckOptions),
     /// Write a commented config.toml to start from
     Init(InitOptions),
-    /// Back the database up, and prune it
+    /// Back the database up, prune it, forget someone
     #[command(subcommand)]
     Db(Db),
     /// Try everything against a simulated Zoom: no account, no config, no network
@@ -494,7 +494,7 @@ Commands:
   status       Show the last runs, what is still to be read, and the quota used
   check        Say what is wrong with config, database or Zoom access, and how to mend it
   init         Write a commented config.toml to start from
-  db           Back the database up, and prune it
+  db           Back the database up, prune it, forget someone
   demo         Try everything against a simulated Zoom: no account, no config, no network
   completions  Print a completion script for a shell
   help         Print this message or the help of the given subcommand(s)

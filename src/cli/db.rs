@@ -21,6 +21,14 @@ pub enum Db {
     /// size, and what it holds next takes the room.
     #[command(after_help = "Examples:\n  rollcall db prune --keep 730d --dry-run\n  rollcall db prune")]
     Prune(PruneOptions),
+    /// Make a person unrecognizable, for good
+    ///
+    /// Removes the person's names, emails, identifiers, addresses, machine facts, leave reasons and whatever else
+    /// Zoom told, and keeps when someone was there. Later readings do not bring the person back. Backups are not
+    /// reached: remove or prune them yourself.
+    Forget(ForgetOptions),
+    /// Take the fields of `privacy.drop` out of what is stored already
+    ApplyPrivacy(ApplyPrivacyOptions),
 }
 
 /// Options of `rollcall db backup`.
@@ -42,6 +50,30 @@ pub struct PruneOptions {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// Wait for the run that holds the database, instead of giving up with status 75
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Options of `rollcall db forget`.
+#[derive(Args, Clone, Debug)]
+pub struct ForgetOptions {
+    /// Whom: an id, a whole email, or a part of the name that no other person has
+    #[arg(value_name = "PERSON")]
+    pub person: String,
+
+    /// Do not ask; needed where there is no terminal to ask on
+    #[arg(long)]
+    pub yes: bool,
+
+    /// Wait for the run that holds the database, instead of giving up with status 75
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Options of `rollcall db apply-privacy`.
+#[derive(Args, Clone, Debug)]
+pub struct ApplyPrivacyOptions {
     /// Wait for the run that holds the database, instead of giving up with status 75
     #[arg(long)]
     pub wait: bool,

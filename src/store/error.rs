@@ -47,6 +47,13 @@ pub enum StoreError {
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What was removed is out of the tables, and not yet out of the files.
+    #[error("what was removed from {} may still be found in its write-ahead log, because another program reads the \
+             database; close it there, and run `rollcall db apply-privacy`", path.display())]
+    Traces {
+        /// The file.
+        path: PathBuf,
+    },
     /// Someone else is writing, and does not stop.
     #[error("the database {} is locked by another program; close it there, and try again", path.display())]
     Locked {

@@ -5,6 +5,8 @@
 
 mod backup;
 mod error;
+mod forget;
+mod forgotten;
 mod identity;
 mod ingest;
 mod ledger;
@@ -12,6 +14,7 @@ mod lock;
 mod metrics;
 mod people;
 mod presence;
+mod privacy;
 mod prune;
 mod queries;
 mod queue;
@@ -33,11 +36,13 @@ use sqlx::sqlite::{
 
 pub use self::backup::BackupError;
 pub use self::error::StoreError;
+pub use self::forget::{ForgetResult, PersonSummary};
 pub use self::ingest::{Counts, FetchRecord, Listing, Stored};
 pub use self::ledger::{Budget, Claim};
 pub use self::lock::RunLock;
 pub use self::metrics::{Histogram, MetricsSnapshot};
 pub use self::people::normalized;
+pub use self::privacy::Cleansed;
 pub use self::prune::Pruned;
 pub use self::queries::{Holding, LastEnds, ReportFilter};
 pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};

@@ -193,7 +193,26 @@ pub(super) async fn update_session(
     row: &Row<'_>,
     fingerprint: i64,
 ) -> Result<(), sqlx::Error> {
-    let mut text = String::from("UPDATE sessions SET withdrawn_at = NULL");
+    write_session(connection, "withdrawn_at = NULL", session_id, row, fingerprint).await
+}
+
+/// Writes a session anew, without a word about whether it is withdrawn.
+pub(super) async fn rewrite_session(
+    connection: &mut SqliteConnection,
+    session_id: i64,
+    row: &Row<'_>,
+) -> Result<(), sqlx::Error> {
+    write_session(connection, "withdrawn_at = withdrawn_at", session_id, row, row.fingerprint()).await
+}
+
+async fn write_session(
+    connection: &mut SqliteConnection,
+    first: &str,
+    session_id: i64,
+    row: &Row<'_>,
+    fingerprint: i64,
+) -> Result<(), sqlx::Error> {
+    let mut text = format!("UPDATE sessions SET {first}");
     for column in session_columns() {
         // Writing to a text cannot fail.
         let _ = write!(text, ", {column} = ?");

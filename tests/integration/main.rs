@@ -5,6 +5,8 @@ mod crash;
 mod file_errors;
 mod harness;
 mod imports;
+mod keeping;
+mod packaging;
 mod published;
 mod schema_doc;
 mod volume;
