@@ -197,11 +197,7 @@ impl Collector {
             // With nothing but this list to go by, its refusal leaves nothing to do.
             Answer::Closed(error) => Stop::Refused(error.to_string()),
             Answer::Passing(error) | Answer::NotThere(error) => {
-                summary.discovered_all = false;
-                summary.unreachable |= error.disposition() == Disposition::Unreachable;
-                observe(Event::Warning(format!(
-                    "the account-wide list of meetings could not be read: {error}"
-                )));
+                observe(Event::Warning(list_failed(summary, &error)));
                 return Ok(());
             }
         };
@@ -260,10 +256,7 @@ impl Collector {
                 }
             }
             Answer::Passing(error) | Answer::NotThere(error) => {
-                summary.discovered_all = false;
-                observe(Event::Warning(format!(
-                    "the account-wide list of meetings could not be read: {error}"
-                )));
+                observe(Event::Warning(list_failed(summary, &error)));
             }
             Answer::Closed(error) => {
                 summary.discovered_all = false;
@@ -376,6 +369,15 @@ impl Collector {
     }
 }
 
+/// Notes that the account-wide list could not be read, and says so.
+fn list_failed(summary: &mut Summary, error: &ZoomError) -> String {
+    let words = format!("the account-wide list of meetings could not be read: {error}");
+    summary.discovered_all = false;
+    summary.unreachable |= error.disposition() == Disposition::Unreachable;
+    summary.error.get_or_insert_with(|| words.clone());
+    words
+}
+
 fn answer_of(error: ZoomError) -> Answer {
     match error.disposition() {
         Disposition::Credentials | Disposition::RenewToken => Answer::Stop(Stop::Refused(error.to_string())),
@@ -451,7 +453,7 @@ mod tests {
     }
 
     fn at(text: &str) -> Timestamp {
-        crate::decode::parse_instant(text).unwrap()
+        crate::model::parse_instant(text).unwrap()
     }
 
     #[test]

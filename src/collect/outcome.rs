@@ -156,7 +156,9 @@ impl Summary {
             Some(Stop::Quota(..)) => RunOutcome::Quota,
             Some(Stop::Refused(_)) => RunOutcome::Failed,
             None if self.unreachable && self.instances_read == 0 => RunOutcome::Failed,
-            None if self.instances_failed > 0 || self.unreachable => RunOutcome::Partial,
+            None if self.instances_failed > 0 || self.unreachable || self.error.is_some() => {
+                RunOutcome::Partial
+            }
             None => RunOutcome::Ok,
         }
     }

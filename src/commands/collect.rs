@@ -12,11 +12,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::setup::{self, Stopper};
 use crate::cli::CollectOptions;
 use crate::clock::Clock;
-use crate::collect::{Collector, Event, InstanceReport, Job, Reading, Stop, Summary};
-use crate::config::{Config, Discovery};
+use crate::collect::{Event, InstanceReport, Job, Reading, Stop, Summary};
+use crate::config::Config;
 use crate::exit::ExitCode;
-use crate::model::{FetchOutcome, MeetingId, RunOutcome, Trigger};
-use crate::store::{RunLock, Selection, Store};
+use crate::model::{FetchOutcome, RunOutcome, Trigger};
+use crate::store::{RunLock, Selection};
 
 /// Makes one run and prints a line an instance and a summary.
 pub async fn run(
@@ -27,20 +27,17 @@ pub async fn run(
     let stopper = Stopper::listen().context("signals cannot be listened to")?;
     let credentials = config.credentials()?;
     credentials.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    setup::make_place(config)?;
     let Some(_lock) = lock(&config.database.path, options.wait, &stopper).await? else {
         return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
     };
-    let store = Store::open(&config.database.path).await?;
-    store.apply_settings(&setup::store_settings(config)).await?;
-    let clock = Clock::system();
-    let zoom = setup::zoom(config, credentials, &store, &clock)?;
-    let collector = Collector::new(zoom, store.clone(), clock, setup::rules(config));
-    let job = job(options, config);
-    if job.meetings.is_empty() && !job.account_wide {
-        tracing::warn!(
-            "no meetings are listed; name some in `meetings`, or set collection.discovery = \"account\""
-        );
+    let store = setup::open_store(config).await?;
+    setup::prepare(config, &store).await?;
+    let collector = setup::collector(config, credentials, &store, &Clock::system())?;
+    if options.meetings.is_empty() {
+        setup::warn_of_nothing_listed(config);
     }
+    let job = job(options, config);
     let printer = Printer::new(output, config.report_timezone);
     let summary = collector.run(&job, &|event| printer.event(&event), stopper.token()).await?;
     printer.summary(&summary);
@@ -61,24 +58,25 @@ pub async fn lock(path: &Path, wait: bool, stopper: &Stopper) -> anyhow::Result<
         );
         return Ok(None);
     }
-    tracing::info!(database = %path.display(), "waiting for the run that holds the database");
+    tracing::info!(database = %path.display(), "waiting for the run or command that holds the database");
     tokio::select! {
         lock = RunLock::acquire(path) => Ok(Some(lock?)),
         () = stopper.token().cancelled() => Ok(None),
     }
 }
 
+/// The scheduled run, or one over the meetings that were named.
 fn job(options: &CollectOptions, config: &Config) -> Job {
-    let named = &options.meetings;
-    let listed: Vec<MeetingId> = config.meetings.iter().map(|meeting| meeting.id).collect();
+    let job = setup::job(config, Trigger::Manual, None);
+    if options.meetings.is_empty() {
+        return job;
+    }
     Job {
-        trigger: Trigger::Manual,
-        slot_at: None,
-        meetings: if named.is_empty() { listed } else { named.clone() },
-        account_wide: named.is_empty() && config.collection.discovery == Discovery::Account,
-        insistent: !named.is_empty(),
-        window: None,
-        selection: Selection { meetings: named.clone(), ..Selection::default() },
+        meetings: options.meetings.clone(),
+        account_wide: false,
+        insistent: true,
+        selection: Selection { meetings: options.meetings.clone(), ..Selection::default() },
+        ..job
     }
 }
 
@@ -167,7 +165,8 @@ fn line(report: &InstanceReport, timezone: Tz) -> String {
     );
     let what = match &report.result {
         Reading::Stored { counts, outcome, source } => {
-            let mut words = format!("{} rows", counts.received);
+            let mut words =
+                format!("{} {}", counts.received, if counts.received == 1 { "row" } else { "rows" });
             for (count, word) in [
                 (counts.inserted, "new"),
                 (counts.updated, "updated"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::collect::lock;
-use super::setup::Stopper;
+use super::setup::{Stopper, open_store};
 use crate::cli::{ApplyPrivacyOptions, BackupOptions, Db, ForgetOptions, PruneOptions};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -214,7 +214,7 @@ async fn existing(config: &Config) -> anyhow::Result<Store> {
     if !path.exists() {
         return Err(StoreError::Missing { path: path.clone() }.into());
     }
-    Ok(Store::open(path).await?)
+    Ok(open_store(config).await?)
 }
 
 /// What is younger may still be read, or settle.

@@ -5,7 +5,6 @@
 
 mod digest;
 mod field;
-mod instant;
 mod value;
 
 use std::borrow::Cow;
@@ -17,7 +16,6 @@ use serde_json::value::RawValue;
 
 pub use self::digest::{Digest, content_key};
 pub use self::field::{Field, Home, Kind};
-pub use self::instant::parse_instant;
 pub use self::value::Value;
 use self::value::{Raw, read};
 

@@ -7,6 +7,7 @@ mod backup;
 mod error;
 mod forget;
 mod forgotten;
+mod group;
 mod identity;
 mod ingest;
 mod ledger;
@@ -30,13 +31,12 @@ use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 pub use self::backup::BackupError;
 pub use self::error::StoreError;
 pub use self::forget::{ForgetResult, PersonSummary};
+pub use self::group::make_shared_directory;
 pub use self::ingest::{Counts, FetchRecord, Listing, Stored};
 pub use self::ledger::{Budget, Claim};
 pub use self::lock::RunLock;
@@ -46,7 +46,7 @@ pub use self::privacy::Cleansed;
 pub use self::prune::Pruned;
 pub use self::queries::{Holding, LastEnds, ReportFilter};
 pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};
-pub use self::run_log::{RunEnd, RunTotals};
+pub use self::run_log::{LastSlot, RunEnd, RunTotals};
 pub use self::settings::{MeetingSettings, PlannedTime, Settings};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -56,6 +56,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 pub struct Store {
     pool: SqlitePool,
     path: PathBuf,
+    /// The members of a group read it, too.
+    is_shared: bool,
 }
 
 impl Store {
@@ -64,9 +66,14 @@ impl Store {
     /// A new file can be read by its owner only. The caller holds the [`RunLock`] of the path, so that no two
     /// processes change the tables at once.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        check_place(path)?;
         create_private(path)?;
         let store = Self::connect(path, options(path).create_if_missing(true)).await?;
-        store.migrate().await?;
+        if let Err(error) = store.prepare().await {
+            // What stays as it is has no write-ahead log beside it afterwards.
+            store.close().await;
+            return Err(error);
+        }
         Ok(store)
     }
 
@@ -75,14 +82,11 @@ impl Store {
         if !path.exists() {
             return Err(StoreError::Missing { path: path.to_owned() });
         }
+        check_place(path)?;
         let store = Self::connect(path, options(path).pragma("query_only", "on")).await?;
-        let applied = store.applied_migrations().await?;
-        let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
-        if applied.iter().any(|version| !known.contains(version)) {
-            return Err(StoreError::Newer { path: path.to_owned() });
-        }
-        if applied.len() < known.len() {
-            return Err(StoreError::Older { path: path.to_owned() });
+        if let Err(error) = store.check_tables().await {
+            store.close().await;
+            return Err(error);
         }
         Ok(store)
     }
@@ -101,6 +105,9 @@ impl Store {
 
     /// Writes what is still in the write-ahead log into the file, and closes it.
     pub async fn close(self) {
+        if self.is_shared {
+            self.leave_one_file().await;
+        }
         self.pool.close().await;
     }
 
@@ -115,7 +122,33 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(store)?;
-        Ok(Self { pool, path: path.to_owned() })
+        Ok(Self { pool, path: path.to_owned(), is_shared: false })
+    }
+
+    /// Makes the file what this version writes.
+    async fn prepare(&self) -> Result<(), StoreError> {
+        // Before anything is written: a file of another program stays as it is.
+        self.check_owner().await?;
+        // Readers go on while a run writes, and a crash leaves the file whole. It is a property of the file.
+        sqlx::query("PRAGMA journal_mode = WAL")
+            .execute(&self.pool)
+            .await
+            .map_err(|error| self.error(error))?;
+        self.migrate().await
+    }
+
+    /// Whether the tables are those that this version reads.
+    async fn check_tables(&self) -> Result<(), StoreError> {
+        self.check_owner().await?;
+        let applied = self.applied_migrations().await?;
+        let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+        if applied.iter().any(|version| !known.contains(version)) {
+            return Err(StoreError::Newer { path: self.path.clone() });
+        }
+        if applied.len() < known.len() {
+            return Err(StoreError::Older { path: self.path.clone() });
+        }
+        Ok(())
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
@@ -127,6 +160,17 @@ impl Store {
             }
             Err(error) => Err(StoreError::Migration { path: self.path.clone(), source: Box::new(error) }),
         }
+    }
+
+    /// Refuses a file that holds tables, and not rollcall's: a migration makes the table of migrations before any other.
+    async fn check_owner(&self) -> Result<(), StoreError> {
+        let is_foreign: bool = sqlx::query_scalar(
+            "SELECT count(*) > 0 AND sum(name = '_sqlx_migrations') = 0 FROM sqlite_schema WHERE type = 'table'",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        if is_foreign { Err(StoreError::Foreign { path: self.path.clone() }) } else { Ok(()) }
     }
 
     async fn applied_migrations(&self) -> Result<Vec<i64>, StoreError> {
@@ -154,18 +198,33 @@ impl Store {
     }
 }
 
+/// How long a write waits for another program, such as someone's `sqlite3`, to end its own: longer than a person's
+/// statement takes, and shorter than a service manager waits before it kills.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// What is wrong with the place of a database, before anything is made there.
+fn check_place(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return Err(StoreError::Directory { path: path.to_owned() });
+    }
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    if let Some(directory) = directory
+        && !directory.is_dir()
+    {
+        return Err(StoreError::NoDirectory { path: path.to_owned(), directory: directory.to_owned() });
+    }
+    Ok(())
+}
+
 /// How every connection is set up, and why.
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        // Readers go on while a run writes, and a crash leaves the file whole.
-        .journal_mode(SqliteJournalMode::Wal)
         // With a write-ahead log a power cut can cost the last transactions, never the file; the queue is in the
         // file, so what was lost is read again.
         .synchronous(SqliteSynchronous::Normal)
         .foreign_keys(true)
-        // Someone's `sqlite3` may hold the file for a moment.
-        .busy_timeout(Duration::from_secs(10))
+        .busy_timeout(BUSY_TIMEOUT)
         // Pages of a large file are read in place instead of copied into a cache of our own.
         .pragma("cache_size", "-8192")
         .pragma("temp_store", "memory")

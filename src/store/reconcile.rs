@@ -106,7 +106,8 @@ pub(super) fn reconcile(stored: &[Identity], listed: &[Identity]) -> Vec<Option<
         let same_participant = |old: &Identity, new: &Identity| {
             old.participant_uuid.is_some() && old.participant_uuid == new.participant_uuid
         };
-        pair(&|old, new| old.fingerprint == new.fingerprint && same_stay(old, new));
+        // As it was last sent, whatever status the stored row has kept since.
+        pair(&|old, new| old.fingerprint == new.fingerprint);
         pair(&|old, new| same_stay(old, new) && same_participant(old, new) && old.leave_at == new.leave_at);
         pair(&|old, new| same_stay(old, new) && same_participant(old, new));
         pair(&|old, new| same_stay(old, new) && old.leave_at == new.leave_at);
@@ -164,6 +165,15 @@ mod tests {
         assert_eq!(reconcile(std::slice::from_ref(&untold), std::slice::from_ref(&waiting)), [Some(0)]);
         assert_eq!(reconcile(&[waiting.clone(), admitted], std::slice::from_ref(&untold)), [Some(1)]);
         assert_eq!(reconcile(std::slice::from_ref(&waiting), &[untold, waiting.clone()]), [None, Some(0)]);
+    }
+
+    #[test]
+    fn what_matched_without_a_status_is_found_again_beside_another_row_of_its_key() {
+        let told = Identity { fingerprint: 7, ..row("1", 1_000, 5_000, Stay::Untold) };
+        let other = Identity { fingerprint: 8, ..row("1", 1_000, 5_000, Stay::Untold) };
+        // The stored row waited, and was last sent without a status.
+        let waited = Identity { stay: Stay::Waiting, ..told.clone() };
+        assert_eq!(reconcile(&[waited, other.clone()], &[other, told]), [Some(1), Some(0)]);
     }
 
     #[test]
