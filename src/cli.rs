@@ -1,6 +1,7 @@
 //! The command line as types; what the commands do is in `commands`.
 
 mod date;
+mod db;
 mod people;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use date::{DateArgument, DateArgumentError};
+pub use db::{ApplyPrivacyOptions, BackupOptions, Db, ForgetOptions, PruneOptions};
 pub use people::{DecisionOptions, ListFormat, People, PeopleListOptions, UndoOptions};
 
 use crate::model::{InstanceUuid, MeetingId};
@@ -111,10 +113,16 @@ pub enum Command {
     Check(CheckOptions),
     /// Write a commented config.toml to start from
     Init(InitOptions),
+    /// Back the database up, prune it, forget someone
+    #[command(subcommand)]
+    Db(Db),
     /// Try everything against a simulated Zoom: no account, no config, no network
     Demo(DemoOptions),
     /// Print a completion script for a shell
     Completions(CompletionsOptions),
+    /// Write the manual pages to a directory, for whoever makes a package
+    #[command(hide = true)]
+    Man(ManOptions),
 }
 
 /// `rollcall backfill`.
@@ -400,6 +408,14 @@ pub struct CompletionsOptions {
     pub shell: Shell,
 }
 
+/// Options of `rollcall man`.
+#[derive(Args, Clone, Debug)]
+pub struct ManOptions {
+    /// The directory to write the pages to
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
 fn parse_percent(text: &str) -> Result<f64, String> {
     text.trim_end_matches('%')
         .parse()
@@ -492,6 +508,7 @@ Commands:
   status       Show the last runs, what is still to be read, and the quota used
   check        Say what is wrong with config, database or Zoom access, and how to mend it
   init         Write a commented config.toml to start from
+  db           Back the database up, prune it, forget someone
   demo         Try everything against a simulated Zoom: no account, no config, no network
   completions  Print a completion script for a shell
   help         Print this message or the help of the given subcommand(s)

@@ -14,6 +14,7 @@ pub mod config;
 pub mod daemon;
 pub mod decode;
 pub mod exit;
+pub mod monitoring;
 pub mod plan;
 pub mod report;
 pub mod roster;

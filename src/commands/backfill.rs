@@ -33,10 +33,11 @@ pub async fn run(
         return preview(&job, config, output, &stopper).await;
     }
     let credentials = config.credentials()?;
+    setup::make_place(config)?;
     let Some(held) = lock(&config.database.path, options.wait, &stopper).await? else {
         return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
     };
-    let store = Store::open(&config.database.path).await?;
+    let store = setup::open_store(config).await?;
     let clock = Clock::system();
     setup::prepare(config, &store, &clock).await?;
     let held = Arc::new(std::sync::Mutex::new(Some(held)));

@@ -16,7 +16,7 @@ use crate::collect::{Event, InstanceReport, Job, Reading, Stop, Summary};
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::model::{FetchOutcome, RunOutcome, Trigger};
-use crate::store::{RunLock, Selection, Store};
+use crate::store::{RunLock, Selection};
 
 /// Makes one run and prints a line an instance and a summary.
 pub async fn run(
@@ -27,10 +27,11 @@ pub async fn run(
     let stopper = Stopper::listen().context("signals cannot be listened to")?;
     let credentials = config.credentials()?;
     credentials.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    setup::make_place(config)?;
     let Some(_lock) = lock(&config.database.path, options.wait, &stopper).await? else {
         return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
     };
-    let store = Store::open(&config.database.path).await?;
+    let store = setup::open_store(config).await?;
     let clock = Clock::system();
     setup::prepare(config, &store, &clock).await?;
     let collector = setup::collector(config, credentials, &store, &clock)?;

@@ -4,8 +4,10 @@ pub mod backfill;
 pub mod check;
 pub mod collect;
 pub mod completions;
+pub mod db;
 pub mod demo;
 pub mod init;
+pub mod man;
 pub mod people;
 pub mod report;
 mod rosters;
@@ -52,6 +54,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Init(options) => init::run(options, output),
         Command::Completions(options) => completions::run(options, output),
+        Command::Man(options) => man::run(options),
+        Command::Db(options) => db::run(options, &load(&cli.global)?, output).await,
         Command::Demo(options) => {
             let level = telemetry::LogLevel::Warn;
             telemetry::init(&telemetry::Settings::new(

@@ -26,7 +26,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 pub async fn run(global: &GlobalOptions, config: Config) -> anyhow::Result<ExitCode> {
     let stopper = Stopper::listen().context("signals cannot be listened to")?;
     let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
-    let Some(store) = open(&config.database.path, &stopper).await? else {
+    let Some(store) = open(&config, &stopper).await? else {
         return Ok(ExitCode::Success);
     };
     let clock = Clock::system();
@@ -48,8 +48,10 @@ pub async fn run(global: &GlobalOptions, config: Config) -> anyhow::Result<ExitC
 
 /// Opens the database under the run lock, since its tables may have to be brought up to date; none where a signal
 /// came first. Whoever holds the lock may take longer than a service manager waits for a start.
-async fn open(path: &Path, stopper: &Stopper) -> anyhow::Result<Option<Store>> {
+async fn open(config: &Config, stopper: &Stopper) -> anyhow::Result<Option<Store>> {
     const PERIOD: Duration = Duration::from_secs(10);
+    let path = config.database.path.as_path();
+    setup::make_place(config)?;
     let mut waited = RunLock::try_acquire(path)?;
     if waited.is_none() {
         tracing::info!(database = %path.display(), "waiting for the run or command that holds the database");
@@ -63,7 +65,7 @@ async fn open(path: &Path, stopper: &Stopper) -> anyhow::Result<Option<Store>> {
         }
     }
     // The lock is held until the tables are those of this version.
-    Ok(Some(Store::open(path).await?))
+    Ok(Some(setup::open_store(config).await?))
 }
 
 /// What a config makes of the daemon.

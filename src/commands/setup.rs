@@ -12,7 +12,10 @@ use crate::decode::Dropped;
 use crate::exit::ExitCode;
 use crate::model::{Source, Timestamp, Trigger};
 use crate::plan::Policy;
-use crate::store::{MeetingSettings, PlannedTime, Selection, Settings as StoreSettings, Store, StoreError};
+use crate::store::{
+    MeetingSettings, PlannedTime, Selection, Settings as StoreSettings, Store, StoreError,
+    make_shared_directory,
+};
 use crate::zoom::{Ledger, Limits, Plan, Rate, RetryPolicy, Settings as ZoomSettings, Zoom, ZoomError};
 
 /// What makes runs on an open database, as the config says.
@@ -56,6 +59,22 @@ pub fn warn_of_nothing_listed(config: &Config) {
         tracing::warn!(
             "no meetings are listed; name some in `meetings`, or set collection.discovery = \"account\""
         );
+    }
+}
+
+/// Makes the directory of the database where it is missing and shared with a group. It comes before the lock.
+pub fn make_place(config: &Config) -> Result<(), StoreError> {
+    let database = &config.database;
+    database.group.as_deref().map_or(Ok(()), |group| make_shared_directory(&database.path, group))
+}
+
+/// Opens the database for writing, shared with the group that the config names. The caller holds the run lock.
+pub async fn open_store(config: &Config) -> Result<Store, StoreError> {
+    let database = &config.database;
+    let store = Store::open(&database.path).await?;
+    match &database.group {
+        Some(group) => store.shared_with(group),
+        None => Ok(store),
     }
 }
 

@@ -76,6 +76,14 @@ impl Dropped {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// The text of an element that is no row, without the fields that must not be kept.
+    ///
+    /// One that names such a field and cannot be taken apart is left out whole.
+    #[must_use]
+    pub fn strip(&self, element: &str) -> String {
+        without(element, self)
+    }
 }
 
 /// Decodes the text of one page and adds what it holds to `decoded`.
@@ -342,17 +350,41 @@ impl<'a> Row<'a> {
             }
             self.stand_in = Some(digest.finish());
         }
-        if !dropped.is_empty() {
-            for field in Field::ALL {
-                if dropped.holds(field.name()) {
-                    self.values[field.index()] = Value::Null;
-                }
-            }
-            self.extra.retain(|(name, _)| !drops(dropped, name));
-            for (_, value) in &mut self.extra {
-                remove(value, dropped);
+        self.strip(dropped);
+    }
+
+    /// Takes out the fields that must not be kept.
+    pub fn strip(&mut self, dropped: &Dropped) {
+        if dropped.is_empty() {
+            return;
+        }
+        for field in Field::ALL {
+            if dropped.holds(field.name()) {
+                self.values[field.index()] = Value::Null;
             }
         }
+        self.extra.retain(|(name, _)| !drops(dropped, name));
+        for (_, value) in &mut self.extra {
+            remove(value, dropped);
+        }
+    }
+
+    /// Takes out everything that tells whose row it is, and leaves when someone was there. `pseudonym` takes the
+    /// place of the `participant_uuid`, so that the rows of one participant stay together.
+    pub fn anonymize(&mut self, pseudonym: String) {
+        const KEPT: [Field; 6] = [
+            Field::UserId,
+            Field::JoinTime,
+            Field::LeaveTime,
+            Field::Status,
+            Field::BoMtgId,
+            Field::InRoomParticipants,
+        ];
+        for field in Field::ALL.iter().filter(|field| !KEPT.contains(field)) {
+            self.values[field.index()] = Value::Null;
+        }
+        self.values[Field::ParticipantUuid.index()] = Value::Text(pseudonym.into());
+        self.extra.clear();
     }
 
     fn set(&mut self, name: Cow<'a, str>, raw: Raw<'a>) {

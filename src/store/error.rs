@@ -61,6 +61,30 @@ pub enum StoreError {
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The group that may read the file is none of this system's.
+    #[error("there is no group `{group}` on this system; make it, or change database.group")]
+    NoGroup {
+        /// Its name.
+        group: String,
+    },
+    /// The file cannot be given to the group that may read it.
+    #[error("{} cannot be given to the group `{group}`: {source}; rollcall's user must own the file and be a member of \
+             the group", path.display())]
+    Share {
+        /// The file, or its directory.
+        path: PathBuf,
+        /// The group.
+        group: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// What was removed is out of the tables, and not yet out of the files.
+    #[error("what was removed from {} may still be found in its write-ahead log, because another program reads the \
+             database; close it there, and run `rollcall db apply-privacy`", path.display())]
+    Traces {
+        /// The file.
+        path: PathBuf,
+    },
     /// Someone else is writing, and does not stop.
     #[error("the database {} is locked by another program; close it there, and try again", path.display())]
     Locked {

@@ -11,7 +11,7 @@ use super::people::{self, Peer, Place, Reworked, Told};
 use super::queue::{Description, describe, save_progress, stitch};
 use super::reconcile::{Identity, Stay, reconcile};
 use super::rows::{self, KnownFacts, NewSession, json_list, numbers};
-use super::{Store, StoreError, presence};
+use super::{Store, StoreError, forgotten, presence};
 use crate::decode::{Digest, Keys, Reject, Row};
 use crate::model::{FetchOutcome, InstanceState, Source, Timestamp};
 use crate::plan::{self, Failure, Policy, Progress, Reading};
@@ -199,7 +199,14 @@ async fn ingest(
     let received = listing.rows.len() as u64 + listing.rejects.len() as u64;
     let complete = listing.ended && received >= plausible(listing.rows_reported);
 
-    let (unique, duplicate) = distinct(&listing.rows);
+    let guests = GuestScope::of(&instance.guests);
+    let grounds = Grounds::load(connection).await?;
+    let place = Place { instance_id, meeting_id: instance.meeting_id, guests, grounds: &grounds };
+    // Before anything is taken from them: not even a digest of what told who it was.
+    let anonymous =
+        forgotten::without_forgotten(connection, &place, &listing.rows, record.finished_at).await?;
+    let rows = anonymous.as_ref().unwrap_or(&listing.rows);
+    let (unique, duplicate) = distinct(rows);
     let digest = digest_of(&unique, &listing.rejects);
     let mut counts =
         Counts { received, duplicate, rejected: listing.rejects.len() as u64, ..Counts::default() };
@@ -208,9 +215,6 @@ async fn ingest(
     let counts_now = takes_over(stored_source, listing.source, complete);
     if counts_now {
         let replaces = stored_source.is_some_and(|stored| stored != listing.source);
-        let guests = GuestScope::of(&instance.guests);
-        let grounds = Grounds::load(connection).await?;
-        let place = Place { instance_id, meeting_id: instance.meeting_id, guests, grounds: &grounds };
         let withdraws = complete && listing.source != Source::Live;
         let expects_none = before.listing_digest == Some(digest);
         let guard = Guard { withdraws, replaces, expects_none, before: &before, now: record.finished_at };
@@ -219,7 +223,7 @@ async fn ingest(
             (change.inserted, change.updated, change.withdrawn);
     }
     counts.unchanged = unique.len() as u64 - counts.inserted - counts.updated;
-    log_rejects(connection, record, &listing.rejects).await?;
+    log_rejects(connection, record, &listing.rejects, instance.meeting_id).await?;
 
     let ended_at =
         instance.ended_at.or(change.last_leave_at).or(instance.last_leave_at).or(instance.start_at);
@@ -307,7 +311,8 @@ fn digest_of(rows: &[Listed<'_, '_>], rejects: &[Reject]) -> i64 {
     digest.finish()
 }
 
-fn reject_digest(reject: &Reject) -> i64 {
+/// What tells rejects apart.
+pub(super) fn reject_digest(reject: &Reject) -> i64 {
     let mut digest = Digest::new();
     digest.text(&reject.content);
     digest.finish()
@@ -588,8 +593,11 @@ async fn log_rejects(
     connection: &mut SqliteConnection,
     record: &FetchRecord,
     rejects: &[Reject],
+    meeting_id: i64,
 ) -> Result<(), sqlx::Error> {
-    for reject in rejects {
+    let forgotten =
+        forgotten::mentioning_rejects(connection, rejects, record.instance_id, meeting_id).await?;
+    for (_, reject) in rejects.iter().enumerate().filter(|(at, _)| !forgotten.contains(at)) {
         sqlx::query(
             "INSERT OR IGNORE INTO reject_log (run_id, instance_id, digest, reason, content) VALUES (?, ?, ?, ?, ?)",
         )

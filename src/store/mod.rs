@@ -5,18 +5,25 @@
 
 #[cfg(test)]
 mod attendance_properties;
+mod backup;
 #[cfg(test)]
 pub(crate) mod bench;
 mod decisions;
 mod error;
+mod forget;
+mod forgotten;
+mod group;
 mod identity;
 mod ingest;
 mod ledger;
 mod lock;
+mod metrics;
 mod people;
 mod presence;
+mod privacy;
 #[cfg(test)]
 mod properties;
+mod prune;
 mod queries;
 mod queue;
 mod reconcile;
@@ -35,12 +42,18 @@ use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use self::backup::BackupError;
 pub use self::decisions::{DecisionError, Made, Whom};
 pub use self::error::StoreError;
+pub use self::forget::{ForgetResult, PersonSummary};
+pub use self::group::make_shared_directory;
 pub use self::ingest::{Counts, FetchRecord, Listing, Stored};
 pub use self::ledger::{Budget, Claim};
 pub use self::lock::RunLock;
+pub use self::metrics::{Histogram, MetricsSnapshot};
 pub use self::people::normalized;
+pub use self::privacy::Cleansed;
+pub use self::prune::Pruned;
 pub use self::queries::{Holding, LastEnds, ReportFilter};
 pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::run_log::{LastSlot, RunEnd, RunTotals};
@@ -54,6 +67,8 @@ pub struct Store {
     pool: SqlitePool,
     path: PathBuf,
     known: Arc<Mutex<rows::KnownFacts>>,
+    /// The members of a group read it, too.
+    is_shared: bool,
 }
 
 impl Store {
@@ -101,6 +116,9 @@ impl Store {
 
     /// Writes what is still in the write-ahead log into the file, and closes it.
     pub async fn close(self) {
+        if self.is_shared {
+            self.leave_one_file().await;
+        }
         self.pool.close().await;
     }
 
@@ -115,7 +133,7 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(store)?;
-        Ok(Self { pool, path: path.to_owned(), known: Arc::default() })
+        Ok(Self { pool, path: path.to_owned(), known: Arc::default(), is_shared: false })
     }
 
     /// Makes the file what this version writes.

@@ -31,7 +31,8 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn evidence(&self, told: &Told<'_>) -> Evidence {
+    /// What a session tells of whose it is, without what many people share.
+    pub(super) fn evidence(&self, told: &Told<'_>) -> Evidence {
         let mut strong: Vec<Identifier> = Vec::new();
         let zoom_users = [told.participant_user_id, told.zoom_id].into_iter().flatten();
         strong

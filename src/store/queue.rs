@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::settings::PlannedTime;
-use super::{Store, StoreError};
+use super::{Store, StoreError, forgotten};
 use crate::model::{InstanceState, InstanceUuid, MeetingId, Source, Timestamp, Window};
 use crate::plan::Progress;
 
@@ -324,6 +324,9 @@ pub(super) async fn describe(
     description: &Description,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
+    let (host_name, host_email) = (description.host_name.as_deref(), description.host_email.as_deref());
+    let hidden = forgotten::is_forgotten_host(connection, instance_id, host_name, host_email).await?;
+    let (host_name, host_email) = if hidden { (None, None) } else { (host_name, host_email) };
     sqlx::query(
         "UPDATE instances SET topic = coalesce(?1, topic), host_name = coalesce(?2, host_name), \
                 host_email = coalesce(?3, host_email), start_at = coalesce(?4, start_at), \
@@ -332,8 +335,8 @@ pub(super) async fn describe(
           WHERE instance_id = ?7",
     )
     .bind(&description.topic)
-    .bind(&description.host_name)
-    .bind(&description.host_email)
+    .bind(host_name)
+    .bind(host_email)
     .bind(description.start_at.map(Timestamp::millis))
     .bind(description.ended_at.map(Timestamp::millis))
     .bind(now.millis())

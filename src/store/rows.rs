@@ -201,7 +201,27 @@ pub(super) async fn update_session(
     row: &Row<'_>,
     keys: &Keys,
 ) -> Result<(), sqlx::Error> {
-    let mut text = String::from("UPDATE sessions SET withdrawn_at = NULL");
+    write_session(connection, "withdrawn_at = NULL", session_id, row, keys).await
+}
+
+/// Writes a session anew, without a word about whether it is withdrawn.
+pub(super) async fn rewrite_session(
+    connection: &mut SqliteConnection,
+    session_id: i64,
+    row: &Row<'_>,
+    keys: &Keys,
+) -> Result<(), sqlx::Error> {
+    write_session(connection, "withdrawn_at = withdrawn_at", session_id, row, keys).await
+}
+
+async fn write_session(
+    connection: &mut SqliteConnection,
+    first: &str,
+    session_id: i64,
+    row: &Row<'_>,
+    keys: &Keys,
+) -> Result<(), sqlx::Error> {
+    let mut text = format!("UPDATE sessions SET {first}");
     let fields: Vec<Field> = fields_of(Home::Session).collect();
     for column in session_columns(&fields) {
         // Writing to a text cannot fail.
@@ -267,6 +287,19 @@ fn session_of(row: &SqliteRow, fields: &[Field]) -> Result<Row<'static>, sqlx::E
         session.restore(*field, value.unwrap_or_default());
     }
     Ok(session)
+}
+
+/// Removes the shared facts that no session refers to any more.
+pub(super) async fn remove_unused_facts(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let by_sessions = [("extras", "extra_id", "sessions"), ("setups", "setup_id", "sessions")];
+    let by_setups = SHARED.map(|(_, table, key)| (table, key, "setups"));
+    for (table, key, by) in by_sessions.into_iter().chain(by_setups) {
+        let text = format!(
+            "DELETE FROM {table} WHERE {key} NOT IN (SELECT {key} FROM {by} WHERE {key} IS NOT NULL)"
+        );
+        sqlx::query(AssertSqlSafe(text)).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// A list of numbers as one bound value.

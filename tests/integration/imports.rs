@@ -32,7 +32,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Its answers are tables of cells; what becomes of them is not its business.
     ("store", &["decode", "model", "plan", "roster"]),
     ("collect", &["clock", "decode", "model", "plan", "store", "zoom"]),
-    ("daemon", &["clock", "collect", "model", "schedule", "store"]),
+    ("daemon", &["clock", "collect", "model", "monitoring", "schedule", "store"]),
+    ("monitoring", &["clock", "model", "store"]),
     ("report", &["model"]),
     ("simulator", &["clock", "model"]),
     ("commands", EVERY_MODULE),
@@ -65,7 +66,7 @@ const IMPURE: &[&str] = &[
 /// What there are only some places for, and which those are; of two entries that fit, the longer one decides.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("anyhow", &["commands", "main"]),
-    ("axum", &["simulator"]),
+    ("axum", &["monitoring", "simulator"]),
     ("chrono::Local", &[]),
     ("chrono::Utc::now", &["clock"]),
     ("clap", &["cli", "commands"]),

@@ -1,0 +1,202 @@
+//! What monitoring asks of the database.
+
+use std::collections::BTreeMap;
+
+use sqlx::SqliteConnection;
+
+use super::{Store, StoreError};
+use crate::model::{InstanceState, Timestamp};
+
+/// The state of the collection at one instant. Counters count from the beginning of the database and never fall.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetricsSnapshot {
+    /// Runs that have ended, by outcome.
+    pub runs: BTreeMap<String, u64>,
+    /// How long they took, in seconds; skipped slots took no time and are left out.
+    pub run_seconds: Histogram,
+    /// Readings of instances, by outcome.
+    pub fetches: BTreeMap<String, u64>,
+    /// What became of rows, by fate.
+    pub rows: BTreeMap<String, u64>,
+    /// Requests sent or reserved, by rate-limit label.
+    pub requests: BTreeMap<String, u64>,
+    /// Answers that asked to slow down, by rate-limit label.
+    pub throttled: BTreeMap<String, u64>,
+    /// Requests that repeated another.
+    pub retries: u64,
+    /// What is left of today's budget, by the labels that have one; labels of one pool share it.
+    pub quota_left: BTreeMap<String, u64>,
+    /// Instances by state.
+    pub instances: BTreeMap<String, u64>,
+    /// Instances that are to be read now.
+    pub due: u64,
+    /// When the last run began that did what it was to do.
+    pub last_good_at: Option<Timestamp>,
+    /// The size of the file.
+    pub database_bytes: u64,
+}
+
+/// A distribution in buckets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Histogram {
+    /// Upper bounds in seconds, ascending, and how many values are at most that: each holds those before it.
+    pub buckets: Vec<(u32, u64)>,
+    /// How many values there are.
+    pub count: u64,
+    /// Their sum in seconds.
+    pub sum: f64,
+}
+
+/// The upper bounds of the buckets for the length of runs, in seconds: from a look that finds nothing to a
+/// backfill of half a day.
+const BUCKETS: [u32; 9] = [1, 5, 15, 60, 300, 900, 3_600, 14_400, 43_200];
+
+/// The length of these runs as rows of `name`, `label`, `total`: how many are in each bucket alone, and their sum.
+pub(super) fn bucket_rows(runs: &str) -> String {
+    let which = BUCKETS.iter().fold(String::from("CASE"), |text, bound| {
+        format!("{text} WHEN finished_at - started_at <= {bound}000 THEN '{bound}'")
+    });
+    format!(
+        "SELECT 'run_seconds', {which} ELSE 'more' END, count(*) FROM {runs} \
+          WHERE finished_at IS NOT NULL AND outcome <> 'skipped' GROUP BY 2 \
+         UNION ALL SELECT 'run_milliseconds', '', sum(max(finished_at - started_at, 0)) FROM {runs} \
+          WHERE finished_at IS NOT NULL AND outcome <> 'skipped'"
+    )
+}
+
+impl Store {
+    /// What monitoring wants to know of the collection. It reads, and waits for nobody who writes.
+    pub async fn metrics_snapshot(&self, now: Timestamp) -> Result<MetricsSnapshot, StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
+        snapshot(&mut connection, now).await.map_err(|error| self.error(error))
+    }
+}
+
+async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<MetricsSnapshot, sqlx::Error> {
+    let mut snapshot = MetricsSnapshot::default();
+    let states = InstanceState::ALL.iter().map(|state| (state.as_str().to_owned(), 0));
+    snapshot.instances.extend(states);
+    let mut lengths: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, label, value) in totals(connection).await? {
+        let value = u64::try_from(value).unwrap_or(0);
+        let counters = match name.as_str() {
+            "runs" => &mut snapshot.runs,
+            "fetches" => &mut snapshot.fetches,
+            "rows" => &mut snapshot.rows,
+            "requests" => &mut snapshot.requests,
+            "throttled" => &mut snapshot.throttled,
+            "instances" => &mut snapshot.instances,
+            "run_seconds" => &mut lengths,
+            "run_milliseconds" => {
+                snapshot.run_seconds.sum = std::time::Duration::from_millis(value).as_secs_f64();
+                continue;
+            }
+            "retries" => {
+                snapshot.retries = value;
+                continue;
+            }
+            _ => continue,
+        };
+        counters.insert(label, value);
+    }
+    for bound in BUCKETS {
+        snapshot.run_seconds.count += lengths.get(&bound.to_string()).copied().unwrap_or(0);
+        snapshot.run_seconds.buckets.push((bound, snapshot.run_seconds.count));
+    }
+    snapshot.run_seconds.count += lengths.get("more").copied().unwrap_or(0);
+    snapshot.quota_left = quota_left(connection, now).await?;
+    let (due, good_at, bytes): (i64, Option<i64>, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM instances WHERE due_at <= ?), \
+                (SELECT max(started_at) FROM run_log WHERE outcome IN ('ok', 'partial')), \
+                (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)",
+    )
+    .bind(now.millis())
+    .fetch_one(connection)
+    .await?;
+    snapshot.due = u64::try_from(due).unwrap_or(0);
+    snapshot.last_good_at = good_at.map(Timestamp::from_millis);
+    snapshot.database_bytes = u64::try_from(bytes).unwrap_or(0);
+    Ok(snapshot)
+}
+
+/// Every counter as (name, label, value), with what has been pruned.
+async fn totals(connection: &mut SqliteConnection) -> Result<Vec<(String, String, i64)>, sqlx::Error> {
+    let lengths = bucket_rows("run_log");
+    let text = format!(
+        "WITH sums AS ( \
+             SELECT sum(rows_inserted) AS inserted, sum(rows_updated) AS updated, sum(rows_unchanged) AS unchanged, \
+                    sum(rows_withdrawn) AS withdrawn, sum(rows_rejected) AS rejected, sum(rows_duplicate) AS duplicate \
+               FROM fetch_log) \
+         SELECT name, label, sum(coalesce(value, 0)) FROM ( \
+             SELECT name, label, value FROM pruned_counts \
+             UNION ALL SELECT 'rows' AS name, 'inserted' AS label, inserted AS value FROM sums \
+             UNION ALL SELECT 'rows', 'updated', updated FROM sums \
+             UNION ALL SELECT 'rows', 'unchanged', unchanged FROM sums \
+             UNION ALL SELECT 'rows', 'withdrawn', withdrawn FROM sums \
+             UNION ALL SELECT 'rows', 'rejected', rejected FROM sums \
+             UNION ALL SELECT 'rows', 'duplicate', duplicate FROM sums \
+             UNION ALL SELECT 'fetches', outcome, count(*) FROM fetch_log GROUP BY outcome \
+             UNION ALL SELECT 'runs', outcome, count(*) FROM run_log WHERE outcome <> 'running' GROUP BY outcome \
+             UNION ALL SELECT 'retries', '', sum(retries) FROM run_log \
+             UNION ALL SELECT 'requests', label, sum(requests) FROM quota_ledger GROUP BY label \
+             UNION ALL SELECT 'throttled', label, sum(throttled) FROM quota_ledger GROUP BY label \
+             UNION ALL SELECT 'instances', state, count(*) FROM instances GROUP BY state \
+             UNION ALL {lengths}) \
+          GROUP BY name, label ORDER BY name, label"
+    );
+    sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_all(connection).await
+}
+
+/// Labels with the same budget share one pool: what one of them used is gone for the others, too.
+async fn quota_left(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<BTreeMap<String, u64>, sqlx::Error> {
+    let today: Vec<(String, i64, Option<i64>)> =
+        sqlx::query_as("SELECT label, requests, budget FROM quota_ledger WHERE day = ? ORDER BY label")
+            .bind(now.utc().format("%Y-%m-%d").to_string())
+            .fetch_all(connection)
+            .await?;
+    let left = today.iter().filter_map(|(label, _, budget)| {
+        let used: i64 =
+            today.iter().filter(|(_, _, other)| other == budget).map(|(_, requests, _)| requests).sum();
+        Some((label.clone(), u64::try_from((*budget)? - used).unwrap_or(0)))
+    });
+    Ok(left.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{self, at};
+    use super::*;
+    use crate::model::RateLabel;
+    use crate::store::Budget;
+
+    #[tokio::test]
+    async fn the_database_tells_its_figures() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = sample::database(&directory.path().join("rollcall.db")).await;
+        let now = at("2026-03-09T20:10:00Z");
+        let labels = vec![RateLabel::Heavy, RateLabel::ResourceIntensive];
+        let budget = Budget { labels, requests: Some(100) };
+        store.claim(RateLabel::Heavy, 10, &budget, now).await.unwrap();
+        store.claim(RateLabel::ResourceIntensive, 5, &budget, now).await.unwrap();
+        store.throttled(RateLabel::Heavy, None, false, now).await.unwrap();
+        let snapshot = store.metrics_snapshot(now).await.unwrap();
+        assert_eq!(snapshot.runs, BTreeMap::from([("ok".to_owned(), 1)]));
+        assert_eq!(snapshot.fetches["ok"], 3);
+        assert_eq!((snapshot.rows["inserted"], snapshot.rows["withdrawn"]), (10, 0));
+        assert_eq!((snapshot.instances["settled"], snapshot.instances["parked"]), (3, 0));
+        assert_eq!(snapshot.due, 1);
+        assert_eq!(snapshot.last_good_at, Some(at("2026-03-09T20:00:00Z")));
+        assert_eq!((snapshot.run_seconds.count, snapshot.run_seconds.sum), (1, 7.0));
+        let expected: Vec<(u32, u64)> =
+            BUCKETS.into_iter().map(|bound| (bound, u64::from(bound >= 15))).collect();
+        assert_eq!(snapshot.run_seconds.buckets, expected);
+        assert_eq!(snapshot.requests[RateLabel::Heavy.as_str()], 10);
+        assert_eq!(snapshot.throttled[RateLabel::Heavy.as_str()], 1);
+        assert_eq!(snapshot.quota_left[RateLabel::Heavy.as_str()], 85);
+        assert_eq!(snapshot.quota_left[RateLabel::ResourceIntensive.as_str()], 85);
+        assert!(snapshot.database_bytes > 4096);
+    }
+}

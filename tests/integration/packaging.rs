@@ -1,0 +1,64 @@
+//! The units that systemd starts: what it says of them, where it is there to be asked.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// The units with this machine's program in the place of the installed one, in a directory of their own.
+fn units() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+    for (from, to) in
+        [("rollcall.service", "rollcall.service"), ("rollcall@.service", "rollcall@one.service")]
+    {
+        let text = std::fs::read_to_string(packaging.join(from)).unwrap();
+        assert!(text.contains("ExecStart=/usr/bin/rollcall "), "{from}");
+        let text = text.replace("/usr/bin/rollcall", env!("CARGO_BIN_EXE_rollcall"));
+        std::fs::write(directory.path().join(to), text).unwrap();
+    }
+    directory
+}
+
+/// What `systemd-analyze` says of a unit; none where it is missing.
+fn analyze(arguments: &[&str], unit: &Path) -> Option<Output> {
+    let Ok(output) = Command::new("systemd-analyze").args(arguments).arg(unit).output() else {
+        eprintln!("skipped: there is no systemd-analyze here; Debian's package systemd brings it");
+        return None;
+    };
+    Some(output)
+}
+
+const UNITS: [&str; 2] = ["rollcall.service", "rollcall@one.service"];
+
+#[test]
+fn the_units_are_as_systemd_wants_them() {
+    let directory = units();
+    for unit in UNITS {
+        let Some(output) = analyze(&["verify", "--man=no"], &directory.path().join(unit)) else { return };
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{unit}: {said}");
+    }
+}
+
+#[test]
+fn the_units_expose_little() {
+    let directory = units();
+    for unit in UNITS {
+        // The threshold is in tenths: above it the status is a failure.
+        let arguments = ["security", "--offline=true", "--no-pager", "--threshold=15"];
+        let Some(output) = analyze(&arguments, &directory.path().join(unit)) else { return };
+        assert!(output.status.success(), "{unit}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[test]
+fn both_units_are_hardened_alike() {
+    let read = |unit: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(unit)).unwrap()
+    };
+    let from_hardening = |text: &str| {
+        text.split_once("CapabilityBoundingSet=").expect("the units drop every capability").1.to_owned()
+    };
+    assert_eq!(from_hardening(&read("rollcall.service")), from_hardening(&read("rollcall@.service")));
+}
