@@ -83,6 +83,11 @@ impl GlobalOptions {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Collect on the schedule until stopped: the daemon
+    ///
+    /// Made to be started by a service manager; it works without one, too. SIGTERM and SIGINT end it, and SIGHUP
+    /// makes it read its config again.
+    Run,
     /// Collect what is due, once
     Collect(CollectOptions),
     /// Collect instances of the past, however old
@@ -373,7 +378,7 @@ pub struct InitOptions {
     pub directory: PathBuf,
 }
 
-/// Options of `rollcall demo`; its database is the one that `--database` names, else a temporary one.
+/// Options of `rollcall demo`; its database is the one that `--database` names, else `rollcall-demo.db`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoOptions {
     /// Only serve the simulated Zoom, at this address, until stopped
@@ -477,6 +482,7 @@ Takes the roll of Zoom meetings
 Usage: rollcall [OPTIONS] <COMMAND>
 
 Commands:
+  run          Collect on the schedule until stopped: the daemon
   collect      Collect what is due, once
   backfill     Collect instances of the past, however old
   report       Say who was there

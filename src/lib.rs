@@ -11,6 +11,7 @@ pub mod clock;
 pub mod collect;
 pub mod commands;
 pub mod config;
+pub mod daemon;
 pub mod decode;
 pub mod exit;
 pub mod plan;

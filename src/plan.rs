@@ -141,7 +141,8 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     after.complete = true;
     if let Some(digest) = reading.suspect {
         let same = before.suspect_digest == Some(digest);
-        after.suspect_at = before.suspect_at.filter(|_| same).or(Some(reading.at));
+        let first_seen = before.suspect_at.filter(|_| same).unwrap_or(reading.at);
+        after.suspect_at = Some(first_seen);
         after.suspect_digest = Some(digest);
         let since = *after.changing_since.get_or_insert(reading.at);
         if reading.at >= since.plus(PATIENCE) {
@@ -150,7 +151,8 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
                 Some("listings of a week disagreed about rows to withdraw; none was".to_owned()),
             );
         }
-        after.due_at = Some(reading.at.plus(SUSPICION));
+        // A reading in between, asked for by a person, does not put the confirmation off.
+        after.due_at = Some(first_seen.plus(SUSPICION));
         return after;
     }
     (after.suspect_at, after.suspect_digest) = (None, None);
@@ -164,7 +166,8 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
         after.due_at = Some(due);
         return after;
     }
-    if !reading.changed || !before.complete {
+    let is_first = before.listing_digest.is_none();
+    if !reading.changed || is_first {
         return settled(after, None);
     }
     let since = *after.changing_since.get_or_insert(reading.at);

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::discover::description_of;
 use super::outcome::{InstanceReport, Reading, Stop};
-use super::{Collector, LARGE_ROWS};
+use super::{Collector, LARGE_ROWS, log};
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source, Timestamp};
 use crate::plan::Failure;
@@ -32,6 +32,11 @@ impl Refused {
             tracing::warn!(%source, %error, "a source of participants is refused; the next one is tried");
             refused.push((source, error.clone()));
         }
+    }
+
+    /// What was refused in the last run may be allowed by now.
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     }
 
     fn of(&self, source: Source) -> Option<ZoomError> {
@@ -58,6 +63,15 @@ impl Pages {
     fn rows_reported(&self) -> Option<i64> {
         self.read.iter().rev().find_map(|page| page.total_records)
     }
+}
+
+fn parks(error: &ZoomError) -> bool {
+    matches!(error.disposition(), Disposition::Parked(_))
+}
+
+/// Whether the second refusal says no less than the first: what is missing from one list may yet come.
+fn refuses_alike(first: &ZoomError, second: &ZoomError) -> bool {
+    first.status() != Some(404) || first.code() == second.code()
 }
 
 fn holds_no_row(body: &str) -> bool {
@@ -114,12 +128,14 @@ impl Collector {
             Ok(pages) => self.store_pages(&pages, &mut record).await?,
             Err(error) => self.store_error(&error, &mut record).await?,
         };
-        Ok(Some(InstanceReport {
+        let report = InstanceReport {
             meeting_id: instance.meeting_id,
             uuid: instance.uuid,
             start_at: instance.start_at,
             result,
-        }))
+        };
+        log::fetch_ended(run_id, &report, record.requests, self.clock.now().since(started_at));
+        Ok(Some(report))
     }
 
     async fn store_pages(&self, pages: &Pages, record: &mut FetchRecord) -> Result<Reading, StoreError> {
@@ -160,9 +176,8 @@ impl Collector {
             Disposition::Credentials | Disposition::RenewToken | Disposition::NextSource(_) => {
                 return Ok(Reading::Stopped(Stop::Refused(words)));
             }
-            Disposition::Unreachable => (Failure::Passing, Reading::Unreachable(words)),
-            Disposition::Retry
-            | Disposition::Throttled(_)
+            Disposition::Unreachable | Disposition::Retry => (Failure::Passing, Reading::Unreachable(words)),
+            Disposition::Throttled(_)
             | Disposition::RestartListing
             | Disposition::StopListing
             | Disposition::Ledger => (Failure::Passing, Reading::Failed(words)),
@@ -266,6 +281,8 @@ impl Collector {
                 Err(error)
             }
             (Err(_), Ok(pages)) => Ok(pages),
+            // Neither list takes it, and not because it is missing: a webinar, a host of another account.
+            (Err(first), Err(second)) if parks(&second) && refuses_alike(&first, &second) => Err(second),
             (told, _) => told,
         }
     }

@@ -5,7 +5,9 @@
 mod discover;
 mod fetch;
 mod ledger;
+mod log;
 mod outcome;
+mod preflight;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::ledger::StoreLedger;
 pub use self::outcome::{Event, InstanceReport, Reading, Stop, Summary};
+pub use self::preflight::{Need, needs};
 use crate::clock::Clock;
 use crate::decode::Dropped;
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
@@ -75,6 +78,7 @@ pub struct Collector {
     clock: Clock,
     rules: Arc<Rules>,
     refused: Arc<fetch::Refused>,
+    told: Arc<preflight::Told>,
     large: Arc<Semaphore>,
     decoding: Arc<Semaphore>,
     hand_over: Arc<dyn Fn() -> bool + Send + Sync>,
@@ -90,6 +94,7 @@ impl Collector {
             clock,
             rules: Arc::new(rules),
             refused: Arc::default(),
+            told: Arc::default(),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             decoding: Arc::new(Semaphore::new(1)),
             hand_over: Arc::new(|| false),
@@ -122,6 +127,7 @@ impl Collector {
             None => self.scheduled_window(started_at).await?,
         };
         let run_id = self.store.begin_run(job.trigger, job.slot_at, started_at).await?;
+        self.refused.forget();
         let before = self.zoom.counters().total();
         let mut summary = Summary { run_id, started_at, ..Summary::default() };
         let result = self.work(job, &window, &mut summary, observe, stop).await;
@@ -150,6 +156,7 @@ impl Collector {
         }
         let end = RunEnd { outcome: summary.outcome, error };
         let ended = self.store.end_run(run_id, &totals, &end, self.clock.now()).await;
+        log::run_ended(job, &summary, end.error.as_deref());
         result?;
         ended?;
         Ok(summary)
@@ -180,6 +187,9 @@ impl Collector {
         observe: &(dyn Fn(Event) + Send + Sync),
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
+        if !self.preflight(job, summary, observe, stop).await {
+            return Ok(());
+        }
         self.discover(job, window, summary, observe, stop).await?;
         if summary.stop.is_some() || stop.is_cancelled() {
             return Ok(());

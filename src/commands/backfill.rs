@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
+use super::UsageError;
 use super::collect::{Printer, exit_code, lock};
 use super::setup::{self, Stopper};
 use crate::cli::{BackfillOptions, MeetingOrInstance};
@@ -33,16 +34,14 @@ pub async fn run(
         return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
     };
     let store = Store::open(&config.database.path).await?;
-    let clock = Clock::system();
-    setup::apply_config(config, &store, &clock).await?;
-    let zoom = setup::zoom(config, credentials, &store, &clock)?;
+    setup::prepare(config, &store, &Clock::system()).await?;
     let held = Arc::new(std::sync::Mutex::new(Some(held)));
     let awaited = {
         let held = Arc::clone(&held);
         move || with(&held, |lock| lock.as_ref().is_some_and(RunLock::is_awaited))
     };
     let collector =
-        Collector::new(zoom, store.clone(), clock, setup::rules(config)).handing_over_when(awaited);
+        setup::collector(config, credentials, &store, &Clock::system())?.handing_over_when(awaited);
     let printer = Printer::new(output, config.report_timezone);
     let mut code = ExitCode::Success;
     let mut job = job;
@@ -77,10 +76,11 @@ fn job(options: &BackfillOptions, config: &Config) -> anyhow::Result<Job> {
     let now = Clock::system().now();
     let from = options.from.begin(timezone);
     let to = options.to.map_or(now, |to| to.end(timezone)).min(now);
-    ensure!(
-        from < to,
-        "the span from {from} to {to} is empty; `--from` must be before `--to` and in the past"
-    );
+    if from >= to {
+        let words =
+            format!("the span from {from} to {to} is empty; `--from` must be before `--to` and in the past");
+        return Err(UsageError(words).into());
+    }
     let window = Window { from, to };
     let mut meetings: Vec<MeetingId> = Vec::new();
     let mut instances: Vec<InstanceUuid> = Vec::new();

@@ -12,10 +12,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::setup::{self, Stopper};
 use crate::cli::CollectOptions;
 use crate::clock::Clock;
-use crate::collect::{Collector, Event, InstanceReport, Job, Reading, Stop, Summary};
-use crate::config::{Config, Discovery};
+use crate::collect::{Event, InstanceReport, Job, Reading, Stop, Summary};
+use crate::config::Config;
 use crate::exit::ExitCode;
-use crate::model::{FetchOutcome, MeetingId, RunOutcome, Trigger};
+use crate::model::{FetchOutcome, RunOutcome, Trigger};
 use crate::store::{RunLock, Selection, Store};
 
 /// Makes one run and prints a line an instance and a summary.
@@ -32,15 +32,12 @@ pub async fn run(
     };
     let store = Store::open(&config.database.path).await?;
     let clock = Clock::system();
-    setup::apply_config(config, &store, &clock).await?;
-    let zoom = setup::zoom(config, credentials, &store, &clock)?;
-    let collector = Collector::new(zoom, store.clone(), clock, setup::rules(config));
-    let job = job(options, config);
-    if job.meetings.is_empty() && !job.account_wide {
-        tracing::warn!(
-            "no meetings are listed; name some in `meetings`, or set collection.discovery = \"account\""
-        );
+    setup::prepare(config, &store, &clock).await?;
+    let collector = setup::collector(config, credentials, &store, &clock)?;
+    if options.meetings.is_empty() {
+        setup::warn_of_nothing_listed(config);
     }
+    let job = job(options, config);
     let printer = Printer::new(output, config.report_timezone);
     let summary = collector.run(&job, &|event| printer.event(&event), stopper.token()).await?;
     printer.summary(&summary);
@@ -61,24 +58,25 @@ pub async fn lock(path: &Path, wait: bool, stopper: &Stopper) -> anyhow::Result<
         );
         return Ok(None);
     }
-    tracing::info!(database = %path.display(), "waiting for the run that holds the database");
+    tracing::info!(database = %path.display(), "waiting for the run or command that holds the database");
     tokio::select! {
         lock = RunLock::acquire(path) => Ok(Some(lock?)),
         () = stopper.token().cancelled() => Ok(None),
     }
 }
 
+/// The scheduled run, or one over the meetings that were named.
 fn job(options: &CollectOptions, config: &Config) -> Job {
-    let named = &options.meetings;
-    let listed: Vec<MeetingId> = config.meetings.iter().map(|meeting| meeting.id).collect();
+    let job = setup::job(config, Trigger::Manual, None);
+    if options.meetings.is_empty() {
+        return job;
+    }
     Job {
-        trigger: Trigger::Manual,
-        slot_at: None,
-        meetings: if named.is_empty() { listed } else { named.clone() },
-        account_wide: named.is_empty() && config.collection.discovery == Discovery::Account,
-        insistent: !named.is_empty(),
-        window: None,
-        selection: Selection { meetings: named.clone(), ..Selection::default() },
+        meetings: options.meetings.clone(),
+        account_wide: false,
+        insistent: true,
+        selection: Selection { meetings: options.meetings.clone(), ..Selection::default() },
+        ..job
     }
 }
 
@@ -90,7 +88,7 @@ pub fn exit_code(summary: &Summary) -> ExitCode {
     if summary.instances_failed > 0 || summary.outcome == RunOutcome::Partial {
         code = code.worst(ExitCode::Partial);
     }
-    if summary.unreachable && nothing_read {
+    if summary.unreachable && !summary.answered {
         code = code.worst(ExitCode::Unreachable);
     }
     match &summary.stop {
@@ -167,7 +165,8 @@ fn line(report: &InstanceReport, timezone: Tz) -> String {
     );
     let what = match &report.result {
         Reading::Stored { counts, outcome, source } => {
-            let mut words = format!("{} rows", counts.received);
+            let mut words =
+                format!("{} {}", counts.received, if counts.received == 1 { "row" } else { "rows" });
             for (count, word) in [
                 (counts.inserted, "new"),
                 (counts.updated, "updated"),

@@ -9,11 +9,10 @@ use super::collect::{Printer, exit_code};
 use super::setup::{self, Stopper};
 use crate::cli::{DemoOptions, GlobalOptions};
 use crate::clock::Clock;
-use crate::collect::{Collector, Job};
+use crate::collect::Job;
 use crate::config::{Config, Overrides};
-use crate::decode::parse_instant;
 use crate::exit::ExitCode;
-use crate::model::{Timestamp, Trigger, Window};
+use crate::model::{Timestamp, Trigger, Window, parse_instant};
 use crate::simulator::{Fault, Limits, Options, Simulator, World};
 use crate::store::{RunLock, Selection, Store};
 
@@ -49,9 +48,8 @@ pub async fn run(
         return Ok(ExitCode::TryLater);
     };
     let store = Store::open(&path).await?;
-    setup::apply_config(&config, &store, &clock).await?;
-    let zoom = setup::zoom(&config, config.credentials()?, &store, &clock)?;
-    let collector = Collector::new(zoom, store.clone(), clock, setup::rules(&config));
+    setup::prepare(&config, &store, &clock).await?;
+    let collector = setup::collector(&config, config.credentials()?, &store, &clock)?;
     writeln!(
         output,
         "Collecting a term of three meetings from a simulated Zoom into {} …\n",

@@ -1,6 +1,7 @@
 //! One file a subcommand; the only place where the parts are wired together.
 
 pub mod backfill;
+pub mod check;
 pub mod collect;
 pub mod completions;
 pub mod demo;
@@ -8,6 +9,7 @@ pub mod init;
 pub mod people;
 pub mod report;
 mod rosters;
+pub mod run;
 mod setup;
 pub mod status;
 
@@ -59,7 +61,21 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             ));
             demo::run(options, &cli.global, output).await
         }
-        Command::Check(_) => anyhow::bail!("this command comes with the next change"),
+        Command::Check(options) => {
+            let level = telemetry::LogLevel::Error;
+            telemetry::init(&telemetry::Settings::new(
+                level,
+                telemetry::LogFormat::Auto,
+                cli.global.verbosity(),
+            ));
+            check::run(options, read(&cli.global), output).await
+        }
+        Command::Run => {
+            let config = read(&cli.global)?;
+            let level = config.log.level;
+            telemetry::init(&telemetry::Settings::new(level, config.log.format, cli.global.verbosity()));
+            run::run(&cli.global, config).await
+        }
         Command::Status(options) => {
             status::run(options, &load(&cli.global)?, Clock::system().now(), output).await
         }
@@ -72,16 +88,27 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// Loads the config, and sets up the log as it says: what a person starts says less than the daemon.
 fn load(global: &GlobalOptions) -> Result<Config, ConfigError> {
-    let overrides = Overrides { config: global.config.as_deref(), database: global.database.as_deref() };
-    let config = Config::load(overrides, std::env::vars_os())?;
+    let config = read(global)?;
     telemetry::init(&telemetry::Settings::new(config.log.level, config.log.format, global.verbosity() - 1));
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     Ok(config)
 }
 
+fn read(global: &GlobalOptions) -> Result<Config, ConfigError> {
+    let overrides = Overrides { config: global.config.as_deref(), database: global.database.as_deref() };
+    Config::load(overrides, std::env::vars_os())
+}
+
+/// A command line that clap takes and that makes no sense all the same.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
 /// The exit code of an error, by whose it is.
 fn code_of(error: &anyhow::Error) -> ExitCode {
-    if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
+    if error.is::<UsageError>() {
+        ExitCode::Usage
+    } else if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
         ExitCode::Config
     } else if error.chain().any(<dyn std::error::Error>::is::<StoreError>) {
         ExitCode::Database

@@ -12,7 +12,8 @@ use crate::cli::{
 };
 use crate::config::Config;
 use crate::exit::ExitCode;
-use crate::report::{self, CsvFlavor, Sheet, Table};
+use crate::model::Table;
+use crate::report::{self, CsvFlavor, Sheet};
 use crate::store::{Holding, ReportFilter, Store, StoreError};
 
 /// The width of a table that is not for a terminal.

@@ -6,14 +6,58 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::collect::{Rules, StoreLedger};
-use crate::config::{Config, Credentials, GuestScope, Plan as ConfigPlan, SourceChoice};
+use crate::collect::{Collector, Job, Rules, StoreLedger};
+use crate::config::{Config, Credentials, Discovery, GuestScope, Plan as ConfigPlan, SourceChoice};
 use crate::decode::Dropped;
 use crate::exit::ExitCode;
-use crate::model::Source;
+use crate::model::{Source, Timestamp, Trigger};
 use crate::plan::Policy;
-use crate::store::{MeetingSettings, PlannedTime, Settings as StoreSettings, Store, StoreError};
+use crate::store::{MeetingSettings, PlannedTime, Selection, Settings as StoreSettings, Store, StoreError};
 use crate::zoom::{Ledger, Limits, Plan, Rate, RetryPolicy, Settings as ZoomSettings, Zoom, ZoomError};
+
+/// What makes runs on an open database, as the config says.
+pub fn collector(
+    config: &Config,
+    credentials: Credentials,
+    store: &Store,
+    clock: &Clock,
+) -> Result<Collector, ZoomError> {
+    let zoom = zoom(config, credentials, store, clock)?;
+    Ok(Collector::new(zoom, store.clone(), clock.clone(), rules(config)))
+}
+
+/// What every run begins with: the settings that the views need are those of the config, and the rosters those of
+/// the files that it names; what is wrong with one is logged. The caller holds the run lock.
+pub async fn prepare(config: &Config, store: &Store, clock: &Clock) -> Result<(), StoreError> {
+    store.apply_settings(&store_settings(config)).await?;
+    for warning in super::rosters::apply(config, store, clock.now()).await? {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+/// A run over the listed meetings, or the whole account, with the window of a scheduled one.
+#[must_use]
+pub fn job(config: &Config, trigger: Trigger, slot_at: Option<Timestamp>) -> Job {
+    Job {
+        trigger,
+        slot_at,
+        meetings: config.meetings.iter().map(|meeting| meeting.id).collect(),
+        account_wide: config.collection.discovery == Discovery::Account,
+        insistent: false,
+        window: None,
+        selection: Selection::default(),
+    }
+}
+
+/// Says where a run would have nothing to do.
+pub fn warn_of_nothing_listed(config: &Config) {
+    if config.meetings.is_empty() && config.collection.discovery == Discovery::Listed {
+        tracing::warn!(
+            "no meetings are listed; name some in `meetings`, or set collection.discovery = \"account\""
+        );
+    }
+}
 
 /// The client of Zoom's API, with its quota kept in the database.
 pub fn zoom(
@@ -98,16 +142,6 @@ pub fn rules(config: &Config) -> Rules {
     }
 }
 
-/// Copies into the database what it needs of the config, the rosters included; what is wrong with one is logged.
-pub async fn apply_config(config: &Config, store: &Store, clock: &Clock) -> Result<(), StoreError> {
-    store.apply_settings(&store_settings(config)).await?;
-    let warnings = super::rosters::apply(config, store, clock.now()).await?;
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    Ok(())
-}
-
 /// What the database needs of the config.
 #[must_use]
 pub fn store_settings(config: &Config) -> StoreSettings {
@@ -144,6 +178,10 @@ fn planned_time(planned: &crate::config::Planned) -> PlannedTime {
     }
 }
 
+/// How long the end of a run may take. It takes longer only where another program keeps the database locked; then the
+/// next run says in the log that this one was interrupted.
+const GRACE: Duration = Duration::from_millis(4_500);
+
 /// Cancelled by the first SIGINT or SIGTERM; the second ends the program at once.
 #[derive(Clone, Debug, Default)]
 pub struct Stopper {
@@ -159,18 +197,23 @@ impl Stopper {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let told = stopper.clone();
-        #[expect(clippy::disallowed_methods, reason = "who asks twice wants it at once")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "who asks twice, or would wait too long, wants it at once"
+        )]
         tokio::spawn(async move {
-            loop {
-                let code = tokio::select! {
+            let mut next = async || {
+                tokio::select! {
                     _ = interrupt.recv() => ExitCode::Interrupted,
                     _ = terminate.recv() => ExitCode::Terminated,
-                };
-                if told.code.set(code).is_err() {
-                    std::process::exit(i32::from(code.status()));
                 }
-                told.token.cancel();
-            }
+            };
+            let first = next().await;
+            // Set once, here.
+            told.code.set(first).ok();
+            told.token.cancel();
+            let code = tokio::time::timeout(GRACE, next()).await.unwrap_or(first);
+            std::process::exit(i32::from(code.status()));
         });
         Ok(stopper)
     }

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
 use super::field::Kind;
-use super::parse_instant;
+use crate::model::parse_instant;
 
 /// The value of a column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -177,3 +177,68 @@ fn day_and_time(line: Line<'_>, column: &str, timezone: Tz) -> String {
         format!("{day} {}", clock_time(at, timezone, None))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Value;
+
+    fn table(columns: &[&str], rows: &[&[Value]]) -> Table {
+        Table {
+            columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            rows: rows.iter().map(|row| row.to_vec()).collect(),
+        }
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    #[test]
+    fn troubles_and_quota_are_told() {
+        let quota = |label: &str, requests, throttled, budget| {
+            [text(label), Value::Integer(requests), Value::Integer(throttled), budget]
+        };
+        let instance =
+            [Value::Integer(85_746_065_432), text("Logic"), text("Uuid=="), text("2026-03-09T08:00:00.000Z")];
+        let columns = ["meeting_id", "topic", "instance_uuid", "start_time"];
+        let status = Status {
+            refused: table(
+                &[&columns[..], &["state", "reason"]].concat(),
+                &[&[&instance[..], &[text("parked"), text("12702: too \u{1b}[2J old")]].concat()],
+            ),
+            short: table(
+                &[&columns[..], &["state", "shortfall"]].concat(),
+                &[&[&instance[..], &[text("settled"), Value::Integer(3)]].concat()],
+            ),
+            quota: table(
+                &["label", "requests", "throttled", "budget"],
+                &[
+                    &quota("Heavy", 40, 1, Value::Integer(48_000)),
+                    &quota("Medium", 7, 0, Value::Null),
+                    &quota("Resource-intensive", 2, 0, Value::Integer(48_000)),
+                ],
+            ),
+            ..Status::default()
+        };
+        let now = Timestamp::from_millis(0);
+        insta::assert_snapshot!(status.render(Tz::Europe__Berlin, now, 90), @r"
+No run yet: `rollcall collect` makes one.
+
+Instances: none known yet
+Heavy requests: 40 sent, 47958 left today, 1 throttled
+Medium requests: 7 sent
+Resource-intensive requests: 2 sent, 47958 left today
+
+Refused by Zoom:
+Start             Meeting  Instance  State   Reason
+─────────────────────────────────────────────────────────────────
+2026-03-09 09:00  Logic    Uuid==    parked  12702: too �[2J old
+
+Fewer rows than Zoom reports:
+Start             Meeting  Instance  State    Reason
+─────────────────────────────────────────────────────────────
+2026-03-09 09:00  Logic    Uuid==    settled  3 rows missing
+");
+    }
+}

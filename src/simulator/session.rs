@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, parse_instant};
 
 /// The number of the first participant of an instance; the next ones follow at [`USER_ID_STEP`].
 pub const FIRST_USER_ID: u64 = 16_778_240;
@@ -315,10 +315,6 @@ const PAST_FIELDS: &[(&str, &str)] = &[
 pub(super) fn instant(at: Timestamp) -> String {
     let format = if at.millis().rem_euclid(1_000) == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
     at.utc().to_rfc3339_opts(format, true)
-}
-
-fn parse_instant(text: &str) -> Option<Timestamp> {
-    DateTime::parse_from_rfc3339(text).ok().map(|instant| Timestamp::from_millis(instant.timestamp_millis()))
 }
 
 #[cfg(test)]

@@ -19,6 +19,20 @@ pub enum StoreError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// There is a directory in its place.
+    #[error("{} is a directory; the database is a file: name one inside it, such as {}", path.display(), path.join("rollcall.db").display())]
+    Directory {
+        /// Where the database should be.
+        path: PathBuf,
+    },
+    /// There is no directory for it.
+    #[error("the database {} cannot be there: there is no directory {}; make it, or name another file", path.display(), directory.display())]
+    NoDirectory {
+        /// Where the database should be.
+        path: PathBuf,
+        /// The directory that there is none of.
+        directory: PathBuf,
+    },
     /// The lock beside the file cannot be used.
     #[error("the lock file {} cannot be used: {source}; the database's directory must be writable", path.display())]
     Lock {
@@ -71,6 +85,20 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is another program's.
+    #[error("the file {} is the database of another program, and stays as it is; name another file", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The disk fails.
+    #[error("the disk that holds {} fails, or is full; nothing was half written", path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        source: sqlx::Error,
+    },
     /// The file is damaged, or is no database.
     #[error("the file {} is damaged or is no SQLite database; move it aside, or restore a backup", path.display())]
     Corrupt {
@@ -100,6 +128,8 @@ impl StoreError {
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => Self::Locked { path },
             Some(8) => Self::ReadOnly { path },
+            // Where the index of the write-ahead log finds no room, that is an error of input and output.
+            Some(10) => Self::Disk { path, source: error },
             Some(13) => Self::Full { path },
             Some(14) => Self::CannotOpen { path },
             Some(11 | 26) => Self::Corrupt { path },

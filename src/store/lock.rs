@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::StoreError;
+use super::{StoreError, check_place};
 
 /// Held for as long as a run, or a command that changes data, works on the database.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct RunLock {
 impl RunLock {
     /// Takes the lock of the database at `path`; none if another process holds it.
     pub fn try_acquire(path: &Path) -> Result<Option<Self>, StoreError> {
+        check_place(path)?;
         let lock_path = lock_path(path);
         let file = open(&lock_path).map_err(|source| StoreError::Lock { path: lock_path.clone(), source })?;
         match file.try_lock() {
@@ -35,8 +36,10 @@ impl RunLock {
         let waiting_path = beside(path, ".waiting");
         let waiting =
             open(&waiting_path).map_err(|source| StoreError::Lock { path: waiting_path.clone(), source })?;
-        waiting.try_lock_shared().ok();
+        let mut is_seen = false;
         loop {
+            // Whoever looks for waiters holds this lock for an instant, which must not hide one for good.
+            is_seen = is_seen || waiting.try_lock_shared().is_ok();
             if let Some(lock) = Self::try_acquire(path)? {
                 return Ok(lock);
             }
@@ -47,6 +50,13 @@ impl RunLock {
 }
 
 impl RunLock {
+    /// Whether some process holds the lock of the database at `path` right now. It makes no file.
+    #[must_use]
+    pub fn is_held(path: &Path) -> bool {
+        let file = OpenOptions::new().write(true).open(lock_path(path));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Whether another process waits for the lock: long work hands it over between two instances.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
@@ -95,9 +105,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.db");
         let lock = RunLock::try_acquire(&path).unwrap();
-        assert!(lock.is_some());
+        assert!(lock.is_some() && RunLock::is_held(&path));
         assert!(RunLock::try_acquire(&path).unwrap().is_none());
         drop(lock);
+        assert!(!RunLock::is_held(&path));
         assert!(RunLock::try_acquire(&path).unwrap().is_some());
     }
 
@@ -123,6 +134,9 @@ mod tests {
 
     #[test]
     fn a_lock_in_no_directory_is_an_error() {
-        assert!(matches!(RunLock::try_acquire(Path::new("/nowhere/a.db")), Err(StoreError::Lock { .. })));
+        assert!(matches!(
+            RunLock::try_acquire(Path::new("/nowhere/a.db")),
+            Err(StoreError::NoDirectory { .. })
+        ));
     }
 }

@@ -9,8 +9,7 @@ use sqlx::{Column, Decode, QueryBuilder, Row, Sqlite, TypeInfo, ValueRef};
 pub use self::status::LastEnds;
 use super::rows::json_list;
 use super::{Store, StoreError, normalized};
-use crate::model::{InstanceUuid, MeetingId, Timestamp};
-use crate::report::{Table, Value};
+use crate::model::{InstanceUuid, MeetingId, Table, Timestamp, Value};
 
 /// What one line of an attendance report stands for, beside the person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

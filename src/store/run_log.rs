@@ -29,6 +29,15 @@ pub struct RunEnd {
     pub error: Option<String>,
 }
 
+/// How far the slots of the schedule have been served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastSlot {
+    /// The latest slot that a run stood for, or that was skipped; none where there was none.
+    pub served: Option<Timestamp>,
+    /// The latest slot that is still to come, where one is stored all the same: the clock was set back.
+    pub in_the_future: Option<Timestamp>,
+}
+
 impl Store {
     /// Begins a run, and marks as interrupted any that a crash left without an end. The caller holds the run lock.
     pub async fn begin_run(
@@ -37,6 +46,8 @@ impl Store {
         slot_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
+        // Between runs, others may have written.
+        self.known().clear();
         let mut transaction = self.begin().await?;
         let run_id = async {
             sqlx::query(
@@ -85,6 +96,37 @@ impl Store {
         .bind(signed(totals.retries))
         .bind(signed(totals.throttled))
         .bind(run_id)
+        .execute(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(())
+    }
+
+    /// The last slot in the log, as seen from `now`.
+    pub async fn last_slot(&self, now: Timestamp) -> Result<LastSlot, StoreError> {
+        let (served, in_the_future): (Option<i64>, Option<i64>) = sqlx::query_as(
+            "SELECT (SELECT max(slot_at) FROM run_log WHERE slot_at <= ?1), \
+                    (SELECT max(slot_at) FROM run_log WHERE slot_at > ?1)",
+        )
+        .bind(now.millis())
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(LastSlot {
+            served: served.map(Timestamp::from_millis),
+            in_the_future: in_the_future.map(Timestamp::from_millis),
+        })
+    }
+
+    /// Notes a slot that came while a run was on, and for which none is made.
+    pub async fn skip_run(&self, slot_at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO run_log (trigger, slot_at, started_at, finished_at, outcome) \
+             VALUES ('scheduled', ?, ?, ?, 'skipped')",
+        )
+        .bind(slot_at.millis())
+        .bind(now.millis())
+        .bind(now.millis())
         .execute(&self.pool)
         .await
         .map_err(|error| self.error(error))?;

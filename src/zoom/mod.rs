@@ -50,7 +50,7 @@ pub use limits::{DailyPool, Limits, Plan, Rate};
 pub use listing::{ListingRequest, MAX_RESTARTS, Page, ParticipantsEndpoint};
 pub use retry::RetryPolicy;
 pub use throttle::{Throttle, ThrottleKind};
-pub use wire::{DashboardMeeting, DashboardPage, Instance, PastMeeting, parse_instant};
+pub use wire::{DashboardMeeting, DashboardPage, Instance, PastMeeting};
 
 /// What the client needs to know; all of it is checked by whoever reads the config.
 #[derive(Clone, Debug)]

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveTime};
 
-use super::wire::parse_instant;
-use crate::model::{RateLabel, Timestamp};
+use crate::model::{RateLabel, Timestamp, parse_instant};
 
 /// No `Retry-After` is obeyed for longer: by then the daily limit has been reset.
 const LONGEST_PAUSE: Duration = Duration::from_hours(24);

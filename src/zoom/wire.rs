@@ -1,11 +1,10 @@
 //! What Zoom sends, read with tolerance: every field may be absent, null, blank, or of another type.
 
-use chrono::{DateTime, NaiveDateTime};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::model::{InstanceUuid, MeetingId, Timestamp};
+use crate::model::{InstanceUuid, MeetingId, Timestamp, parse_instant};
 
 /// One ended instance, as `GET /past_meetings/{id}/instances` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,26 +178,6 @@ pub(super) fn parse_object<T: DeserializeOwned>(body: &str) -> Result<T, serde_j
         return Err(serde::de::Error::custom("no JSON object"));
     }
     serde_json::from_str(body)
-}
-
-/// The instant that a text names, as Zoom writes them: with or without milliseconds, with `Z` or an offset,
-/// with a blank instead of `T`; one without any zone is UTC. `None` for any other text.
-#[must_use]
-pub fn parse_instant(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
-        return Some(instant.to_utc().into());
-    }
-    ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z"]
-        .iter()
-        .find_map(|format| DateTime::parse_from_str(text, format).ok())
-        .map(|instant| instant.to_utc().into())
-        .or_else(|| {
-            ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
-                .iter()
-                .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-                .map(|instant| instant.and_utc().into())
-        })
 }
 
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

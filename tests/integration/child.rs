@@ -82,9 +82,13 @@ impl Program {
 
     /// Starts the program.
     pub fn start(&self, arguments: &[&str]) -> Running {
+        self.spawn(self.command(arguments))
+    }
+
+    /// Starts this command.
+    pub fn spawn(&self, mut command: Command) -> Running {
         let (stdout, stderr) = (self.directory.path().join("stdout"), self.directory.path().join("stderr"));
-        let child = self
-            .command(arguments)
+        let child = command
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap())
             .spawn()
@@ -115,7 +119,7 @@ impl Running {
 
     /// How many lines it has written so far.
     pub fn lines(&self) -> usize {
-        fs::read(&self.stdout).unwrap().iter().filter(|byte| **byte == b'\n').count()
+        fs::read_to_string(&self.stdout).unwrap().lines().count()
     }
 
     /// What it has logged so far.

@@ -1,7 +1,7 @@
 //! Killed or stopped at any moment, the program leaves a whole database, no instance is half there, and the next run
 //! ends where an undisturbed one would have ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,17 +50,17 @@ fn young(meeting: MeetingId, uuid: &str, start: Timestamp, number: u64) -> Insta
     Instance::new(meeting, uuid.parse().unwrap(), "Algebra I", start, Some(at(50))).with_sessions(sessions)
 }
 
-async fn simulator() -> Simulator {
+pub async fn simulator() -> Simulator {
     let options = Options { largest_page: 12, latency: Duration::from_millis(10), ..Options::default() };
     Simulator::start(options, world(Clock::system().now())).await.unwrap()
 }
 
-async fn open(path: &Path) -> SqliteConnection {
+pub async fn open(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(path).connect().await.unwrap()
 }
 
 /// What a database says, as lines in order: all but ids of rows, times of reading, and the log.
-async fn dump(path: &Path) -> Vec<String> {
+pub async fn dump(path: &Path) -> Vec<String> {
     const LOGS: [&str; 3] = ["runs", "fetches", "quota"];
     const TABLES: [&str; 7] =
         ["instances", "identifiers", "clients", "machines", "networks", "media", "extras"];
@@ -113,7 +113,7 @@ fn comparable(column: &str) -> &str {
 }
 
 /// Names the first lines that are in one of the two only.
-fn assert_equal(got: &[String], expected: &[String], when: &str) {
+pub fn assert_equal(got: &[String], expected: &[String], when: &str) {
     let only = |left: &[String], right: &[String]| -> Vec<String> {
         left.iter().filter(|line| !right.contains(line)).take(5).cloned().collect()
     };
@@ -144,7 +144,7 @@ async fn people(database: &mut SqliteConnection) -> Vec<String> {
 }
 
 /// What must hold of a database at any time: it is whole, and no instance is half there.
-async fn assert_whole(path: &Path) {
+pub async fn assert_whole(path: &Path) {
     let mut database = open(path).await;
     let integrity: String =
         sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut database).await.unwrap();
@@ -176,7 +176,7 @@ fn copy(database: &Path) -> PathBuf {
     copy
 }
 
-async fn count(path: &Path, statement: &'static str) -> i64 {
+pub async fn count(path: &Path, statement: &'static str) -> i64 {
     sqlx::query_scalar(statement).fetch_one(&mut open(path).await).await.unwrap()
 }
 
@@ -245,7 +245,7 @@ async fn collect_with_kills(
     hits: &mut Hits,
 ) -> usize {
     let program = Program::new(simulator);
-    let (mut kills, mut interrupted) = (0, 0);
+    let (mut kills, mut interrupted) = (0, BTreeSet::new());
     loop {
         simulator.clear_requests();
         simulator.options(|options| options.latency = Duration::from_millis(dice.u64(5..30)));
@@ -264,13 +264,23 @@ async fn collect_with_kills(
         hits.note(simulator, was_writing, has_tables);
         if has_tables {
             assert_whole(&copy).await;
-            let running = count(&copy, "SELECT count(*) FROM run_log WHERE outcome = 'running'").await;
-            assert!(running <= 1, "{running} runs are on");
-            interrupted += running;
+            let on: Vec<i64> = sqlx::query_scalar("SELECT run_id FROM run_log WHERE outcome = 'running'")
+                .fetch_all(&mut open(&copy).await)
+                .await
+                .unwrap();
+            assert!(on.len() <= 1, "{on:?} are on at once");
+            interrupted.extend(on);
         }
     }
-    let logged = count(&program.database, "SELECT count(*) FROM run_log WHERE outcome = 'interrupted'").await;
-    assert_eq!(logged, interrupted, "every killed run is logged as interrupted");
+    let logged: Vec<i64> =
+        sqlx::query_scalar("SELECT run_id FROM run_log WHERE outcome = 'interrupted' ORDER BY run_id")
+            .fetch_all(&mut open(&program.database).await)
+            .await
+            .unwrap();
+    assert!(
+        interrupted.iter().eq(&logged),
+        "{interrupted:?} were killed, {logged:?} are logged as interrupted"
+    );
     assert_eq!(count(&program.database, "SELECT count(*) FROM run_log WHERE outcome = 'running'").await, 0);
     assert_whole(&program.database).await;
     assert_equal(&dump(&program.database).await, expected, &format!("after {kills} kills"));

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rollcall::clock::Clock;
 use rollcall::collect::{Collector, Event, Job, Rules, StoreLedger, Summary};
-use rollcall::decode::{Dropped, parse_instant};
+use rollcall::decode::Dropped;
+use rollcall::model::parse_instant;
 use rollcall::model::{InstanceUuid, MeetingId, Timestamp, Trigger};
 use rollcall::plan::Policy;
 use rollcall::simulator::{FIRST_USER_ID, Fault, Instance, Options, Session, Simulator, USER_ID_STEP, World};
@@ -70,6 +71,7 @@ pub struct Stage {
     pub store: Store,
     pub rules: Rules,
     pub page_size: u32,
+    pub request_timeout: Duration,
     pub meetings: Vec<MeetingId>,
     _directory: TempDir,
 }
@@ -96,7 +98,8 @@ impl Stage {
             dropped: Dropped::default(),
         };
         let meetings = zoom.world(|world| world.meetings()).into_iter().collect();
-        Self { zoom, clock, store, rules, page_size: 300, meetings, _directory: directory }
+        let request_timeout = Duration::from_secs(5);
+        Self { zoom, clock, store, rules, page_size: 300, request_timeout, meetings, _directory: directory }
     }
 
     /// Lets something go wrong from now on, in the words of `--fault`.
@@ -158,6 +161,13 @@ impl Stage {
         self.row(&format!("SELECT state, reason FROM meetings_held WHERE instance_uuid = '{name}'")).await
     }
 
+    /// How long an instance still waits to be read; none where nothing is to come.
+    pub async fn until_due(&self, name: &str) -> Option<Duration> {
+        let due_at = self.row(&format!("SELECT due_at FROM instances WHERE uuid = '{name}'")).await;
+        let due_at = Timestamp::from_millis(due_at.parse().ok()?);
+        Some(due_at.since(self.clock.now()))
+    }
+
     fn client(&self) -> Zoom {
         let credentials = self.zoom.credentials();
         let fast = Rate::per_second(100_000);
@@ -175,7 +185,7 @@ impl Stage {
             token_url: self.zoom.token_url().parse().unwrap(),
             api_url: Some(self.zoom.api_url().parse().unwrap()),
             page_size: self.page_size,
-            request_timeout: Duration::from_secs(5),
+            request_timeout: self.request_timeout,
             limits,
             retry,
         };
@@ -250,11 +260,6 @@ impl Desk {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::write(self.path(name), text).unwrap();
         std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    pub fn append(&self, name: &str, text: &str) {
-        let before = std::fs::read_to_string(self.path(name)).unwrap();
-        self.write(name, &format!("{before}{text}"));
     }
 
     /// The program, with nothing of this machine's configuration in its surroundings.

@@ -6,7 +6,7 @@ use sqlx::QueryBuilder;
 
 use super::sort;
 use crate::model::MeetingId;
-use crate::report::{Table, Value};
+use crate::model::{Table, Value};
 use crate::store::decisions::shown_sql;
 use crate::store::rows::json_list;
 use crate::store::{Store, StoreError, normalized};

@@ -1,9 +1,9 @@
 //! What `rollcall status` asks.
 
+use chrono::DateTime;
 use sqlx::{QueryBuilder, Sqlite};
 
-use crate::model::{RunOutcome, Timestamp};
-use crate::report::Table;
+use crate::model::{RunOutcome, Table, Timestamp};
 use crate::store::{Store, StoreError};
 
 /// How the last runs ended.
@@ -33,8 +33,11 @@ impl Store {
         .fetch_one(self.pool())
         .await
         .map_err(|error| self.error(error))?;
-        let good = good.and_then(|text| crate::report::instant(&text)).map(Timestamp::from);
-        Ok(LastEnds { good_at: good, outcome: outcome.and_then(|text| RunOutcome::from_text(&text)) })
+        let good = good.and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
+        Ok(LastEnds {
+            good_at: good.map(|instant| Timestamp::from(instant.to_utc())),
+            outcome: outcome.and_then(|text| RunOutcome::from_text(&text)),
+        })
     }
 
     /// How many instances there are in each state: `state`, `instances`.

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use crate::model::RateLabel;
+use crate::model::parse_instant;
 use crate::zoom::classify::{Answer, Meaning, classify};
 use crate::zoom::presentable::{MESSAGE_CHARS, is_visible};
-use crate::zoom::{Disposition, Stage, parse_instant};
+use crate::zoom::{Disposition, Stage};
 
 const FIRST_PAST: Stage = Stage::FirstPage { past: true };
 const FIRST: Stage = Stage::FirstPage { past: false };

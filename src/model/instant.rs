@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, TimeDelta};
 
-use crate::model::Timestamp;
+use super::Timestamp;
 
 /// Reads a date and time: with or without milliseconds, with `Z`, an offset or no zone (UTC, as Zoom's are),
 /// with `T` or a blank between date and time, with or without seconds.

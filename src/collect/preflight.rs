@@ -1,0 +1,267 @@
+//! Before a run: a token, and whether its scopes let the run do what it is asked for.
+
+use std::sync::Mutex;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Collector, Event, Job, Stop, Summary};
+use crate::model::Source;
+use crate::zoom::{Disposition, Endpoint, ListingType, ParticipantsEndpoint, ZoomError};
+
+/// An endpoint that runs use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// What is asked.
+    pub endpoint: Endpoint,
+    /// The source of participants that it is, if it is one.
+    pub source: Option<Source>,
+    /// Nothing can be done without it.
+    pub is_required: bool,
+    /// What becomes of a run without it.
+    pub without: &'static str,
+}
+
+/// The endpoints that runs use: from this source (none: the richest that answers), over the listed meetings or all
+/// of the account, with or without meetings that are still on.
+#[must_use]
+pub fn needs(source: Option<Source>, account_wide: bool, include_live: bool) -> Vec<Need> {
+    let mut needs = Vec::new();
+    let mut add = |endpoint, source, is_required, without| {
+        needs.push(Need { endpoint, source, is_required, without });
+    };
+    if account_wide {
+        add(
+            Endpoint::DashboardMeetings,
+            None,
+            true,
+            "the meetings of the account cannot be found, which collection.discovery = \"account\" asks for",
+        );
+    } else {
+        add(
+            Endpoint::Instances,
+            None,
+            false,
+            "instances are looked for in the account-wide list of the Dashboard, which reaches back six months only",
+        );
+    }
+    add(
+        Endpoint::PastMeeting,
+        None,
+        false,
+        "topic and host of an instance stay unknown, and its end is estimated from the last leave",
+    );
+    let sources = match source {
+        Some(source) => vec![source],
+        None => vec![Source::Dashboard, Source::Report, Source::PastMeetings],
+    };
+    for one in sources {
+        let (endpoint, without) = match one {
+            Source::Report => (
+                ParticipantsEndpoint::Report,
+                "participants are not read from reports, the source for what the Dashboard no longer holds",
+            ),
+            Source::PastMeetings => (
+                ParticipantsEndpoint::PastMeetings,
+                "participants are not read from past meetings, the last source where the others refuse",
+            ),
+            _ => (
+                ParticipantsEndpoint::Dashboard(ListingType::Past),
+                "participants are not read from the Dashboard: devices, networks, waiting rooms stay unknown",
+            ),
+        };
+        add(endpoint.endpoint(), Some(one), source.is_some(), without);
+    }
+    if include_live {
+        add(Endpoint::DashboardMeeting, None, false, "meetings that are still on are not read");
+    }
+    needs
+}
+
+/// The last warning about scopes, so that a daemon says it once and not every quarter of an hour.
+#[derive(Debug, Default)]
+pub(super) struct Told(Mutex<String>);
+
+impl Told {
+    fn is_news(&self, words: &str) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let is_news = *told != words;
+        words.clone_into(&mut told);
+        is_news
+    }
+}
+
+impl Collector {
+    /// Whether the run can go on. Where it cannot, the summary says why; participants have not been asked for then.
+    pub(super) async fn preflight(
+        &self,
+        job: &Job,
+        summary: &mut Summary,
+        observe: &(dyn Fn(Event) + Send + Sync),
+        stop: &CancellationToken,
+    ) -> bool {
+        let granted = tokio::select! {
+            granted = self.zoom.scopes() => granted,
+            () = stop.cancelled() => return false,
+        };
+        let reason = match granted {
+            Ok(granted) => match self.verdict(job, &granted) {
+                Verdict::GoesOn(None) => return true,
+                Verdict::GoesOn(Some(warning)) => {
+                    if self.told.is_news(&warning) {
+                        observe(Event::Warning(warning));
+                    }
+                    return true;
+                }
+                Verdict::Refused(words) => Stop::Refused(words),
+            },
+            Err(error) => {
+                if let Some(reason) = stop_of(&error) {
+                    reason
+                } else {
+                    summary.unreachable = true;
+                    summary.error = Some(error.to_string());
+                    observe(Event::Warning(format!("nothing can be read without a token: {error}")));
+                    return false;
+                }
+            }
+        };
+        if let Some(words) = summary.halt(&reason) {
+            observe(Event::Warning(words));
+        }
+        false
+    }
+
+    fn verdict(&self, job: &Job, granted: &[String]) -> Verdict {
+        verdict(&needs(self.rules.source, job.account_wide, self.rules.include_live), granted)
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// The run goes on; what it has to do without is said.
+    GoesOn(Option<String>),
+    Refused(String),
+}
+
+fn verdict(needs: &[Need], granted: &[String]) -> Verdict {
+    // An answer that tells no scopes at all says nothing about them.
+    if granted.is_empty() {
+        return Verdict::GoesOn(None);
+    }
+    let missing: Vec<(&Need, &str)> =
+        needs.iter().filter_map(|need| Some((need, need.endpoint.missing_scope(granted)?))).collect();
+    if let Some((need, scope)) = missing.iter().find(|(need, _)| need.is_required) {
+        let wanted_by = need.source.map_or_else(String::new, |source| {
+            format!("; zoom.source = \"{source}\" rules out any other source")
+        });
+        return Verdict::Refused(format!(
+            "the app lacks the scope {scope}, without which {}{wanted_by}; add it on the app's page on \
+             marketplace.zoom.us, under Scopes",
+            need.without
+        ));
+    }
+    let scopes = |of_source: bool| -> Vec<&str> {
+        let which = missing.iter().filter(|(need, _)| need.source.is_some() == of_source);
+        which.map(|(_, scope)| *scope).collect()
+    };
+    let (refused, others) = (scopes(true), scopes(false));
+    if refused.len() == needs.iter().filter(|need| need.source.is_some()).count() {
+        let too = match others.as_slice() {
+            [] => String::new(),
+            others => format!("; and these, which it lacks, too: {}", others.join(", ")),
+        };
+        return Verdict::Refused(format!(
+            "the app may read participants from no source; add one of these scopes on the app's page on \
+             marketplace.zoom.us, the richest source first: {}{too}",
+            refused.join(", ")
+        ));
+    }
+    let words: Vec<String> =
+        missing.iter().map(|(need, scope)| format!("without {scope}, {}", need.without)).collect();
+    Verdict::GoesOn((!words.is_empty()).then(|| format!("the app lacks scopes: {}", words.join("; "))))
+}
+
+/// Why a run without a token is over; none where a later one may get it.
+fn stop_of(error: &ZoomError) -> Option<Stop> {
+    match error.disposition() {
+        Disposition::Quota { until } => Some(Stop::Quota(until, error.to_string())),
+        Disposition::Unreachable
+        | Disposition::Retry
+        | Disposition::Throttled(_)
+        | Disposition::Ledger
+        | Disposition::StopListing
+        | Disposition::RestartListing => None,
+        _ => Some(Stop::Refused(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(but: &[&str]) -> Vec<String> {
+        let all = needs(None, false, true);
+        all.iter()
+            .filter_map(|need| need.endpoint.scopes().first())
+            .filter(|scope| !but.contains(scope))
+            .map(|scope| (*scope).to_owned())
+            .collect()
+    }
+
+    const DASHBOARD: &str = "dashboard:read:list_meeting_participants:admin";
+    const REPORT: &str = "report:read:list_meeting_participants:admin";
+    const PAST: &str = "meeting:read:list_past_participants:admin";
+
+    #[test]
+    fn with_every_scope_nothing_is_said() {
+        assert_eq!(verdict(&needs(None, false, true), &granted(&[])), Verdict::GoesOn(None));
+        assert_eq!(verdict(&needs(None, false, true), &[]), Verdict::GoesOn(None));
+    }
+
+    #[test]
+    fn a_missing_scope_is_named_with_what_it_costs() {
+        let Verdict::GoesOn(Some(words)) = verdict(&needs(None, false, false), &granted(&[DASHBOARD])) else {
+            panic!("refused, or silent");
+        };
+        assert!(words.contains(DASHBOARD) && words.contains("devices"), "{words}");
+        assert!(!words.contains(REPORT), "{words}");
+    }
+
+    #[test]
+    fn a_source_that_is_named_needs_its_scope() {
+        for (source, scope) in
+            [(Source::Dashboard, DASHBOARD), (Source::Report, REPORT), (Source::PastMeetings, PAST)]
+        {
+            let needs = needs(Some(source), false, false);
+            let Verdict::Refused(words) = verdict(&needs, &granted(&[scope])) else { panic!("it goes on") };
+            assert!(words.contains(scope) && words.contains(source.as_str()), "{words}");
+            let others: Vec<&str> =
+                [DASHBOARD, REPORT, PAST].into_iter().filter(|other| *other != scope).collect();
+            assert_eq!(verdict(&needs, &granted(&others)), Verdict::GoesOn(None));
+        }
+    }
+
+    #[test]
+    fn an_app_that_may_read_no_participants_is_refused() {
+        let Verdict::Refused(words) =
+            verdict(&needs(None, false, false), &granted(&[DASHBOARD, REPORT, PAST]))
+        else {
+            panic!("it goes on");
+        };
+        assert!([DASHBOARD, REPORT, PAST].iter().all(|scope| words.contains(scope)), "{words}");
+    }
+
+    #[test]
+    fn the_whole_account_needs_the_list_of_it() {
+        let Verdict::Refused(words) = verdict(&needs(None, true, false), &granted(&[])) else {
+            panic!("it goes on");
+        };
+        assert!(words.contains("dashboard:read:list_meetings:admin"), "{words}");
+    }
+
+    #[test]
+    fn the_same_warning_is_told_once() {
+        let told = Told::default();
+        assert!(told.is_news("a") && !told.is_news("a") && told.is_news("b") && told.is_news("a"));
+    }
+}

@@ -1,0 +1,209 @@
+//! Zoom: whether it can be reached, gives a token, and answers each endpoint that runs will use.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use chrono::Days;
+use futures_util::StreamExt as _;
+
+use super::Findings;
+use crate::clock::Clock;
+use crate::collect::{Need, needs};
+use crate::commands::setup;
+use crate::config::{Config, Credentials, Discovery};
+use crate::exit::ExitCode;
+use crate::model::{InstanceUuid, RateLabel};
+use crate::zoom::{
+    DashboardListingRequest, Disposition, Encoding, Endpoint, ListingRequest, ListingType, MeetingKey,
+    ParticipantsEndpoint, Unlimited, Zoom, ZoomError,
+};
+
+/// Rows asked for: enough to see that they come.
+const PAGE_SIZE: u16 = 10;
+
+/// Asks for a token, looks at its scopes, and asks each endpoint once.
+pub(super) async fn check(
+    config: &Config,
+    credentials: Credentials,
+    clock: &Clock,
+    findings: &mut Findings<'_>,
+) {
+    let mut small = config.clone();
+    small.zoom.page_size = PAGE_SIZE;
+    // A handful of requests: the day's pool is nothing to them, and the ledger is in a file that is not written here.
+    let client = match setup::zoom_with(&small, credentials, clock, Arc::new(Unlimited)) {
+        Ok(client) => client,
+        Err(error) => return findings.bad("zoom", error.to_string(), ExitCode::Refused),
+    };
+    let granted = match client.scopes().await {
+        Ok(granted) => granted,
+        Err(error) => return findings.bad("token", error.to_string(), code_of(&error)),
+    };
+    let host = config.zoom.token_url.host_str().unwrap_or_default();
+    findings.good("token", format!("{host} can be reached and gives one, with {} scopes", granted.len()));
+    let account_wide = config.collection.discovery == Discovery::Account;
+    let needs = needs(setup::rules(config).source, account_wide, config.collection.include_live);
+    let mut probe = Probe { config, zoom: &client, clock, instance: None, granted: &granted };
+    let mut sources_lost = 0;
+    for need in &needs {
+        let works = probe.endpoint(need, findings).await;
+        sources_lost += usize::from(!works && need.source.is_some());
+    }
+    if sources_lost == needs.iter().filter(|need| need.source.is_some()).count() {
+        findings.bad(
+            "participants",
+            "no source of participants can be read; mend one of the above".to_owned(),
+            ExitCode::Refused,
+        );
+    }
+}
+
+/// What is asked with.
+struct Probe<'a> {
+    config: &'a Config,
+    zoom: &'a Zoom,
+    clock: &'a Clock,
+    /// An instance of the listed meetings, as soon as one is known.
+    instance: Option<InstanceUuid>,
+    granted: &'a [String],
+}
+
+/// How an endpoint answered.
+enum Answered {
+    /// With this.
+    With(String),
+    /// There was nothing that it could be asked about.
+    NotAsked,
+}
+
+impl Probe<'_> {
+    /// Whether the endpoint can be used, as far as that can be found out.
+    async fn endpoint(&mut self, need: &Need, findings: &mut Findings<'_>) -> bool {
+        let what = need.endpoint.name();
+        let scope = need.endpoint.missing_scope(self.granted);
+        if let Some(scope) = scope.filter(|_| !self.granted.is_empty()) {
+            let words = format!(
+                "the app lacks the scope {scope}; without it, {}. Add it on the app's page on marketplace.zoom.us",
+                need.without
+            );
+            return refused(words, need, findings);
+        }
+        match self.ask(need.endpoint).await {
+            Ok(Answered::With(words)) => findings.good(what, words),
+            Ok(Answered::NotAsked) => {
+                findings.good(
+                    what,
+                    "the scope is there; no instance is known that it could be asked for".to_owned(),
+                );
+            }
+            Err(error) => match error.disposition() {
+                // Of this one instance; the endpoint itself answers.
+                Disposition::NotThere | Disposition::TryPastOne | Disposition::Parked(_) => {
+                    findings.good(what, format!("it answers, though not for what was asked ({error})"));
+                }
+                Disposition::NextSource(_) => {
+                    let words = format!("{error}; without it, {}", need.without);
+                    return refused(words, need, findings);
+                }
+                _ => findings.bad(what, error.to_string(), code_of(&error)),
+            },
+        }
+        true
+    }
+
+    async fn ask(&mut self, endpoint: Endpoint) -> Result<Answered, ZoomError> {
+        match endpoint {
+            Endpoint::Instances => self.instances().await,
+            Endpoint::PastMeeting => {
+                let Some(key) = self.key() else { return Ok(Answered::NotAsked) };
+                self.zoom.past_meeting(&key, Encoding::Documented).await?;
+                Ok(answers(endpoint.label()))
+            }
+            Endpoint::DashboardMeetings => self.account_list().await,
+            Endpoint::DashboardMeeting => self.live().await,
+            Endpoint::DashboardParticipants => {
+                self.participants(ParticipantsEndpoint::Dashboard(ListingType::Past)).await
+            }
+            Endpoint::ReportParticipants => self.participants(ParticipantsEndpoint::Report).await,
+            Endpoint::PastParticipants => self.participants(ParticipantsEndpoint::PastMeetings).await,
+            Endpoint::Token => Ok(Answered::NotAsked),
+        }
+    }
+
+    fn key(&self) -> Option<MeetingKey> {
+        self.instance.clone().map(MeetingKey::Uuid)
+    }
+
+    /// The instances of the first listed meeting that has any, of the first few.
+    async fn instances(&mut self) -> Result<Answered, ZoomError> {
+        let mut answered = Ok(Answered::NotAsked);
+        for meeting in self.config.meetings.iter().take(3) {
+            answered = self.zoom.instances(meeting.id).await.map(|instances| {
+                self.instance =
+                    instances.iter().max_by_key(|told| told.start_time).map(|told| told.uuid.clone());
+                Answered::With(format!("meeting {} has {} ended instances", meeting.id, instances.len()))
+            });
+            let goes_on = match &answered {
+                Ok(_) => self.instance.is_none(),
+                Err(error) => matches!(error.disposition(), Disposition::NotThere),
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        answered
+    }
+
+    /// The account's meetings of yesterday and today, which shows the plan, too.
+    async fn account_list(&mut self) -> Result<Answered, ZoomError> {
+        let to = self.clock.now().utc().date_naive();
+        let from = to.checked_sub_days(Days::new(1)).unwrap_or(to);
+        let request = DashboardListingRequest { listing: ListingType::Past, from, to };
+        let mut pages = pin!(self.zoom.dashboard_meetings(request));
+        if let Some(page) = pages.next().await {
+            self.instance = page?.meetings.into_iter().find_map(|told| told.uuid);
+        }
+        Ok(answers(RateLabel::ResourceIntensive))
+    }
+
+    async fn live(&self) -> Result<Answered, ZoomError> {
+        let Some(meeting) = self.config.meetings.first() else { return Ok(Answered::NotAsked) };
+        self.zoom
+            .dashboard_meeting(&MeetingKey::Latest(meeting.id), ListingType::Live, Encoding::Documented)
+            .await?;
+        Ok(Answered::With(format!("meeting {} is on right now", meeting.id)))
+    }
+
+    async fn participants(&self, from: ParticipantsEndpoint) -> Result<Answered, ZoomError> {
+        let Some(key) = self.key() else { return Ok(Answered::NotAsked) };
+        let request = ListingRequest { from, key, encoding: Encoding::Documented };
+        let mut pages = pin!(self.zoom.participants(&request));
+        if let Some(page) = pages.next().await {
+            page?;
+        }
+        Ok(answers(from.endpoint().label()))
+    }
+}
+
+/// What a run cannot do without is an error; the rest costs something.
+fn refused(words: String, need: &Need, findings: &mut Findings<'_>) -> bool {
+    if need.is_required {
+        findings.bad(need.endpoint.name(), words, ExitCode::Refused);
+    } else {
+        findings.warn(need.endpoint.name(), words);
+    }
+    false
+}
+
+fn answers(label: RateLabel) -> Answered {
+    Answered::With(format!("it answers; its requests count as {label}"))
+}
+
+/// Whose error it is.
+fn code_of(error: &ZoomError) -> ExitCode {
+    match error.disposition() {
+        Disposition::Quota { .. } | Disposition::Throttled(_) => ExitCode::TryLater,
+        Disposition::Credentials | Disposition::RenewToken | Disposition::NextSource(_) => ExitCode::Refused,
+        _ => ExitCode::Unreachable,
+    }
+}

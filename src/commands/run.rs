@@ -1,0 +1,122 @@
+//! `rollcall run`: the daemon.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures_util::future::BoxFuture;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::setup::{self, Stopper};
+use crate::cli::GlobalOptions;
+use crate::clock::Clock;
+use crate::collect::{Collector, Event, Summary};
+use crate::config::Config;
+use crate::daemon::{self, Daemon, Duty, Runner, Wakes};
+use crate::exit::ExitCode;
+use crate::model::{Timestamp, Trigger};
+use crate::store::{RunLock, Store};
+
+/// How long the database may take to be closed.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// Runs until it is told to stop; then the exit code is 0, whatever the runs met with.
+pub async fn run(global: &GlobalOptions, config: Config) -> anyhow::Result<ExitCode> {
+    let stopper = Stopper::listen().context("signals cannot be listened to")?;
+    let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
+    let Some(store) = open(&config.database.path, &stopper).await? else {
+        return Ok(ExitCode::Success);
+    };
+    let clock = Clock::system();
+    let on_start = config.schedule.on_start;
+    let database = config.database.path.clone();
+    let duty = duty(config, &store, &clock)?;
+    let mut daemon = Daemon::new(store.clone(), clock.clone(), duty, stopper.token().clone()).await?;
+    let wakes = Wakes::every_second().await?;
+    tracing::info!(database = %database.display(), version = env!("CARGO_PKG_VERSION"), "rollcall is up");
+    daemon.start(on_start);
+    let reload = || reload(global, &database, &store, &clock).map_err(|error| format!("{error:#}"));
+    daemon.serve(wakes, hangups, &reload).await;
+    if tokio::time::timeout(CLOSING, store.close()).await.is_err() {
+        tracing::error!("the database was not closed in time; nothing is lost, but its -wal file stays");
+    }
+    tracing::info!("rollcall has stopped");
+    Ok(ExitCode::Success)
+}
+
+/// Opens the database under the run lock, since its tables may have to be brought up to date; none where a signal
+/// came first. Whoever holds the lock may take longer than a service manager waits for a start.
+async fn open(path: &Path, stopper: &Stopper) -> anyhow::Result<Option<Store>> {
+    const PERIOD: Duration = Duration::from_secs(10);
+    let mut waited = RunLock::try_acquire(path)?;
+    if waited.is_none() {
+        tracing::info!(database = %path.display(), "waiting for the run or command that holds the database");
+    }
+    while waited.is_none() {
+        daemon::starting("waiting for the run or command that holds the database", 3 * PERIOD);
+        tokio::select! {
+            lock = RunLock::acquire(path) => waited = Some(lock?),
+            () = tokio::time::sleep(PERIOD) => {}
+            () = stopper.token().cancelled() => return Ok(None),
+        }
+    }
+    // The lock is held until the tables are those of this version.
+    Ok(Some(Store::open(path).await?))
+}
+
+/// What a config makes of the daemon.
+fn duty(config: Config, store: &Store, clock: &Clock) -> anyhow::Result<Duty> {
+    let credentials = config.credentials()?;
+    config.warnings.iter().chain(&credentials.warnings).for_each(|warning| tracing::warn!("{warning}"));
+    setup::warn_of_nothing_listed(&config);
+    let collector = setup::collector(&config, credentials, store, clock)?;
+    let schedule = config.schedule.schedule.clone();
+    Ok(Duty {
+        schedule,
+        runner: Arc::new(Runs { config, collector, store: store.clone(), clock: clock.clone() }),
+    })
+}
+
+/// The config, read again. What cannot change while the daemon is up stays as it was, and that is said.
+fn reload(global: &GlobalOptions, database: &Path, store: &Store, clock: &Clock) -> anyhow::Result<Duty> {
+    let config = super::read(global)?;
+    if config.database.path != database {
+        tracing::warn!(
+            "`database.path` has changed; the daemon works on the old file until it is started again"
+        );
+    }
+    duty(config, store, clock)
+}
+
+/// Runs as one config asks for them.
+struct Runs {
+    config: Config,
+    collector: Collector,
+    store: Store,
+    clock: Clock,
+}
+
+impl Runner for Runs {
+    fn run(
+        &self,
+        trigger: Trigger,
+        slot_at: Option<Timestamp>,
+        stop: CancellationToken,
+    ) -> BoxFuture<'_, Result<Summary, String>> {
+        Box::pin(async move {
+            let words = |error: crate::store::StoreError| format!("{:#}", anyhow::Error::from(error));
+            setup::prepare(&self.config, &self.store, &self.clock).await.map_err(words)?;
+            let job = setup::job(&self.config, trigger, slot_at);
+            self.collector.run(&job, &log, &stop).await.map_err(words)
+        })
+    }
+}
+
+/// What a run says beside its own log lines.
+fn log(event: Event) {
+    if let Event::Warning(words) = event {
+        tracing::warn!("{words}");
+    }
+}
