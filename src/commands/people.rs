@@ -168,15 +168,29 @@ mod tests {
     #[tokio::test]
     async fn people_are_listed_merged_and_parted_again() {
         let bench = Bench::new().await;
-        insta::assert_snapshot!(bench.people(&["list"]).await.1, @"");
+        insta::assert_snapshot!(bench.people(&["list"]).await.1, @r"
+Id  Names                             Known by           Instances  Last seen
+──────────────────────────────────────────────────────────────────────────────────────
+ 4  =cmd() <script>�[31m              session:5                  1  2026-03-02  guest
+ 1  Ada Lovelace                      ada@example.com            3  2026-03-09
+ 3  Eve                               session:4                  1  2026-03-02  guest
+ 2  Émile Borel, Émile Borel (phone)  emile@example.org          3  2026-03-09
+ 5  王小明 👩‍💻                         wang@example.com           1  2026-03-02
+
+5 people, 2 known by name only.
+");
         let (code, said) = bench.people(&["merge", "emile@example.org", "4"]).await;
         assert_eq!(code, ExitCode::Success);
-        insta::assert_snapshot!(said, @"");
-        insta::assert_snapshot!(bench.people(&["list", "--decisions"]).await.1, @"");
+        insta::assert_snapshot!(said, @r###"Decision 1, merge of emile@example.org and guest "=cmd() <script>�[31m": both are person 4 now. `rollcall people undo` takes it back."###);
+        insta::assert_snapshot!(bench.people(&["list", "--decisions"]).await.1, @r###"
+No.  Decision  One                Other                         Made        State
+─────────────────────────────────────────────────────────────────────────────────────
+  1  merge     emile@example.org  guest "=cmd() <script>�[31m"  2026-03-10  in force
+"###);
         let (_, said) = bench.people(&["undo"]).await;
-        insta::assert_snapshot!(said, @"");
+        insta::assert_snapshot!(said, @r###"Undid decision 1, the merge of emile@example.org and guest "=cmd() <script>�[31m": they are person 6 and person 4 now."###);
         let (_, listed) = bench.people(&["list", "--person", "lovelace", "--format", "jsonl"]).await;
-        insta::assert_snapshot!(listed, @"");
+        insta::assert_snapshot!(listed, @r###"{"person_id":1,"guest":0,"names":"[\"Ada Lovelace\"]","identifiers":"[\"ada@example.com\"]","instances":3,"last_seen":"2026-03-09T09:30:00.000Z","may_be":"[]"}"###);
     }
 
     #[tokio::test]
