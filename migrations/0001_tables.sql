@@ -147,6 +147,16 @@ CREATE TABLE media (
     speaker    TEXT
 ) STRICT;
 
+-- What a participant joined with, all together: people come again with the same machine from the same network, so
+-- a session refers to one row here instead of one in each of the four tables.
+CREATE TABLE setups (
+    setup_id   INTEGER PRIMARY KEY,
+    client_id  INTEGER REFERENCES clients,
+    machine_id INTEGER REFERENCES machines,
+    network_id INTEGER REFERENCES networks,
+    media_id   INTEGER REFERENCES media
+) STRICT;
+
 -- Everything Zoom sent that has no column: one JSON object.
 CREATE TABLE extras (
     extra_id INTEGER PRIMARY KEY,
@@ -180,10 +190,7 @@ CREATE TABLE sessions (
     from_sip_uri         TEXT,
     bo_mtg_id            TEXT,
     in_room_participants INTEGER,
-    client_id            INTEGER REFERENCES clients,
-    machine_id           INTEGER REFERENCES machines,
-    network_id           INTEGER REFERENCES networks,
-    media_id             INTEGER REFERENCES media,
+    setup_id             INTEGER REFERENCES setups,
     extra_id             INTEGER REFERENCES extras,
     stand_in             INTEGER,                            -- for the key, where user_id or join_at is missing
     fingerprint          INTEGER NOT NULL,                   -- of the row as last sent: equal means unchanged

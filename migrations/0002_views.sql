@@ -60,10 +60,11 @@ SELECT s.session_id,
   FROM sessions s
   JOIN instances i ON i.instance_id = s.instance_id
   JOIN meetings m ON m.meeting_id = i.meeting_id
-  LEFT JOIN clients c ON c.client_id = s.client_id
-  LEFT JOIN networks n ON n.network_id = s.network_id
-  LEFT JOIN media a ON a.media_id = s.media_id
-  LEFT JOIN machines p ON p.machine_id = s.machine_id
+  LEFT JOIN setups u ON u.setup_id = s.setup_id
+  LEFT JOIN clients c ON c.client_id = u.client_id
+  LEFT JOIN networks n ON n.network_id = u.network_id
+  LEFT JOIN media a ON a.media_id = u.media_id
+  LEFT JOIN machines p ON p.machine_id = u.machine_id
   LEFT JOIN extras e ON e.extra_id = s.extra_id;
 
 CREATE VIEW attendance AS

@@ -5,7 +5,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rollcall::decode::{Decoded, Dropped, Field, Row, Value, page, parse_instant};
+use rollcall::decode::{Decoded, Dropped, Field, Row, Value, page};
+use rollcall::model::parse_instant;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((choice, body)) = bytes.split_first() else { return };

@@ -79,10 +79,12 @@ impl Collector {
         while let Some((meeting, answer)) = answers.next().await {
             match answer {
                 Some(Answer::Instances(found)) => {
+                    summary.answered = true;
                     summary.instances_found += self.store.learn(&found, window, now).await?.new;
                     self.store.discovered(meeting, None, now).await?;
                 }
                 Some(Answer::NotThere(error)) => {
+                    summary.answered = true;
                     let words = format!(
                         "meeting {meeting} tells no instances; none has ended yet, or its ID has expired or is not of this \
                          account ({error})"
@@ -96,7 +98,7 @@ impl Collector {
                 }
                 Some(Answer::Passing(error)) => {
                     summary.discovered_all = false;
-                    summary.unreachable |= error.disposition() == Disposition::Unreachable;
+                    summary.unreachable |= is_out_of_reach(&error);
                     let words = format!("the instances of meeting {meeting} could not be listed: {error}");
                     summary.error.get_or_insert_with(|| words.clone());
                     observe(Event::Warning(words));
@@ -166,7 +168,7 @@ impl Collector {
                     return Ok(());
                 }
                 Err(Answer::NotThere(error) | Answer::Closed(error) | Answer::Passing(error)) => {
-                    summary.unreachable |= error.disposition() == Disposition::Unreachable;
+                    summary.unreachable |= is_out_of_reach(&error);
                     observe(Event::Warning(format!("instance {uuid} could not be found: {error}")));
                 }
                 Err(Answer::Instances(_)) => {}
@@ -190,6 +192,7 @@ impl Collector {
         };
         let reason = match answer {
             Answer::Instances(found) => {
+                summary.answered = true;
                 summary.instances_found += self.store.learn(&found, window, now).await?.new;
                 return Ok(());
             }
@@ -242,6 +245,7 @@ impl Collector {
         };
         match answer {
             Answer::Instances(found) => {
+                summary.answered = true;
                 let found: Vec<Found> =
                     found.into_iter().filter(|found| wanted.contains(&found.meeting_id)).collect();
                 summary.instances_found += self.store.learn(&found, window, now).await?.new;
@@ -373,9 +377,14 @@ impl Collector {
 fn list_failed(summary: &mut Summary, error: &ZoomError) -> String {
     let words = format!("the account-wide list of meetings could not be read: {error}");
     summary.discovered_all = false;
-    summary.unreachable |= error.disposition() == Disposition::Unreachable;
+    summary.unreachable |= is_out_of_reach(error);
     summary.error.get_or_insert_with(|| words.clone());
     words
+}
+
+/// Whether no answer came, or none but failures of the server.
+fn is_out_of_reach(error: &ZoomError) -> bool {
+    matches!(error.disposition(), Disposition::Unreachable | Disposition::Retry)
 }
 
 fn answer_of(error: ZoomError) -> Answer {

@@ -176,9 +176,8 @@ impl Collector {
             Disposition::Credentials | Disposition::RenewToken | Disposition::NextSource(_) => {
                 return Ok(Reading::Stopped(Stop::Refused(words)));
             }
-            Disposition::Unreachable => (Failure::Passing, Reading::Unreachable(words)),
-            Disposition::Retry
-            | Disposition::Throttled(_)
+            Disposition::Unreachable | Disposition::Retry => (Failure::Passing, Reading::Unreachable(words)),
+            Disposition::Throttled(_)
             | Disposition::RestartListing
             | Disposition::StopListing
             | Disposition::Ledger => (Failure::Passing, Reading::Failed(words)),

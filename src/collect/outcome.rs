@@ -45,7 +45,7 @@ pub enum Reading {
     Parked(String),
     /// It could not be read; a later run tries again.
     Failed(String),
-    /// No answer came; a later run tries again.
+    /// No answer came, or none but failures of the server; a later run tries again.
     Unreachable(String),
     /// Nothing more can be read in this run.
     Stopped(Stop),
@@ -61,6 +61,7 @@ pub enum Stop {
 }
 
 /// What a run did.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// Its number in the log.
@@ -91,7 +92,9 @@ pub struct Summary {
     pub stop: Option<Stop>,
     /// It ended early because another process waits for the database; the rest is still due.
     pub handed_over: bool,
-    /// Zoom could not be reached at least once.
+    /// Zoom answered at least once with what it was asked for.
+    pub answered: bool,
+    /// Zoom could not be reached, or did nothing but fail, at least once.
     pub unreachable: bool,
     /// What went wrong first, in words.
     pub error: Option<String>,
@@ -114,6 +117,7 @@ impl Default for Summary {
             seconds: 0.0,
             stop: None,
             handed_over: false,
+            answered: false,
             unreachable: false,
             error: None,
         }
@@ -123,6 +127,8 @@ impl Default for Summary {
 impl Summary {
     /// Adds what became of an instance; answers with words where the run can read nothing more.
     pub(super) fn take(&mut self, report: &InstanceReport) -> Option<String> {
+        self.answered |=
+            matches!(report.result, Reading::Stored { .. } | Reading::NotThere | Reading::Parked(_));
         match &report.result {
             Reading::Stored { counts, .. } => {
                 self.instances_read += 1;
@@ -155,7 +161,7 @@ impl Summary {
             _ if interrupted => RunOutcome::Interrupted,
             Some(Stop::Quota(..)) => RunOutcome::Quota,
             Some(Stop::Refused(_)) => RunOutcome::Failed,
-            None if self.unreachable && self.instances_read == 0 => RunOutcome::Failed,
+            None if self.unreachable && !self.answered => RunOutcome::Failed,
             None if self.instances_failed > 0 || self.unreachable || self.error.is_some() => {
                 RunOutcome::Partial
             }

@@ -88,7 +88,7 @@ pub fn exit_code(summary: &Summary) -> ExitCode {
     if summary.instances_failed > 0 || summary.outcome == RunOutcome::Partial {
         code = code.worst(ExitCode::Partial);
     }
-    if summary.unreachable && nothing_read {
+    if summary.unreachable && !summary.answered {
         code = code.worst(ExitCode::Unreachable);
     }
     match &summary.stop {

@@ -30,6 +30,11 @@ pub enum Home {
     Media,
 }
 
+impl Home {
+    /// The homes of facts that sessions share, in the order of [`super::Keys::shared`].
+    pub const SHARED: [Self; 4] = [Self::Client, Self::Machine, Self::Network, Self::Media];
+}
+
 macro_rules! fields {
     ($($variant:ident = $name:literal $kind:ident $home:ident,)+) => {
         /// A field of Zoom's participant row with a column of its own, under Zoom's name.

@@ -8,13 +8,13 @@ mod field;
 mod value;
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-pub use self::digest::{Digest, content_key};
+pub use self::digest::Digest;
 pub use self::field::{Field, Home, Kind};
 pub use self::value::Value;
 use self::value::{Raw, read};
@@ -25,6 +25,19 @@ pub struct Row<'a> {
     values: [Value<'a>; Field::COUNT],
     extra: Vec<(Cow<'a, str>, serde_json::Value)>,
     stand_in: Option<i64>,
+}
+
+/// The digests that a row is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// Of everything that the row says: equal rows have equal ones.
+    pub fingerprint: i64,
+    /// Of the facts that it shares with other rows, one for each of [`Home::SHARED`]; none where it tells none.
+    pub shared: [Option<i64>; 4],
+    /// Of all of those together; none where it tells none.
+    pub setup: Option<i64>,
+    /// Of what has no column; none where there is nothing.
+    pub extra: Option<i64>,
 }
 
 /// An element of a listing that is no row, verbatim.
@@ -223,28 +236,47 @@ impl<'a> Row<'a> {
             let mut text = String::from("{");
             for (at, (name, value)) in self.extra.iter().enumerate() {
                 let comma = if at == 0 { "" } else { "," };
-                text.push_str(comma);
-                text.push_str(&serde_json::Value::from(name.as_ref()).to_string());
-                text.push(':');
-                text.push_str(&value.to_string());
+                let name = serde_json::Value::from(name.as_ref());
+                // Writing to a text cannot fail.
+                let _ = write!(text, "{comma}{name}:{value}");
             }
             text.push('}');
             text
         })
     }
 
-    /// A digest of everything that the row says: equal rows have equal ones.
+    /// The digests that the row is known by.
     #[must_use]
-    pub fn fingerprint(&self) -> i64 {
+    pub fn keys(&self) -> Keys {
         let mut digest = Digest::new();
-        for value in &self.values {
-            digest.value(value);
-        }
-        for (name, value) in &self.extra {
-            digest.text(name);
-            digest.text(&value.to_string());
-        }
-        digest.finish()
+        let shared = Home::SHARED.map(|home| {
+            let mut empty = true;
+            for value in self.of(home) {
+                empty &= value.is_null();
+                digest.value(value);
+            }
+            let key = digest.finish();
+            (!empty).then_some(key)
+        });
+        let key = |key: Option<i64>| key.map_or(Value::Null, Value::Int);
+        let setup = shared.iter().any(Option::is_some).then(|| {
+            shared.iter().for_each(|shared| digest.value(&key(*shared)));
+            digest.finish()
+        });
+        let extra = self.extra().map(|text| {
+            digest.text(&text);
+            digest.finish()
+        });
+        // What is shared goes in by its digest, so that no text is hashed twice.
+        self.of(Home::Session).for_each(|value| digest.value(value));
+        digest.value(&key(setup));
+        digest.value(&key(extra));
+        Keys { fingerprint: digest.finish(), shared, setup, extra }
+    }
+
+    /// The values of one home, in the order of their fields.
+    fn of(&self, home: Home) -> impl Iterator<Item = &Value<'a>> {
+        Field::ALL.iter().filter(move |field| field.home() == home).map(|field| self.get(*field))
     }
 
     /// A row that says nothing, to be filled from where rows are kept.

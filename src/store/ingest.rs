@@ -9,9 +9,9 @@ use super::identity::GuestScope;
 use super::people::{self, Peer, Place, Told};
 use super::queue::{Description, describe, save_progress, stitch};
 use super::reconcile::{Identity, Stay, reconcile};
-use super::rows::{self, KnownFacts, NewSession, json_list};
+use super::rows::{self, KnownFacts, NewSession, json_list, numbers};
 use super::{Store, StoreError, forgotten, presence};
-use crate::decode::{Digest, Reject, Row};
+use crate::decode::{Digest, Keys, Reject, Row};
 use crate::model::{FetchOutcome, InstanceState, Source, Timestamp};
 use crate::plan::{self, Failure, Policy, Progress, Reading};
 
@@ -139,10 +139,12 @@ impl Store {
         policy: &Policy,
     ) -> Result<Stored, StoreError> {
         let mut transaction = self.begin().await?;
-        let mut known = KnownFacts::default();
+        // Taken until the transaction has ended well: what is rolled back is not known any more.
+        let mut known = std::mem::take(&mut *self.known());
         let stored = ingest(&mut transaction, listing, record, policy, &mut known).await;
         let stored = stored.map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
+        *self.known() = known;
         Ok(stored)
     }
 
@@ -213,7 +215,8 @@ async fn ingest(
     if counts_now {
         let replaces = stored_source.is_some_and(|stored| stored != listing.source);
         let withdraws = complete && listing.source != Source::Live;
-        let guard = Guard { withdraws, replaces, before: &before, now: record.finished_at };
+        let expects_none = before.listing_digest == Some(digest);
+        let guard = Guard { withdraws, replaces, expects_none, before: &before, now: record.finished_at };
         change = apply(connection, &place, &unique, &guard, known).await?;
         (counts.inserted, counts.updated, counts.withdrawn) =
             (change.inserted, change.updated, change.withdrawn);
@@ -269,14 +272,26 @@ fn plausible(rows_reported: Option<i64>) -> u64 {
         .unwrap_or(0)
 }
 
+/// A row of the listing, and what it is known by.
+struct Listed<'r, 'a> {
+    row: &'r Row<'a>,
+    keys: Keys,
+}
+
+impl Listed<'_, '_> {
+    fn identity(&self) -> Identity<'_> {
+        Identity::of(self.row, &self.keys)
+    }
+}
+
 /// The rows without those that another one equals in every field, and how many those were.
-fn distinct<'r, 'a>(rows: &'r [Row<'a>]) -> (Vec<(&'r Row<'a>, Identity)>, u64) {
+fn distinct<'r, 'a>(rows: &'r [Row<'a>]) -> (Vec<Listed<'r, 'a>>, u64) {
     let mut seen = HashSet::with_capacity(rows.len());
     let mut unique = Vec::with_capacity(rows.len());
     for row in rows {
-        let identity = Identity::of(row);
-        if seen.insert((identity.fingerprint, identity.stand_in)) {
-            unique.push((row, identity));
+        let keys = row.keys();
+        if seen.insert((keys.fingerprint, row.stand_in())) {
+            unique.push(Listed { row, keys });
         }
     }
     let duplicate = (rows.len() - unique.len()) as u64;
@@ -284,8 +299,8 @@ fn distinct<'r, 'a>(rows: &'r [Row<'a>]) -> (Vec<(&'r Row<'a>, Identity)>, u64) 
 }
 
 /// A digest of a listing's content, whatever the order of its rows.
-fn digest_of(rows: &[(&Row<'_>, Identity)], rejects: &[Reject]) -> i64 {
-    let mut parts: Vec<i64> = rows.iter().map(|(_, identity)| identity.fingerprint).collect();
+fn digest_of(rows: &[Listed<'_, '_>], rejects: &[Reject]) -> i64 {
+    let mut parts: Vec<i64> = rows.iter().map(|listed| listed.keys.fingerprint).collect();
     parts.extend(rejects.iter().map(reject_digest));
     parts.sort_unstable();
     let mut digest = Digest::new();
@@ -308,6 +323,8 @@ struct Guard<'a> {
     withdraws: bool,
     /// It comes from another source than what is stored.
     replaces: bool,
+    /// It equals the last one, so that nothing should change.
+    expects_none: bool,
     before: &'a Progress,
     now: Timestamp,
 }
@@ -342,16 +359,20 @@ impl Change {
 async fn apply(
     connection: &mut SqliteConnection,
     place: &Place<'_>,
-    listed: &[(&Row<'_>, Identity)],
+    listed: &[Listed<'_, '_>],
     guard: &Guard<'_>,
     known: &mut KnownFacts,
 ) -> Result<Change, sqlx::Error> {
+    let last_leave_at = listed.iter().filter_map(|row| row.identity().leave_at).max();
+    let mut change = Change { last_leave_at, ..Change::default() };
+    if guard.expects_none && are_stored(connection, place.instance_id, listed).await? {
+        return Ok(change);
+    }
     let stored = stored_rows(connection, place.instance_id).await?;
-    let old: Vec<Identity> = stored.iter().map(identity_of).collect();
-    let new: Vec<Identity> = listed.iter().map(|(_, identity)| identity.clone()).collect();
+    let old: Vec<Identity<'_>> = stored.iter().map(identity_of).collect();
+    let new: Vec<Identity<'_>> = listed.iter().map(Listed::identity).collect();
     let matches = reconcile(&old, &new);
 
-    let mut change = Change::default();
     // Whose sessions have to be looked at anew: of people, and of sessions that belong to nobody.
     let mut people_to_rework: BTreeSet<i64> = BTreeSet::new();
     let mut sessions_to_rework: Vec<i64> = Vec::new();
@@ -366,11 +387,11 @@ async fn apply(
         .collect();
     let ids: Vec<i64> = differing.iter().map(|(_, old_at)| stored[*old_at].session_id).collect();
     let mut loaded = rows::load_sessions(connection, &ids).await?;
-    let mut merged: Vec<(usize, Row<'_>, i64)> = Vec::new();
+    let mut merged: Vec<(usize, Row<'_>, Keys)> = Vec::new();
     for (new_at, old_at) in differing {
         let session_id = stored[old_at].session_id;
         let Some(before) = loaded.remove(&session_id) else { continue };
-        let after = listed[new_at].0.over(&before);
+        let after = listed[new_at].row.over(&before);
         let returned = old[old_at].withdrawn;
         if after != before || returned {
             change.updated += 1;
@@ -379,17 +400,23 @@ async fn apply(
             people_to_rework.extend(stored[old_at].person_id);
             sessions_to_rework.push(session_id);
         }
-        merged.push((old_at, after, new[new_at].fingerprint));
+        let keys = Keys { fingerprint: new[new_at].fingerprint, ..after.keys() };
+        merged.push((old_at, after, keys));
     }
-    rows::insert_shared(connection, &merged.iter().map(|(_, row, _)| row).collect::<Vec<_>>(), known).await?;
-    for (old_at, row, fingerprint) in &merged {
-        rows::update_session(connection, stored[*old_at].session_id, row, *fingerprint).await?;
+    let changed: Vec<_> = merged.iter().map(|(_, row, keys)| (row, keys)).collect();
+    rows::insert_shared(connection, &changed, known).await?;
+    for (old_at, row, keys) in &merged {
+        rows::update_session(connection, stored[*old_at].session_id, row, keys).await?;
     }
 
     withdraw(connection, &stored, &matches, listed.len(), guard, &mut change, &mut people_to_rework).await?;
 
-    let fresh: Vec<&Row<'_>> =
-        matches.iter().zip(listed).filter(|(old_at, _)| old_at.is_none()).map(|(_, (row, _))| *row).collect();
+    let fresh: Vec<(&Row<'_>, &Keys)> = matches
+        .iter()
+        .zip(listed)
+        .filter(|(old_at, _)| old_at.is_none())
+        .map(|(_, listed)| (listed.row, &listed.keys))
+        .collect();
     change.inserted = fresh.len() as u64;
     rows::insert_shared(connection, &fresh, known).await?;
     let peers: Vec<Peer<'_>> = stored
@@ -405,10 +432,11 @@ async fn apply(
         .iter()
         .zip(first_id..)
         .enumerate()
-        .map(|(at, (row, session_id))| NewSession {
+        .map(|(at, ((row, keys), session_id))| NewSession {
             session_id,
             person_id: assigned.as_ref().map(|people| people[at]),
             row,
+            keys,
         })
         .collect();
     rows::insert_sessions(connection, place.instance_id, &sessions).await?;
@@ -419,7 +447,6 @@ async fn apply(
         change.instance_ids = reworked.instance_ids;
         change.gone = reworked.gone;
     }
-    change.last_leave_at = listed.iter().filter_map(|(_, identity)| identity.leave_at).max();
     Ok(change)
 }
 
@@ -490,6 +517,29 @@ async fn finish(
     people::remove(connection, &change.gone).await
 }
 
+/// Whether the stored rows that count are exactly these: told by their fingerprints, in one row of the answer.
+async fn are_stored(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+    listed: &[Listed<'_, '_>],
+) -> Result<bool, sqlx::Error> {
+    // Beside a stand-in, equal fingerprints do not make equal rows.
+    if listed.iter().any(|row| row.row.stand_in().is_some()) {
+        return Ok(false);
+    }
+    let stored: Option<String> = sqlx::query_scalar(
+        "SELECT group_concat(fingerprint, ' ') FROM sessions WHERE instance_id = ? AND withdrawn_at IS NULL",
+    )
+    .bind(instance_id)
+    .fetch_one(connection)
+    .await?;
+    let mut stored = numbers(stored.as_deref());
+    let mut wanted: Vec<i64> = listed.iter().map(|row| row.keys.fingerprint).collect();
+    stored.sort_unstable();
+    wanted.sort_unstable();
+    Ok(stored == wanted)
+}
+
 async fn stored_rows(
     connection: &mut SqliteConnection,
     instance_id: i64,
@@ -503,13 +553,13 @@ async fn stored_rows(
     .await
 }
 
-fn identity_of(row: &StoredRow) -> Identity {
+fn identity_of(row: &StoredRow) -> Identity<'_> {
     Identity {
-        user_id: row.user_id.clone(),
+        user_id: row.user_id.as_deref(),
         join_at: row.join_at,
         stand_in: row.stand_in,
         stay: Stay::of(row.status.as_deref()),
-        participant_uuid: row.participant_uuid.clone(),
+        participant_uuid: row.participant_uuid.as_deref(),
         leave_at: row.leave_at,
         fingerprint: row.fingerprint,
         withdrawn: row.withdrawn_at.is_some(),

@@ -16,6 +16,8 @@ mod metrics;
 mod people;
 mod presence;
 mod privacy;
+#[cfg(test)]
+mod properties;
 mod prune;
 mod queries;
 mod queue;
@@ -27,6 +29,7 @@ pub(crate) mod sample;
 mod settings;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
@@ -58,6 +61,7 @@ pub struct Store {
     path: PathBuf,
     /// The members of a group read it, too.
     is_shared: bool,
+    known: Arc<Mutex<rows::KnownFacts>>,
 }
 
 impl Store {
@@ -122,7 +126,7 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(store)?;
-        Ok(Self { pool, path: path.to_owned(), is_shared: false })
+        Ok(Self { pool, path: path.to_owned(), known: Arc::default(), is_shared: false })
     }
 
     /// Makes the file what this version writes.
@@ -193,6 +197,11 @@ impl Store {
         self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(error))
     }
 
+    /// What is known to be in the file; for the length of a run, in which nobody else writes.
+    fn known(&self) -> MutexGuard<'_, rows::KnownFacts> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn error(&self, error: sqlx::Error) -> StoreError {
         StoreError::of(&self.path, error)
     }
@@ -225,9 +234,11 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Normal)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        // Pages of a large file are read in place instead of copied into a cache of our own.
-        .pragma("cache_size", "-8192")
+        // Small, since the system keeps the pages of the file, too; twice as much makes no measurable difference.
+        .pragma("cache_size", "-4096")
         .pragma("temp_store", "memory")
+        // Where the file is new. Fewer and larger pages: a tenth less work for a listing, and a smaller file.
+        .page_size(8192)
         .statement_cache_capacity(200)
         .disable_statement_logging()
 }

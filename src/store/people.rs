@@ -1,6 +1,6 @@
 //! Sessions and the people they belong to, in the tables.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -8,8 +8,8 @@ use sqlx::{Arguments, FromRow};
 use unicode_normalization::UnicodeNormalization;
 
 use super::identity::{Component, Evidence, GuestScope, Identifier, Kind, components};
-use super::rows::{insert_many, json_list};
-use crate::decode::{Field, Row};
+use super::rows::{insert_many, json_list, numbers};
+use crate::decode::{Field, Keys, Row};
 
 /// A name or an email as it is compared: trimmed, NFKC, and without regard to case.
 #[must_use]
@@ -84,15 +84,6 @@ pub(super) struct Peer<'a> {
     pub person_id: i64,
 }
 
-#[derive(FromRow)]
-struct Owned {
-    kind: String,
-    scope: i64,
-    value: String,
-    person_id: i64,
-    is_guest: bool,
-}
-
 /// The people of rows that are new, where each set of them belongs to one known person or to nobody yet.
 ///
 /// None where people would have to be joined or parted: then the rows are inserted without, and [`rework`] sees
@@ -100,10 +91,10 @@ struct Owned {
 pub(super) async fn assign(
     connection: &mut SqliteConnection,
     place: &Place<'_>,
-    rows: &[&Row<'_>],
+    rows: &[(&Row<'_>, &Keys)],
     peers: &[Peer<'_>],
 ) -> Result<Option<Vec<i64>>, sqlx::Error> {
-    let evidence: Vec<Evidence> = rows.iter().map(|row| place.evidence(&Told::by(row))).collect();
+    let evidence: Vec<Evidence> = rows.iter().map(|(row, _)| place.evidence(&Told::by(row))).collect();
     let found = components(&evidence);
     let owners = owners(connection, found.iter().flat_map(|component| &component.identifiers)).await?;
     let mut peers_of: HashMap<&str, BTreeSet<i64>> = HashMap::new();
@@ -118,12 +109,8 @@ pub(super) async fn assign(
     let mut new_people: Vec<(i64, bool)> = Vec::new();
     let mut new_identifiers: Vec<(&Identifier, i64)> = Vec::new();
     for component in &found {
-        let owning: BTreeSet<i64> = component
-            .identifiers
-            .iter()
-            .filter_map(|identifier| owners.get(identifier))
-            .map(|owner| owner.0)
-            .collect();
+        let owning: BTreeSet<i64> =
+            component.identifiers.iter().filter_map(|identifier| owners.get(identifier)).copied().collect();
         let peering: BTreeSet<i64> = component
             .members
             .iter()
@@ -154,6 +141,8 @@ pub(super) async fn assign(
             new_identifiers.extend(fresh.map(|identifier| (identifier, person_id)));
         }
     }
+    // In the table's own order, in which they are written with the fewest pages.
+    new_identifiers.sort_unstable();
     write(connection, &new_people, &new_identifiers).await?;
     Ok(Some(people))
 }
@@ -208,7 +197,7 @@ pub(super) async fn rework(
         loaded.extend(&fresh);
         let identifiers: HashSet<Identifier> =
             sessions.values().flat_map(|session| all_identifiers(session, shared)).collect();
-        involved.extend(owners(connection, identifiers.iter()).await?.values().map(|owner| owner.0));
+        involved.extend(owners(connection, identifiers.iter()).await?.into_values());
         if involved == loaded {
             break;
         }
@@ -322,31 +311,31 @@ async fn write(
     .await
 }
 
-/// Who owns these identifiers, and whether only a name is known of them.
+/// Who owns these identifiers, where somebody does.
 async fn owners<'i>(
     connection: &mut SqliteConnection,
     identifiers: impl Iterator<Item = &'i Identifier>,
-) -> Result<HashMap<Identifier, (i64, bool)>, sqlx::Error> {
-    let list: Vec<_> = identifiers.map(|(kind, scope, value)| json!([kind.as_str(), scope, value])).collect();
+) -> Result<HashMap<&'i Identifier, i64>, sqlx::Error> {
+    let mut groups: BTreeMap<(Kind, i64), Vec<&Identifier>> = BTreeMap::new();
+    for identifier in identifiers {
+        groups.entry((identifier.0, identifier.1)).or_default().push(identifier);
+    }
     let mut found = HashMap::new();
-    for chunk in list.chunks(2_000) {
-        let owned: Vec<Owned> = sqlx::query_as(
-            "SELECT i.kind, i.scope, i.value, i.person_id, p.is_guest \
-               FROM json_each(?) j \
-              CROSS JOIN identifiers i ON i.kind = j.value ->> 0 AND i.scope = j.value ->> 1 AND i.value = j.value ->> 2 \
-               JOIN people p ON p.person_id = i.person_id",
+    for ((kind, scope), group) in groups {
+        let values: Vec<&str> = group.iter().map(|(_, _, value)| value.as_str()).collect();
+        // Pairs of a place in the list and a person, in one row: a row for each would cost more than finding it.
+        let pairs: Option<String> = sqlx::query_scalar(
+            "SELECT group_concat(j.key || ' ' || i.person_id, ' ') FROM json_each(?) j \
+              CROSS JOIN identifiers i ON i.kind = ? AND i.scope = ? AND i.value = j.value",
         )
-        .bind(serde_json::Value::from(chunk).to_string())
-        .fetch_all(&mut *connection)
+        .bind(serde_json::Value::from(values).to_string())
+        .bind(kind.as_str())
+        .bind(scope)
+        .fetch_one(&mut *connection)
         .await?;
-        for owner in owned {
-            let kind = match owner.kind.as_str() {
-                "zoom_user" => Kind::ZoomUser,
-                "email" => Kind::Email,
-                "registrant" => Kind::Registrant,
-                _ => Kind::Name,
-            };
-            found.insert((kind, owner.scope, owner.value), (owner.person_id, owner.is_guest));
+        for pair in numbers(pairs.as_deref()).chunks_exact(2) {
+            let place = usize::try_from(pair[0]).expect("places in a list begin with nought");
+            found.insert(group[place], pair[1]);
         }
     }
     Ok(found)

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::ingest::{reject_digest, shared_identifiers};
 use super::people::Told;
-use super::rows::{self, KnownFacts, remove_unused_facts};
+use super::rows::{self, remove_unused_facts};
 use super::{Store, StoreError, people, presence};
 use crate::decode::{Dropped, Reject};
 
@@ -111,8 +111,6 @@ async fn cleanse_sessions(
         }
         changed.push((*session_id, row));
     }
-    let fresh: Vec<_> = changed.iter().map(|(_, row)| row).collect();
-    rows::insert_shared(connection, &fresh, &mut KnownFacts::default()).await?;
     for (session_id, row) in &changed {
         rows::rewrite_session(connection, *session_id, row).await?;
     }

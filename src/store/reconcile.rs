@@ -6,16 +6,16 @@
 
 use std::collections::HashMap;
 
-use crate::decode::{Field, Row, WAITING};
+use crate::decode::{Field, Keys, Row, WAITING};
 
 /// What identifies a row, stored or listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub user_id: Option<String>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity<'a> {
+    pub user_id: Option<&'a str>,
     pub join_at: Option<i64>,
     pub stand_in: Option<i64>,
     pub stay: Stay,
-    pub participant_uuid: Option<String>,
+    pub participant_uuid: Option<&'a str>,
     pub leave_at: Option<i64>,
     pub fingerprint: i64,
     pub withdrawn: bool,
@@ -30,22 +30,22 @@ pub(super) enum Stay {
     Untold,
 }
 
-impl Identity {
-    pub(super) fn of(row: &Row<'_>) -> Self {
+impl<'a> Identity<'a> {
+    pub(super) fn of(row: &'a Row<'_>, keys: &Keys) -> Self {
         Self {
-            user_id: row.text(Field::UserId).map(str::to_owned),
+            user_id: row.text(Field::UserId),
             join_at: row.number(Field::JoinTime),
             stand_in: row.stand_in(),
             stay: Stay::of(row.text(Field::Status)),
-            participant_uuid: row.text(Field::ParticipantUuid).map(str::to_owned),
+            participant_uuid: row.text(Field::ParticipantUuid),
             leave_at: row.number(Field::LeaveTime),
-            fingerprint: row.fingerprint(),
+            fingerprint: keys.fingerprint,
             withdrawn: false,
         }
     }
 
-    fn key(&self) -> Key<'_> {
-        match (&self.user_id, self.join_at) {
+    fn key(&self) -> Key<'a> {
+        match (self.user_id, self.join_at) {
             (Some(user_id), Some(join_at)) => Key::Whole(user_id, join_at.div_euclid(1000)),
             _ => Key::StandIn(self.stand_in),
         }
@@ -73,8 +73,11 @@ enum Key<'a> {
 }
 
 /// For each listed row the number of the stored row that it is, where there is one; no stored row twice.
-pub(super) fn reconcile(stored: &[Identity], listed: &[Identity]) -> Vec<Option<usize>> {
+pub(super) fn reconcile(stored: &[Identity<'_>], listed: &[Identity<'_>]) -> Vec<Option<usize>> {
     let mut matches = vec![None; listed.len()];
+    if stored.is_empty() {
+        return matches;
+    }
     let mut buckets: HashMap<Key<'_>, (Vec<usize>, Vec<usize>)> = HashMap::with_capacity(listed.len());
     for (at, row) in listed.iter().enumerate() {
         buckets.entry(row.key()).or_default().1.push(at);
@@ -90,11 +93,13 @@ pub(super) fn reconcile(stored: &[Identity], listed: &[Identity]) -> Vec<Option<
         }
         let only_one_stored = olds.len() == 1;
         // Rows of one order in every run: those that still count first, then by leaving.
-        let order = |row: &Identity| (row.withdrawn, row.leave_at.is_none(), row.leave_at, row.fingerprint);
+        let order =
+            |row: &Identity<'_>| (row.withdrawn, row.leave_at.is_none(), row.leave_at, row.fingerprint);
         olds.sort_by_key(|at| order(&stored[*at]));
         news.sort_by_key(|at| order(&listed[*at]));
-        let same_stay = |old: &Identity, new: &Identity| old.stay.is_waiting() == new.stay.is_waiting();
-        let mut pair = |alike: &dyn Fn(&Identity, &Identity) -> bool| {
+        let same_stay =
+            |old: &Identity<'_>, new: &Identity<'_>| old.stay.is_waiting() == new.stay.is_waiting();
+        let mut pair = |alike: &dyn Fn(&Identity<'_>, &Identity<'_>) -> bool| {
             news.retain(|new| {
                 let Some(at) = olds.iter().position(|old| alike(&stored[*old], &listed[*new])) else {
                     return true;
@@ -103,7 +108,7 @@ pub(super) fn reconcile(stored: &[Identity], listed: &[Identity]) -> Vec<Option<
                 false
             });
         };
-        let same_participant = |old: &Identity, new: &Identity| {
+        let same_participant = |old: &Identity<'_>, new: &Identity<'_>| {
             old.participant_uuid.is_some() && old.participant_uuid == new.participant_uuid
         };
         // As it was last sent, whatever status the stored row has kept since.
@@ -113,7 +118,7 @@ pub(super) fn reconcile(stored: &[Identity], listed: &[Identity]) -> Vec<Option<
         pair(&|old, new| same_stay(old, new) && old.leave_at == new.leave_at);
         pair(&same_stay);
         // What has no status goes with the one row that is left, whatever that one's is.
-        let untold = |row: &Identity| row.stay == Stay::Untold;
+        let untold = |row: &Identity<'_>| row.stay == Stay::Untold;
         if only_one_stored {
             pair(&|old, new| untold(new) || untold(old));
         }
@@ -127,9 +132,9 @@ mod tests {
 
     use super::*;
 
-    fn row(user: &str, join_at: i64, leave_at: i64, stay: Stay) -> Identity {
+    fn row(user: &'static str, join_at: i64, leave_at: i64, stay: Stay) -> Identity<'static> {
         Identity {
-            user_id: Some(user.to_owned()),
+            user_id: Some(user),
             join_at: Some(join_at),
             stand_in: None,
             stay,
@@ -163,8 +168,8 @@ mod tests {
         let untold = row("1", 1_000, 7_000, Stay::Untold);
         assert_eq!(reconcile(std::slice::from_ref(&waiting), std::slice::from_ref(&untold)), [Some(0)]);
         assert_eq!(reconcile(std::slice::from_ref(&untold), std::slice::from_ref(&waiting)), [Some(0)]);
-        assert_eq!(reconcile(&[waiting.clone(), admitted], std::slice::from_ref(&untold)), [Some(1)]);
-        assert_eq!(reconcile(std::slice::from_ref(&waiting), &[untold, waiting.clone()]), [None, Some(0)]);
+        assert_eq!(reconcile(&[waiting, admitted], std::slice::from_ref(&untold)), [Some(1)]);
+        assert_eq!(reconcile(std::slice::from_ref(&waiting), &[untold, waiting]), [None, Some(0)]);
     }
 
     #[test]
@@ -180,12 +185,12 @@ mod tests {
     fn rows_that_share_a_key_are_matched_by_content_then_participant_then_leaving() {
         let early = row("1", 1_000, 5_000, Stay::Admitted);
         let late = row("1", 1_000, 9_000, Stay::Admitted);
-        let stored = [late.clone(), early.clone()];
-        assert_eq!(reconcile(&stored, &[early.clone(), late.clone()]), [Some(1), Some(0)]);
-        let moved = Identity { leave_at: Some(9_500), fingerprint: 1, ..late.clone() };
-        assert_eq!(reconcile(&stored, &[moved, early.clone()]), [Some(0), Some(1)]);
+        let stored = [late, early];
+        assert_eq!(reconcile(&stored, &[early, late]), [Some(1), Some(0)]);
+        let moved = Identity { leave_at: Some(9_500), fingerprint: 1, ..late };
+        assert_eq!(reconcile(&stored, &[moved, early]), [Some(0), Some(1)]);
         let known =
-            |uuid: &str, row: &Identity| Identity { participant_uuid: Some(uuid.to_owned()), ..row.clone() };
+            |uuid: &'static str, row: &Identity<'static>| Identity { participant_uuid: Some(uuid), ..*row };
         let stored = [known("a", &early), known("b", &late)];
         let listed = [
             Identity { leave_at: Some(4_000), fingerprint: 2, ..known("b", &late) },
@@ -210,14 +215,13 @@ mod tests {
         assert_eq!(reconcile(&[gone], &[row("1", 1_000, 5_000, Stay::Admitted)]), [Some(0)]);
     }
 
-    fn any_row() -> impl Strategy<Value = Identity> {
+    fn any_row() -> impl Strategy<Value = Identity<'static>> {
         let stay = prop::sample::select(vec![Stay::Admitted, Stay::Waiting, Stay::Untold]);
-        (0..3_u8, 0..2_i64, 0..4_i64, stay, prop::option::of("[ab]")).prop_map(
-            |(user, join, leave, stay, uuid)| Identity {
+        (0..3_usize, 0..2_i64, 0..4_i64, stay, prop::option::of(prop::sample::select(vec!["a", "b"])))
+            .prop_map(|(user, join, leave, stay, uuid)| Identity {
                 participant_uuid: uuid,
-                ..row(&user.to_string(), join * 1_000, leave, stay)
-            },
-        )
+                ..row(["0", "1", "2"][user], join * 1_000, leave, stay)
+            })
     }
 
     proptest! {
@@ -231,7 +235,7 @@ mod tests {
             taken.sort();
             taken.dedup();
             prop_assert_eq!(taken.len(), matches.iter().flatten().count());
-            let reversed: Vec<_> = listed.iter().cloned().rev().collect();
+            let reversed: Vec<_> = listed.iter().copied().rev().collect();
             let mut backwards = reconcile(&stored, &reversed);
             backwards.reverse();
             let matched = |matches: &[Option<usize>]| {

@@ -1,6 +1,5 @@
 //! Session rows on their way into the tables and out of them.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use serde_json::Value as Json;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Row as _, SqliteConnection};
 
-use crate::decode::{Field, Home, Row, Value, content_key};
+use crate::decode::{Field, Home, Keys, Row, Value};
 
 /// How many rows go into one statement: a statement is a round trip, and a text of a hundred rows is prepared once.
 const ROWS_PER_STATEMENT: usize = 100;
@@ -19,6 +18,7 @@ pub(super) struct NewSession<'r, 'a> {
     pub session_id: i64,
     pub person_id: Option<i64>,
     pub row: &'r Row<'a>,
+    pub keys: &'r Keys,
 }
 
 /// Inserts rows into a table, many a statement; `head` ends in `VALUES`.
@@ -51,7 +51,7 @@ pub(super) async fn insert_many<T>(
     Ok(())
 }
 
-/// The tables of shared facts, with the column that a session refers to them by.
+/// The tables of [`Home::SHARED`], with the column that a setup refers to them by.
 const SHARED: [(Home, &str, &str); 4] = [
     (Home::Client, "clients", "client_id"),
     (Home::Machine, "machines", "machine_id"),
@@ -78,39 +78,35 @@ fn fields_of(home: Home) -> impl Iterator<Item = Field> {
 /// A row of shared facts is named by its content, so writing it again is without effect.
 pub(super) async fn insert_shared(
     connection: &mut SqliteConnection,
-    rows: &[&Row<'_>],
+    rows: &[(&Row<'_>, &Keys)],
     known: &mut KnownFacts,
 ) -> Result<(), sqlx::Error> {
-    for (home, table, key) in SHARED {
+    let setups = known.fresh(rows, |keys| keys.setup);
+    for (at, (home, table, key)) in SHARED.into_iter().enumerate() {
         let fields: Vec<Field> = fields_of(home).collect();
-        let mut fresh: Vec<(i64, &Row<'_>)> = Vec::new();
-        for row in rows {
-            if let Some(id) = content_key(fields.iter().map(|field| row.get(*field)))
-                && known.add(id)
-            {
-                fresh.push((id, row));
-            }
-        }
         let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
         let head = format!("INSERT OR IGNORE INTO {table} ({key}, {}) VALUES", names.join(", "));
-        insert_many(connection, &head, "", fields.len() + 1, &fresh, |arguments, (id, row)| {
-            arguments.add(*id)?;
+        let fresh = known.fresh(&setups, |keys| keys.shared[at]);
+        insert_many(connection, &head, "", fields.len() + 1, &fresh, |arguments, (row, keys)| {
+            arguments.add(keys.shared[at])?;
             fields.iter().try_for_each(|field| add(arguments, row.get(*field)))
         })
         .await?;
     }
-    let mut fresh: Vec<(i64, String)> = Vec::new();
-    for extra in rows.iter().filter_map(|row| row.extra()) {
-        if let Some(id) = extra_key(&extra)
-            && known.add(id)
-        {
-            fresh.push((id, extra));
-        }
-    }
+    let head = format!(
+        "INSERT OR IGNORE INTO setups (setup_id, {}) VALUES",
+        SHARED.map(|(_, _, key)| key).join(", ")
+    );
+    insert_many(connection, &head, "", SHARED.len() + 1, &setups, |arguments, (_, keys)| {
+        arguments.add(keys.setup)?;
+        keys.shared.iter().try_for_each(|key| arguments.add(*key))
+    })
+    .await?;
+    let extras = known.fresh(rows, |keys| keys.extra);
     let head = "INSERT OR IGNORE INTO extras (extra_id, content) VALUES";
-    insert_many(connection, head, "", 2, &fresh, |arguments, (id, extra)| {
-        arguments.add(*id)?;
-        arguments.add(extra.as_str())
+    insert_many(connection, head, "", 2, &extras, |arguments, (row, keys)| {
+        arguments.add(keys.extra)?;
+        arguments.add(row.extra())
     })
     .await
 }
@@ -124,6 +120,23 @@ pub(super) struct KnownFacts(HashSet<i64>);
 impl KnownFacts {
     const LIMIT: usize = 50_000;
 
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The rows whose fact is not known yet, one for each, in the order of their keys: the table's own, in which it
+    /// is written with the fewest pages.
+    fn fresh<'r, 'a>(
+        &mut self,
+        rows: &[(&'r Row<'a>, &'r Keys)],
+        key: impl Fn(&Keys) -> Option<i64>,
+    ) -> Vec<(&'r Row<'a>, &'r Keys)> {
+        let mut fresh: Vec<_> =
+            rows.iter().filter(|(_, keys)| key(keys).is_some_and(|key| self.add(key))).copied().collect();
+        fresh.sort_unstable_by_key(|(_, keys)| key(keys));
+        fresh
+    }
+
     fn add(&mut self, id: i64) -> bool {
         if self.0.len() >= Self::LIMIT {
             self.0.clear();
@@ -132,39 +145,31 @@ impl KnownFacts {
     }
 }
 
-fn extra_key(extra: &str) -> Option<i64> {
-    content_key(std::iter::once(&Value::Text(Cow::Borrowed(extra))))
-}
-
-/// The columns of `sessions` after its keys, in the order in which they are bound.
-fn session_columns() -> Vec<&'static str> {
-    let mut columns: Vec<&str> = fields_of(Home::Session).map(column).collect();
-    columns.extend(SHARED.map(|(_, _, key)| key));
-    columns.extend(["extra_id", "stand_in", "fingerprint"]);
-    columns
+/// The columns of `sessions` that hold these fields and the keys, in the order in which they are bound.
+fn session_columns(fields: &[Field]) -> Vec<&'static str> {
+    let keys = ["setup_id", "extra_id", "stand_in", "fingerprint"];
+    fields.iter().map(|field| column(*field)).chain(keys).collect()
 }
 
 fn bind_session(
     arguments: &mut SqliteArguments,
+    fields: &[Field],
     row: &Row<'_>,
-    fingerprint: i64,
+    keys: &Keys,
 ) -> Result<(), sqlx::error::BoxDynError> {
-    for field in fields_of(Home::Session) {
-        add(arguments, row.get(field))?;
+    fields.iter().try_for_each(|field| add(arguments, row.get(*field)))?;
+    for key in [keys.setup, keys.extra, row.stand_in()] {
+        arguments.add(key)?;
     }
-    for (home, _, _) in SHARED {
-        arguments.add(content_key(fields_of(home).map(|field| row.get(field))))?;
-    }
-    arguments.add(row.extra().as_deref().and_then(extra_key))?;
-    arguments.add(row.stand_in())?;
-    arguments.add(fingerprint)
+    arguments.add(keys.fingerprint)
 }
 
 fn add(arguments: &mut SqliteArguments, value: &Value<'_>) -> Result<(), sqlx::error::BoxDynError> {
     match value {
         Value::Null => arguments.add(None::<i64>),
         Value::Int(number) => arguments.add(*number),
-        Value::Text(text) => arguments.add(text.as_ref()),
+        // Of all kinds of text this one is copied once only.
+        Value::Text(text) => arguments.add(Arc::<str>::from(text.as_ref())),
     }
 }
 
@@ -174,35 +179,40 @@ pub(super) async fn insert_sessions(
     instance_id: i64,
     sessions: &[NewSession<'_, '_>],
 ) -> Result<(), sqlx::Error> {
-    let columns = session_columns();
+    // What no row tells is not bound, either.
+    let is_told = |field: &Field| sessions.iter().any(|session| !session.row.get(*field).is_null());
+    let fields: Vec<Field> = fields_of(Home::Session).filter(is_told).collect();
+    let columns = session_columns(&fields);
     let head =
         format!("INSERT INTO sessions (session_id, instance_id, person_id, {}) VALUES", columns.join(", "));
     insert_many(connection, &head, "", columns.len() + 3, sessions, |arguments, session| {
         arguments.add(session.session_id)?;
         arguments.add(instance_id)?;
         arguments.add(session.person_id)?;
-        bind_session(arguments, session.row, session.row.fingerprint())
+        bind_session(arguments, &fields, session.row, session.keys)
     })
     .await
 }
 
-/// Writes a session anew; `fingerprint` is that of the row as it was sent, which blanks may have left poorer.
+/// Writes a session anew; the fingerprint is that of the row as it was sent, which blanks may have left poorer.
 pub(super) async fn update_session(
     connection: &mut SqliteConnection,
     session_id: i64,
     row: &Row<'_>,
-    fingerprint: i64,
+    keys: &Keys,
 ) -> Result<(), sqlx::Error> {
-    write_session(connection, "withdrawn_at = NULL", session_id, row, fingerprint).await
+    write_session(connection, "withdrawn_at = NULL", session_id, row, keys).await
 }
 
-/// Writes a session anew, without a word about whether it is withdrawn.
+/// Writes a session anew, with the facts that it shares, and without a word about whether it is withdrawn.
 pub(super) async fn rewrite_session(
     connection: &mut SqliteConnection,
     session_id: i64,
     row: &Row<'_>,
 ) -> Result<(), sqlx::Error> {
-    write_session(connection, "withdrawn_at = withdrawn_at", session_id, row, row.fingerprint()).await
+    let keys = row.keys();
+    insert_shared(connection, &[(row, &keys)], &mut KnownFacts::default()).await?;
+    write_session(connection, "withdrawn_at = withdrawn_at", session_id, row, &keys).await
 }
 
 async fn write_session(
@@ -210,16 +220,17 @@ async fn write_session(
     first: &str,
     session_id: i64,
     row: &Row<'_>,
-    fingerprint: i64,
+    keys: &Keys,
 ) -> Result<(), sqlx::Error> {
     let mut text = format!("UPDATE sessions SET {first}");
-    for column in session_columns() {
+    let fields: Vec<Field> = fields_of(Home::Session).collect();
+    for column in session_columns(&fields) {
         // Writing to a text cannot fail.
         let _ = write!(text, ", {column} = ?");
     }
     text.push_str(" WHERE session_id = ?");
     let mut arguments = SqliteArguments::default();
-    bind_session(&mut arguments, row, fingerprint).map_err(sqlx::Error::Encode)?;
+    bind_session(&mut arguments, &fields, row, keys).map_err(sqlx::Error::Encode)?;
     arguments.add(session_id).map_err(sqlx::Error::Encode)?;
     sqlx::query_with(AssertSqlSafe(text), arguments).execute(connection).await?;
     Ok(())
@@ -235,10 +246,11 @@ pub(super) async fn load_sessions(
     let mut joins = String::new();
     for (home, table, key) in SHARED {
         columns.extend(fields_of(home).map(|field| format!("{table}.{}", field.name())));
-        let _ = write!(joins, " LEFT JOIN {table} ON {table}.{key} = s.{key}");
+        let _ = write!(joins, " LEFT JOIN {table} ON {table}.{key} = u.{key}");
     }
     let text = format!(
-        "SELECT s.session_id, s.stand_in, e.content, {} FROM sessions s{joins} LEFT JOIN extras e ON e.extra_id = s.extra_id \
+        "SELECT s.session_id, s.stand_in, e.content, {} FROM sessions s \
+         LEFT JOIN setups u ON u.setup_id = s.setup_id{joins} LEFT JOIN extras e ON e.extra_id = s.extra_id \
          WHERE s.session_id IN (SELECT value FROM json_each(?))",
         columns.join(", ")
     );
@@ -280,10 +292,12 @@ fn session_of(row: &SqliteRow, fields: &[Field]) -> Result<Row<'static>, sqlx::E
 
 /// Removes the shared facts that no session refers to any more.
 pub(super) async fn remove_unused_facts(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let tables = SHARED.map(|(_, table, key)| (table, key)).into_iter().chain([("extras", "extra_id")]);
-    for (table, key) in tables {
+    let facts = SHARED.map(|(_, table, key)| (table, key, "setups"));
+    let tables =
+        [("setups", "setup_id", "sessions"), ("extras", "extra_id", "sessions")].into_iter().chain(facts);
+    for (table, key, users) in tables {
         let text = format!(
-            "DELETE FROM {table} WHERE {key} NOT IN (SELECT {key} FROM sessions WHERE {key} IS NOT NULL)"
+            "DELETE FROM {table} WHERE {key} NOT IN (SELECT {key} FROM {users} WHERE {key} IS NOT NULL)"
         );
         sqlx::query(AssertSqlSafe(text)).execute(&mut *connection).await?;
     }
@@ -293,4 +307,9 @@ pub(super) async fn remove_unused_facts(connection: &mut SqliteConnection) -> Re
 /// A list of numbers as one bound value.
 pub(super) fn json_list(numbers: &[i64]) -> String {
     Json::from(numbers).to_string()
+}
+
+/// The numbers of a list that SQL has joined with blanks.
+pub(super) fn numbers(list: Option<&str>) -> Vec<i64> {
+    list.into_iter().flat_map(|list| list.split(' ')).filter_map(|number| number.parse().ok()).collect()
 }

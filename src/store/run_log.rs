@@ -46,6 +46,8 @@ impl Store {
         slot_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
+        // Between runs, others may have written.
+        self.known().clear();
         let mut transaction = self.begin().await?;
         let run_id = async {
             sqlx::query(

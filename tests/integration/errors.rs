@@ -256,8 +256,8 @@ async fn a_discovery_that_fails_is_no_good_run() {
     let stage = stage().await;
     stage.fault("html-502,endpoint=past-instances");
     let summary = stage.run().await;
-    assert_eq!(summary.outcome, RunOutcome::Partial);
-    assert_eq!(stage.row("SELECT outcome, error LIKE '%could not be listed%' FROM runs").await, "partial|1");
+    assert_eq!(summary.outcome, RunOutcome::Failed);
+    assert_eq!(stage.row("SELECT outcome, error LIKE '%could not be listed%' FROM runs").await, "failed|1");
 }
 
 #[tokio::test]

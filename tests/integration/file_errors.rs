@@ -49,10 +49,10 @@ fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     kept.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
-/// Both to collect and to report fail so, and neither touches a file.
+/// Whether one collects, reports or asks for the status: it fails so, and no file is touched.
 async fn assert_left_alone(program: &Program, words: &[&str]) {
     let before = files(program.directory());
-    for arguments in [&["collect"], REPORT] {
+    for arguments in [&["collect"], REPORT, &["status"]] {
         assert_refused(&program.run(arguments).await, words);
         let after = files(program.directory());
         assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
@@ -83,6 +83,7 @@ async fn a_report_without_a_database_makes_none() {
     let program = Program::new(&quick_simulator().await);
     let before = files(program.directory());
     assert_refused(&program.run(REPORT).await, &["there is no database at"]);
+    assert_refused(&program.run(&["status"]).await, &["there is no database at"]);
     assert_eq!(files(program.directory()), before);
 }
 
@@ -94,6 +95,8 @@ async fn a_report_changes_no_file() {
     let finished = program.run(REPORT).await;
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert!(finished.stdout.lines().count() > 30, "{}", finished.stdout);
+    let finished = program.run(&["status"]).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
     assert!(files(program.directory()) == before);
 }
 

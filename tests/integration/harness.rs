@@ -262,12 +262,6 @@ impl Desk {
         std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// Adds lines to the end of a file.
-    pub fn append(&self, name: &str, text: &str) {
-        let before = std::fs::read_to_string(self.path(name)).unwrap();
-        self.write(name, &format!("{before}{text}"));
-    }
-
     /// The program, with nothing of this machine's configuration in its surroundings.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
