@@ -145,7 +145,7 @@ async fn forget(
         for session in sessions {
             let mut row = session.row.clone();
             forgotten.anonymize(&mut row, &pseudonym);
-            rows::rewrite_session(connection, session.id, &row, &row.keys()).await?;
+            rows::rewrite_session(connection, session.id, &row).await?;
         }
     }
     remove_from_rosters(connection, &texts).await?;

@@ -66,9 +66,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 pub struct Store {
     pool: SqlitePool,
     path: PathBuf,
-    known: Arc<Mutex<rows::KnownFacts>>,
     /// The members of a group read it, too.
     is_shared: bool,
+    known: Arc<Mutex<rows::KnownFacts>>,
 }
 
 impl Store {
