@@ -1,10 +1,12 @@
 //! `rollcall run`: the daemon.
 
+use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::NaiveDate;
 use futures_util::future::BoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +19,8 @@ use crate::config::Config;
 use crate::daemon::{self, Daemon, Duty, Runner, Wakes};
 use crate::exit::ExitCode;
 use crate::model::{Timestamp, Trigger};
-use crate::store::{RunLock, Store};
+use crate::monitoring;
+use crate::store::{RunLock, Store, StoreError};
 
 /// How long the database may take to be closed.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -32,18 +35,44 @@ pub async fn run(global: &GlobalOptions, config: Config) -> anyhow::Result<ExitC
     let clock = Clock::system();
     let on_start = config.schedule.on_start;
     let database = config.database.path.clone();
+    let listen = config.monitoring.listen;
     let duty = duty(config, &store, &clock)?;
     let mut daemon = Daemon::new(store.clone(), clock.clone(), duty, stopper.token().clone()).await?;
     let wakes = Wakes::every_second().await?;
     tracing::info!(database = %database.display(), version = env!("CARGO_PKG_VERSION"), "rollcall is up");
+    let watched = watch(listen, &database, &clock, stopper.token()).await?;
     daemon.start(on_start);
     let reload = || reload(global, &database, &store, &clock).map_err(|error| format!("{error:#}"));
     daemon.serve(wakes, hangups, &reload).await;
+    if let Some(watched) = watched {
+        watched.close().await;
+    }
     if tokio::time::timeout(CLOSING, store.close()).await.is_err() {
         tracing::error!("the database was not closed in time; nothing is lost, but its -wal file stays");
     }
     tracing::info!("rollcall has stopped");
     Ok(ExitCode::Success)
+}
+
+/// Tells monitoring, where the config says so, until `stop` is cancelled; answers with the connection of its own that
+/// it reads by, so that no answer waits for a run.
+async fn watch(
+    listen: Option<SocketAddr>,
+    database: &Path,
+    clock: &Clock,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Store>> {
+    let Some(address) = listen else { return Ok(None) };
+    let listener = monitoring::bind(address).await?;
+    let store = Store::open_to_read(database).await?;
+    let served = monitoring::serve(listener, store.clone(), clock.clone(), stop.clone());
+    tokio::spawn(async move {
+        if let Err(error) = served.await {
+            tracing::error!(%error, "monitoring is not answered any more: {error}");
+        }
+    });
+    tracing::info!(%address, "monitoring is answered at {address}");
+    Ok(Some(store))
 }
 
 /// Opens the database under the run lock, since its tables may have to be brought up to date; none where a signal
@@ -77,7 +106,13 @@ fn duty(config: Config, store: &Store, clock: &Clock) -> anyhow::Result<Duty> {
     let schedule = config.schedule.schedule.clone();
     Ok(Duty {
         schedule,
-        runner: Arc::new(Runs { config, collector, store: store.clone(), clock: clock.clone() }),
+        runner: Arc::new(Runs {
+            config,
+            collector,
+            store: store.clone(),
+            clock: clock.clone(),
+            pruned_on: Mutex::default(),
+        }),
     })
 }
 
@@ -98,6 +133,26 @@ struct Runs {
     collector: Collector,
     store: Store,
     clock: Clock,
+    /// The UTC day on which old instances were pruned last.
+    pruned_on: Mutex<Option<NaiveDate>>,
+}
+
+impl Runs {
+    /// Takes out what is older than `retention.keep`, and runs without a fetch that are old, once a day.
+    async fn prune(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let today = now.utc().date_naive();
+        if *self.pruned_on.lock().unwrap_or_else(PoisonError::into_inner) == Some(today) {
+            return Ok(());
+        }
+        let pruned = self.store.prune(self.config.retention_keep.map(|keep| now.minus(keep)), now).await?;
+        *self.pruned_on.lock().unwrap_or_else(PoisonError::into_inner) = Some(today);
+        if pruned.instances > 0 {
+            let (instances, sessions) = (pruned.instances, pruned.sessions);
+            tracing::info!(instances, sessions, "{instances} old instances were pruned");
+        }
+        Ok(())
+    }
 }
 
 impl Runner for Runs {
@@ -111,7 +166,11 @@ impl Runner for Runs {
             let words = |error: crate::store::StoreError| format!("{:#}", anyhow::Error::from(error));
             setup::prepare(&self.config, &self.store, &self.clock).await.map_err(words)?;
             let job = setup::job(&self.config, trigger, slot_at);
-            self.collector.run(&job, &log, &stop).await.map_err(words)
+            let summary = self.collector.run(&job, &log, &stop).await.map_err(words)?;
+            if !stop.is_cancelled() {
+                self.prune().await.map_err(words)?;
+            }
+            Ok(summary)
         })
     }
 }

@@ -171,6 +171,10 @@ async fn remove_instances(
     .await?;
     count_on_fetches(connection, ids).await?;
     for statement in [
+        // A number of a session may be given anew; a decision that held on to it must not meet a stranger.
+        "UPDATE people_decisions SET undone_at = coalesce(undone_at, made_at) \
+          WHERE (left_kind = 'session' AND left_value IN (SELECT CAST(session_id AS TEXT) FROM sessions WHERE instance_id IN (SELECT value FROM json_each(?1)))) \
+             OR (right_kind = 'session' AND right_value IN (SELECT CAST(session_id AS TEXT) FROM sessions WHERE instance_id IN (SELECT value FROM json_each(?1))))",
         "DELETE FROM presences WHERE instance_id IN (SELECT value FROM json_each(?))",
         "DELETE FROM sessions WHERE instance_id IN (SELECT value FROM json_each(?))",
         "DELETE FROM reject_log WHERE instance_id IN (SELECT value FROM json_each(?))",

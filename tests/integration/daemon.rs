@@ -207,3 +207,38 @@ async fn without_a_service_manager_it_works_all_the_same() {
     }
     ends_well(&mut daemon, &service.program.database).await;
 }
+
+/// What an HTTP server on this machine answers to a GET.
+async fn get(address: &str, path: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn it_answers_monitoring_and_keeps_what_the_config_says() {
+    let service = Service::new().await;
+    let old = Clock::system().now().minus(40 * 24 * HOUR);
+    service.zoom.world(|world| world.add_instance(guests(lecture("old==", old, HOUR), 3)));
+    let from = old.minus(48 * HOUR).utc().format("%Y-%m-%d").to_string();
+    let backfilled = service.program.run(&["backfill", "--from", &from]).await;
+    assert_eq!(backfilled.code, Some(0), "{}", backfilled.stderr);
+    // A port that was free a moment ago.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    service.configure(&format!("[retention]\nkeep = \"30d\"\n[monitoring]\nlisten = \"{address}\"\n"));
+    let mut daemon = service.start();
+    service.hears("READY=1").await;
+    assert!(get(&address, "/healthz").await.starts_with("HTTP/1.1 200"));
+    service.hears("last run ok").await;
+    let metrics = get(&address, "/metrics").await;
+    assert!(metrics.contains("rollcall_runs_total{outcome=\"ok\"}"), "{metrics}");
+    assert!(!metrics.contains("@example"), "{metrics}");
+    ends_well(&mut daemon, &service.program.database).await;
+    let store = service.database().await;
+    assert_eq!(rows(&store, "SELECT instance_uuid FROM meetings_held").await, ["daemonA=="]);
+    assert_eq!(rows(&store, "SELECT uuid FROM tombstones").await, ["old=="]);
+}

@@ -32,7 +32,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Its answers are tables of cells; what becomes of them is not its business.
     ("store", &["decode", "model", "plan", "roster"]),
     ("collect", &["clock", "decode", "model", "plan", "store", "zoom"]),
-    ("daemon", &["clock", "collect", "model", "monitoring", "schedule", "store"]),
+    ("daemon", &["clock", "collect", "model", "schedule", "store"]),
     ("monitoring", &["clock", "model", "store"]),
     ("report", &["model"]),
     ("simulator", &["clock", "model"]),
