@@ -102,7 +102,8 @@ SELECT i.meeting_id,
        p.heads,
        CASE WHEN i.planned_from IS NULL THEN 'actual' ELSE 'planned' END AS measured_against,
        CASE WHEN p.roster_member_id IS NOT NULL THEN 1
-            WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = i.meeting_id) THEN 0 END AS on_roster,
+            WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = i.meeting_id
+                            AND (r.from_at IS NULL OR r.from_at <= i.start_at) AND (r.to_at IS NULL OR r.to_at > i.start_at)) THEN 0 END AS on_roster,
        (SELECT r.roster_group FROM roster_members r WHERE r.roster_member_id = p.roster_member_id) AS roster_group
   FROM presences p
   JOIN instances i ON i.instance_id = p.instance_id
@@ -169,10 +170,28 @@ SELECT f.uuid AS sitting_id,
          WHERE i.sitting_id = f.instance_id AND p.joins > 0) AS people,
        (SELECT coalesce(sum(heads), 0) FROM (
             SELECT max(p.heads) AS heads FROM instances i JOIN presences p ON p.instance_id = i.instance_id
-             WHERE i.sitting_id = f.instance_id AND p.joins > 0 GROUP BY p.person_id)) AS heads,
-       (SELECT coalesce(sum(p.joins), 0) FROM instances i JOIN presences p ON p.instance_id = i.instance_id
-         WHERE i.sitting_id = f.instance_id) AS joins,
-       (SELECT max(h.peak) FROM meetings_held h WHERE h.instance_uuid IN (SELECT i.uuid FROM instances i WHERE i.sitting_id = f.instance_id)) AS peak,
+             WHERE i.sitting_id = f.instance_id GROUP BY p.person_id HAVING sum(p.joins) > 0)) AS heads,
+       (SELECT coalesce(sum(a.joins), 0) FROM sitting_attendance a WHERE a.sitting_id = f.uuid) AS joins,
+       -- As in `meetings_held`, over all instances: who changes from one into the other is there once.
+       (SELECT coalesce(max(present), 0)
+          FROM (SELECT sum(step) OVER (ORDER BY at, step) AS present
+                  FROM (SELECT b AS at, 1 AS step FROM (
+                            SELECT s.join_at AS b,
+                                   max(max(s.join_at, coalesce(s.leave_at, i.open_end_at, s.join_at))) OVER (
+                                       PARTITION BY s.person_id ORDER BY s.join_at, s.leave_at
+                                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+                              FROM instances i JOIN sessions s ON s.instance_id = i.instance_id
+                             WHERE i.sitting_id = f.instance_id AND NOT s.waiting AND s.withdrawn_at IS NULL AND s.join_at IS NOT NULL)
+                         WHERE reached IS NULL OR b > reached
+                        UNION ALL
+                        SELECT reached, -1 FROM (
+                            SELECT max(max(s.join_at, coalesce(s.leave_at, i.open_end_at, s.join_at))) OVER (
+                                       PARTITION BY s.person_id ORDER BY s.join_at, s.leave_at
+                                       ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS reached,
+                                   lead(s.join_at) OVER (PARTITION BY s.person_id ORDER BY s.join_at, s.leave_at) AS next
+                              FROM instances i JOIN sessions s ON s.instance_id = i.instance_id
+                             WHERE i.sitting_id = f.instance_id AND NOT s.waiting AND s.withdrawn_at IS NULL AND s.join_at IS NOT NULL)
+                         WHERE next IS NULL OR next > reached))) AS peak,
        (SELECT coalesce(sum(a.seconds_present), 0) FROM sitting_attendance a WHERE a.sitting_id = f.uuid) AS person_seconds
   FROM instances f
   JOIN meetings m ON m.meeting_id = f.meeting_id
@@ -199,8 +218,8 @@ SELECT f.meeting_id,
        >= coalesce((SELECT value FROM settings WHERE name = 'counts_from_ms'), 300000)
    AND (SELECT count(DISTINCT p.person_id) FROM instances i JOIN presences p ON p.instance_id = i.instance_id
          WHERE i.sitting_id = f.instance_id AND p.joins > 0) > 1
-   AND NOT EXISTS (SELECT 1 FROM instances i JOIN presences p ON p.instance_id = i.instance_id
-                    WHERE i.sitting_id = f.instance_id AND p.roster_member_id = r.roster_member_id AND p.present_ms >= 500);
+   AND (SELECT coalesce(sum(p.present_ms), 0) FROM instances i JOIN presences p ON p.instance_id = i.instance_id
+         WHERE i.sitting_id = f.instance_id AND p.roster_member_id = r.roster_member_id) < 500;
 
 CREATE VIEW runs AS
 SELECT r.run_id,
@@ -322,8 +341,16 @@ SELECT l.meeting_id,
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS first_join_at,
                (SELECT max(q.last_leave_at) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS last_leave_at,
-               (SELECT sum(q.joins) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
-                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS joins,
+               -- What is counted within an instance is counted across those of the sitting: instances may overlap.
+               CASE WHEN NOT EXISTS (SELECT 1 FROM instances i WHERE i.sitting_id = f.instance_id AND i.instance_id <> f.instance_id)
+                    THEN p.joins
+                    ELSE (SELECT max(coalesce(sum(b IS NOT NULL AND (reached IS NULL OR b > reached + 10000)), 0), count(*) > 0)
+                            FROM (SELECT s.join_at AS b,
+                                         max(max(s.join_at, coalesce(s.leave_at, i.open_end_at, s.join_at))) OVER (
+                                             ORDER BY s.join_at, s.session_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+                                    FROM instances i JOIN sessions s ON s.instance_id = i.instance_id
+                                   WHERE i.sitting_id = f.instance_id AND s.person_id = p.person_id
+                                     AND NOT s.waiting AND s.withdrawn_at IS NULL)) END AS joins,
                -- The union of the person's stays, each clipped to what its instance is measured against: instances
                -- of one meeting may overlap, and a minute counts once.
                (SELECT coalesce(sum(max(e - max(b, coalesce(reached, b)), 0)), 0)
@@ -342,8 +369,18 @@ SELECT l.meeting_id,
                                                           WHERE i.sitting_id = f.instance_id AND i.planned_from IS NOT NULL)), 0) AS length_ms,
                (SELECT min(coalesce(i.planned_from, i.start_at)) FROM instances i WHERE i.sitting_id = f.instance_id) AS measured_from,
                (SELECT max(coalesce(i.planned_to, i.end_at)) FROM instances i WHERE i.sitting_id = f.instance_id) AS measured_to,
-               (SELECT sum(q.waiting_ms) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
-                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS waiting_ms,
+               CASE WHEN NOT EXISTS (SELECT 1 FROM instances i WHERE i.sitting_id = f.instance_id AND i.instance_id <> f.instance_id)
+                    THEN p.waiting_ms
+                    ELSE (SELECT coalesce(sum(max(0, e - max(b, coalesce(reached_any, b)))), 0)
+                                 - coalesce(sum(CASE WHEN counted THEN max(0, e - max(b, coalesce(reached, b))) END), 0)
+                            FROM (SELECT counted, b, e,
+                                         max(CASE WHEN counted THEN e END) OVER before AS reached,
+                                         max(e) OVER before AS reached_any
+                                    FROM (SELECT NOT s.waiting AS counted, s.session_id, s.join_at AS b,
+                                                 max(s.join_at, coalesce(s.leave_at, i.open_end_at, s.join_at)) AS e
+                                            FROM instances i JOIN sessions s ON s.instance_id = i.instance_id
+                                           WHERE i.sitting_id = f.instance_id AND s.person_id = p.person_id AND s.withdrawn_at IS NULL)
+                                  WINDOW before AS (ORDER BY b, e, session_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))) END AS waiting_ms,
                (SELECT max(q.still_in) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS still_in,
                (SELECT max(q.heads) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
@@ -352,9 +389,14 @@ SELECT l.meeting_id,
                     THEN 'planned' ELSE 'actual' END AS measured_against,
                coalesce(m.present_percent, (SELECT value FROM settings WHERE name = 'present_percent'), 75) AS present_percent,
                coalesce(m.late_after_ms, (SELECT value FROM settings WHERE name = 'late_after_ms'), 600000) AS late_after_ms,
-               CASE WHEN p.roster_member_id IS NOT NULL THEN 1
-                    WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = f.meeting_id) THEN 0 END AS on_roster,
-               (SELECT r.roster_group FROM roster_members r WHERE r.roster_member_id = p.roster_member_id) AS roster_group
+               -- A member of whom only the later parts of the sitting tell is one all the same.
+               CASE WHEN EXISTS (SELECT 1 FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id AND q.roster_member_id IS NOT NULL) THEN 1
+                    WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = f.meeting_id
+                                    AND (r.from_at IS NULL OR r.from_at <= f.start_at) AND (r.to_at IS NULL OR r.to_at > f.start_at)) THEN 0 END AS on_roster,
+               (SELECT r.roster_group FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+                  JOIN roster_members r ON r.roster_member_id = q.roster_member_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id ORDER BY i.start_at, i.uuid LIMIT 1) AS roster_group
           FROM presences p
           JOIN instances h ON h.instance_id = p.instance_id
           JOIN instances f ON f.instance_id = h.sitting_id

@@ -2,6 +2,7 @@
 
 mod date;
 mod db;
+mod people;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 
 pub use date::{DateArgument, DateArgumentError};
 pub use db::{ApplyPrivacyOptions, BackupOptions, Db, ForgetOptions, PruneOptions};
+pub use people::{DecisionOptions, ListFormat, People, PeopleListOptions, UndoOptions};
 
 use crate::model::{InstanceUuid, MeetingId};
 
@@ -102,6 +104,9 @@ pub enum Command {
     /// Say who was there
     #[command(subcommand)]
     Report(Report),
+    /// Say who is who, and decide it by hand
+    #[command(subcommand)]
+    People(People),
     /// Show the last runs, what is still to be read, and the quota used
     Status(StatusOptions),
     /// Say what is wrong with config, database or Zoom access, and how to mend it
@@ -324,7 +329,7 @@ pub struct OutputOptions {
 
     /// Write to this file instead of stdout; it appears whole or not at all
     ///
-    /// Without --format the ending says the form: .csv, .json, .jsonl; anything else is a table.
+    /// Without --format the ending says the form: .csv, .json, .jsonl, .html; anything else is a table.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -351,6 +356,8 @@ pub enum Format {
     Json,
     /// One JSON object a line
     Jsonl,
+    /// One page to send or print, that loads nothing from outside
+    Html,
 }
 
 /// Options of `rollcall status`.
@@ -497,6 +504,7 @@ Commands:
   collect      Collect what is due, once
   backfill     Collect instances of the past, however old
   report       Say who was there
+  people       Say who is who, and decide it by hand
   status       Show the last runs, what is still to be read, and the quota used
   check        Say what is wrong with config, database or Zoom access, and how to mend it
   init         Write a commented config.toml to start from

@@ -17,6 +17,7 @@ pub mod exit;
 pub mod monitoring;
 pub mod plan;
 pub mod report;
+pub mod roster;
 pub mod schedule;
 pub mod simulator;
 pub mod store;

@@ -26,6 +26,9 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let stopper = Stopper::listen().context("signals cannot be listened to")?;
     let job = job(options, config)?;
+    if options.meetings.is_empty() && !options.all_meetings {
+        setup::warn_of_nothing_listed(config);
+    }
     if options.dry_run {
         return preview(&job, config, output, &stopper).await;
     }
@@ -35,7 +38,8 @@ pub async fn run(
         return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
     };
     let store = setup::open_store(config).await?;
-    setup::prepare(config, &store).await?;
+    let clock = Clock::system();
+    setup::prepare(config, &store, &clock).await?;
     let held = Arc::new(std::sync::Mutex::new(Some(held)));
     let awaited = {
         let held = Arc::clone(&held);

@@ -32,8 +32,9 @@ pub async fn run(
         return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
     };
     let store = setup::open_store(config).await?;
-    setup::prepare(config, &store).await?;
-    let collector = setup::collector(config, credentials, &store, &Clock::system())?;
+    let clock = Clock::system();
+    setup::prepare(config, &store, &clock).await?;
+    let collector = setup::collector(config, credentials, &store, &clock)?;
     if options.meetings.is_empty() {
         setup::warn_of_nothing_listed(config);
     }

@@ -48,7 +48,7 @@ pub async fn run(
         return Ok(ExitCode::TryLater);
     };
     let store = Store::open(&path).await?;
-    setup::prepare(&config, &store).await?;
+    setup::prepare(&config, &store, &clock).await?;
     let collector = setup::collector(&config, config.credentials()?, &store, &clock)?;
     writeln!(
         output,

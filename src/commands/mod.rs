@@ -8,7 +8,9 @@ pub mod db;
 pub mod demo;
 pub mod init;
 pub mod man;
+pub mod people;
 pub mod report;
+mod rosters;
 pub mod run;
 mod setup;
 pub mod status;
@@ -83,6 +85,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Backfill(options) => backfill::run(options, &load(&cli.global)?, output).await,
         Command::Collect(options) => collect::run(options, &load(&cli.global)?, output).await,
+        Command::People(options) => people::run(options, &load(&cli.global)?, &Clock::system(), output).await,
         Command::Report(options) => report::run(options, &load(&cli.global)?, output).await,
     }
 }

@@ -1,5 +1,6 @@
 //! `rollcall report`: who was there, out of the database, for eyes or for programs.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use crate::cli::{
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::model::Table;
-use crate::report::{self, CsvFlavor, Sheet};
+use crate::report::{self, CsvFlavor, Roll, Sheet};
 use crate::store::{Holding, ReportFilter, Store, StoreError};
 
 /// The width of a table that is not for a terminal.
@@ -49,7 +50,7 @@ async fn write_report(
         Report::Absences(options) => (absences(&store, options, timezone).await?, &options.output),
         Report::Person(options) => (person(&store, options, timezone).await?, &options.output),
     };
-    let Found { table, sheet, if_empty } = found;
+    let Found { table, sheet, page, if_empty } = found;
     let format = format_of(output);
     if table.rows.is_empty() {
         eprintln!("{if_empty}");
@@ -62,6 +63,13 @@ async fn write_report(
         Format::CsvExcel => report::csv(&table, CsvFlavor::Excel),
         Format::Json => report::json(&table).into_bytes(),
         Format::Jsonl => report::json_lines(&table).into_bytes(),
+        Format::Html => match page {
+            Page::Of(page) => page(&table, timezone),
+            Page::OfAttendance(holding, filter) => {
+                report::attendance_page(&roll(&store, table, holding, &filter).await?, timezone)
+            }
+        }
+        .into_bytes(),
     };
     store.close().await;
     match &output.output {
@@ -88,7 +96,16 @@ pub fn terminal_width() -> u16 {
 struct Found {
     table: Table,
     sheet: fn(&Table, Tz) -> Sheet,
+    page: Page,
     if_empty: &'static str,
+}
+
+/// How it becomes a page.
+enum Page {
+    /// By itself.
+    Of(fn(&Table, Tz) -> String),
+    /// With the stays and the absences that belong to these lines.
+    OfAttendance(Holding, ReportFilter),
 }
 
 async fn attendance(store: &Store, options: &AttendanceOptions, timezone: Tz) -> Result<Found, StoreError> {
@@ -104,27 +121,76 @@ async fn attendance(store: &Store, options: &AttendanceOptions, timezone: Tz) ->
     if filter == ReportFilter::default() {
         filter.instance = store.latest_instance().await?;
     }
-    let table = store.attendance(holding(options.by), &filter).await?;
-    Ok(Found { table, sheet: report::attendance, if_empty })
+    let holding = holding(options.by);
+    let table = store.attendance(holding, &filter).await?;
+    Ok(Found { table, sheet: report::attendance, page: Page::OfAttendance(holding, filter), if_empty })
+}
+
+/// What a page shows beside the lines of attendance.
+async fn roll(
+    store: &Store,
+    attendance: Table,
+    holding: Holding,
+    filter: &ReportFilter,
+) -> Result<Roll, StoreError> {
+    let ids: BTreeSet<String> = attendance
+        .lines()
+        .filter_map(|line| line.text("instance_uuid").or_else(|| line.text("sitting_id")))
+        .map(str::to_owned)
+        .collect();
+    let one = ids.first().filter(|_| ids.len() == 1);
+    // Peaks and the like are of everybody; beside a few people's lines they would mislead.
+    let is_of_all = filter.people.is_none() && filter.group.is_none() && filter.min_percent.is_none();
+    let held = match one {
+        _ if !is_of_all => Table::default(),
+        Some(id) if holding == Holding::Sitting => store.sitting(id).await?,
+        _ => store.meetings_held(filter).await?,
+    };
+    let stays = match one {
+        Some(id) => store.stays(holding, id).await?,
+        None => Table::default(),
+    };
+    // Who was absent is no one of the people asked for.
+    let absences = if filter.people.is_none() && filter.min_percent.is_none() {
+        store.absences(filter).await?
+    } else {
+        Table::default()
+    };
+    Ok(Roll { attendance, stays, held, absences })
 }
 
 async fn person(store: &Store, options: &PersonOptions, timezone: Tz) -> Result<Found, StoreError> {
     let people = Some(store.people_named(&options.person).await?);
     let filter = ReportFilter { people, ..filter(&options.instances, timezone) };
     let table = store.attendance(holding(options.by), &filter).await?;
-    Ok(Found { table, sheet: report::attendance, if_empty: NOTHING_MATCHES })
+    Ok(Found {
+        table,
+        sheet: report::attendance,
+        page: Page::Of(report::person_page),
+        if_empty: NOTHING_MATCHES,
+    })
 }
 
 async fn meetings(store: &Store, options: &MeetingsOptions, timezone: Tz) -> Result<Found, StoreError> {
     let filter = filter(&options.instances, timezone);
     let table = store.meetings_held(&filter).await?;
-    Ok(Found { table, sheet: report::meetings, if_empty: if_empty(&filter) })
+    Ok(Found {
+        table,
+        sheet: report::meetings,
+        page: Page::Of(report::meetings_page),
+        if_empty: if_empty(&filter),
+    })
 }
 
 async fn absences(store: &Store, options: &AbsencesOptions, timezone: Tz) -> Result<Found, StoreError> {
     let filter = ReportFilter { group: options.group.clone(), ..filter(&options.instances, timezone) };
     let table = store.absences(&filter).await?;
-    Ok(Found { table, sheet: report::absences, if_empty: NOBODY_ABSENT })
+    Ok(Found {
+        table,
+        sheet: report::absences,
+        page: Page::Of(report::absences_page),
+        if_empty: NOBODY_ABSENT,
+    })
 }
 
 fn if_empty(filter: &ReportFilter) -> &'static str {
@@ -155,6 +221,7 @@ fn format_of(output: &OutputOptions) -> Format {
         Some("csv") => Format::Csv,
         Some("json") => Format::Json,
         Some("jsonl" | "ndjson") => Format::Jsonl,
+        Some("html" | "htm") => Format::Html,
         _ => Format::Table,
     })
 }
@@ -339,6 +406,7 @@ meeting_id,topic,label,instance_uuid,start_time,end_time,local_date,local_start,
             ("a.JSON", None, "["),
             ("a.jsonl", None, "{"),
             ("a.txt", None, "CS101"),
+            ("a.html", None, "<!doctype html>"),
             ("b.csv", Some("json"), "["),
         ] {
             let path = bench.directory.path().join(file);

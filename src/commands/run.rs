@@ -75,7 +75,10 @@ fn duty(config: Config, store: &Store, clock: &Clock) -> anyhow::Result<Duty> {
     setup::warn_of_nothing_listed(&config);
     let collector = setup::collector(&config, credentials, store, clock)?;
     let schedule = config.schedule.schedule.clone();
-    Ok(Duty { schedule, runner: Arc::new(Runs { config, collector, store: store.clone() }) })
+    Ok(Duty {
+        schedule,
+        runner: Arc::new(Runs { config, collector, store: store.clone(), clock: clock.clone() }),
+    })
 }
 
 /// The config, read again. What cannot change while the daemon is up stays as it was, and that is said.
@@ -94,6 +97,7 @@ struct Runs {
     config: Config,
     collector: Collector,
     store: Store,
+    clock: Clock,
 }
 
 impl Runner for Runs {
@@ -105,7 +109,7 @@ impl Runner for Runs {
     ) -> BoxFuture<'_, Result<Summary, String>> {
         Box::pin(async move {
             let words = |error: crate::store::StoreError| format!("{:#}", anyhow::Error::from(error));
-            setup::prepare(&self.config, &self.store).await.map_err(words)?;
+            setup::prepare(&self.config, &self.store, &self.clock).await.map_err(words)?;
             let job = setup::job(&self.config, trigger, slot_at);
             self.collector.run(&job, &log, &stop).await.map_err(words)
         })

@@ -29,10 +29,14 @@ pub fn collector(
     Ok(Collector::new(zoom, store.clone(), clock.clone(), rules(config)))
 }
 
-/// What every run begins with: the settings that the views need are those of the config. The caller holds the run
-/// lock.
-pub async fn prepare(config: &Config, store: &Store) -> Result<(), StoreError> {
-    store.apply_settings(&store_settings(config)).await
+/// What every run begins with: the settings and the rosters that the views need are those of the config; what is
+/// wrong with a roster is logged. The caller holds the run lock.
+pub async fn prepare(config: &Config, store: &Store, clock: &Clock) -> Result<(), StoreError> {
+    store.apply_settings(&store_settings(config)).await?;
+    for warning in super::rosters::apply(config, store, clock.now()).await? {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
 }
 
 /// A run over the listed meetings, or the whole account, with the window of a scheduled one.

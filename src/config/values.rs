@@ -32,7 +32,7 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// Reads everything; the result counts only where no problem was found.
     pub fn config(&mut self, schema: Schema, listed: Vec<Value>, secret: secrets::Given) -> Config {
-        let (source, mut warnings) = self.secret(&schema.zoom, secret);
+        let (source, warnings) = self.secret(&schema.zoom, secret);
         let identity = self.identity(&schema.identity);
         let attendance = self.attendance(&schema.attendance);
         let meetings = self.meetings(listed, &Common { guests: identity.guests, attendance: &attendance });
@@ -43,10 +43,6 @@ impl Reader<'_> {
             name => self.timezone("report.timezone", name),
         };
         let retention_keep = self.retention(&schema.retention.keep, &collection);
-        if meetings.is_empty() && collection.discovery == Discovery::Listed && self.problems.is_empty() {
-            warnings
-                .push("no meetings are listed, so none will be collected: add them to `meetings`".to_owned());
-        }
         Config {
             file: self.file.map(Path::to_owned),
             meetings,

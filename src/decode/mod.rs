@@ -260,7 +260,9 @@ impl<'a> Row<'a> {
         });
         let key = |key: Option<i64>| key.map_or(Value::Null, Value::Int);
         let setup = shared.iter().any(Option::is_some).then(|| {
-            shared.iter().for_each(|shared| digest.value(&key(*shared)));
+            for shared in &shared {
+                digest.value(&key(*shared));
+            }
             digest.finish()
         });
         let extra = self.extra().map(|text| {

@@ -37,7 +37,9 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn value(self, column: &str) -> &'a Value {
+    /// What a column holds.
+    #[must_use]
+    pub fn value(self, column: &str) -> &'a Value {
         let at = self.columns.iter().position(|name| name == column);
         at.and_then(|at| self.values.get(at)).unwrap_or(&Value::Null)
     }

@@ -12,6 +12,18 @@ use super::{Heading, Line, Sheet, Stay, Table};
 /// What all rows have in common, a meeting or one holding of it, stands in the heading once.
 #[must_use]
 pub fn attendance(table: &Table, timezone: Tz) -> Sheet {
+    let mut sheet = sheet_with_all_cells(table, timezone);
+    let lines: Vec<Line<'_>> = table.lines().collect();
+    // When and what stand before the first of each holding's lines only, and so divide the table.
+    let repeated = sheet.columns.iter().position(|column| column.title == "Name").unwrap_or(0);
+    for at in (1..lines.len()).filter(|at| holding(lines[*at]) == holding(lines[at - 1])) {
+        sheet.rows[at][..repeated].iter_mut().for_each(String::clear);
+    }
+    sheet
+}
+
+/// The same with what is repeated in every row, which can then be sorted.
+pub(super) fn sheet_with_all_cells(table: &Table, timezone: Tz) -> Sheet {
     let lines: Vec<Line<'_>> = table.lines().collect();
     let Some(first) = lines.first().copied() else { return Sheet::default() };
     let meetings: BTreeSet<_> = lines.iter().map(|line| line.integer("meeting_id")).collect();
@@ -49,22 +61,16 @@ pub fn attendance(table: &Table, timezone: Tz) -> Sheet {
         Heading::number("Late"),
         Heading::text("Notes"),
     ]);
-    let mut rows: Vec<_> =
-        lines.iter().map(|line| row(*line, timezone, is_one_meeting, is_one_holding)).collect();
-    // When and what stand before the first of each holding's lines only, and so divide the table.
-    let repeated = columns.iter().position(|column| column.title == "Name").unwrap_or(0);
-    for at in (1..lines.len()).filter(|at| holding(lines[*at]) == holding(lines[at - 1])) {
-        rows[at][..repeated].iter_mut().for_each(String::clear);
-    }
+    let rows = lines.iter().map(|line| row(*line, timezone, is_one_meeting, is_one_holding)).collect();
     Sheet { title, columns, rows, footer: totals(&lines, holdings.len()) }
 }
 
 /// What tells one instance, or one sitting, from another.
-fn holding(line: Line<'_>) -> Option<&str> {
+pub(super) fn holding(line: Line<'_>) -> Option<&str> {
     line.text("instance_uuid").or_else(|| line.text("sitting_id"))
 }
 
-fn start(line: Line<'_>) -> Option<chrono::DateTime<chrono::Utc>> {
+pub(super) fn start(line: Line<'_>) -> Option<chrono::DateTime<chrono::Utc>> {
     line.text("start_time").or_else(|| line.text("sitting_start")).and_then(instant)
 }
 
@@ -82,7 +88,7 @@ pub(super) fn short_meeting_name(line: Line<'_>) -> String {
 }
 
 /// `Monday 2 March 2026, 09:00 to 10:30 (1 h 30 min), Europe/Berlin`.
-fn when(line: Line<'_>, timezone: Tz) -> String {
+pub(super) fn when(line: Line<'_>, timezone: Tz) -> String {
     let Some(start) = start(line) else { return "At an unknown time".to_owned() };
     let local = start.with_timezone(&timezone);
     let end = line.text("end_time").or_else(|| line.text("sitting_end")).and_then(instant);

@@ -1,13 +1,16 @@
-//! Pure: rows of the views become what people read (a table) or what programs do (CSV, JSON).
+//! Pure: rows of the views become what people read (a table, a page) or what programs do (CSV, JSON).
 //!
-//! Names and emails are written by strangers: whatever leaves here is safe for a terminal and for a spreadsheet.
+//! Names and emails are written by strangers: whatever leaves here is safe for a terminal,
+//! a spreadsheet and a browser.
 
 mod absences;
 mod attendance;
 mod csv;
+mod html;
 mod human;
 mod json;
 mod meetings;
+mod people;
 mod sheet;
 mod status;
 mod text;
@@ -15,9 +18,11 @@ mod text;
 pub use self::absences::absences;
 pub use self::attendance::attendance;
 pub use self::csv::{CsvFlavor, csv};
+pub use self::html::{Roll, absences_page, attendance_page, meetings_page, person_page};
 pub use self::human::{clock_time, duration, instant, meeting_id};
 pub use self::json::{json, json_lines, json_string};
 pub use self::meetings::meetings;
+pub use self::people::{decisions, people};
 pub use self::sheet::{Alignment, Heading, Sheet, Stay};
 pub use self::status::Status;
 pub use self::text::plain;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::{FromRow, SqliteConnection};
 
+use super::decisions::Grounds;
 use super::forgotten::{self, Forgotten, Mark, PSEUDONYM, marks_of, pseudonyms};
 use super::identity::{Evidence, GuestScope};
-use super::ingest::shared_identifiers;
 use super::people::{Place, Told, normalized};
 use super::rows::{self, json_list, remove_unused_facts};
 use super::{Store, StoreError, people, presence};
@@ -104,7 +104,7 @@ async fn forget(
     person_id: i64,
     now: Timestamp,
 ) -> Result<ForgetResult, sqlx::Error> {
-    let shared = shared_identifiers(connection).await?;
+    let grounds = Grounds::load(connection).await?;
     let mut forgotten = Forgotten::load_or_begin(connection).await?;
     let subject = forgotten::random(connection).await?;
     // Where the person was, and where a withdrawn session may have been theirs.
@@ -122,9 +122,9 @@ async fn forget(
         let mut learnt = false;
         for instance_id in &instance_ids {
             let found =
-                in_instance(connection, &mut forgotten, (person_id, subject), *instance_id, &shared, now)
+                in_instance(connection, &mut forgotten, (person_id, subject), *instance_id, &grounds, now)
                     .await?;
-            texts.add(&found, &shared);
+            texts.add(&found, &grounds.shared);
             learnt |= anonymous.get(instance_id).map_or(0, Vec::len) < found.len();
             anonymous.insert(*instance_id, found);
         }
@@ -145,19 +145,21 @@ async fn forget(
         for session in sessions {
             let mut row = session.row.clone();
             forgotten.anonymize(&mut row, &pseudonym);
-            rows::rewrite_session(connection, session.id, &row).await?;
+            rows::rewrite_session(connection, session.id, &row, &row.keys()).await?;
         }
     }
-    let reworked = people::rework(connection, &shared, &people, &[]).await?;
+    remove_from_rosters(connection, &texts).await?;
+    remove_from_decisions(connection, &texts, &anonymous).await?;
+    let grounds = Grounds::load(connection).await?;
+    let reworked = people::rework(connection, &grounds, &people, &[]).await?;
     let mut affected: BTreeSet<i64> = anonymous.keys().copied().collect();
     affected.extend(reworked.instance_ids);
     let affected: Vec<i64> = affected.into_iter().collect();
-    presence::refresh(connection, &affected).await?;
+    presence::refresh(connection, &affected, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await?;
 
     remove_hosts(connection, &mut forgotten, &texts, subject, now).await?;
     remove_rejects(connection, &mut forgotten, &texts, subject, now).await?;
-    remove_from_rosters(connection, &texts).await?;
     remove_unused_facts(connection).await?;
     // They are digests of listings that held the person.
     sqlx::query(
@@ -176,7 +178,7 @@ async fn in_instance(
     forgotten: &mut Forgotten,
     (person_id, subject): (i64, i64),
     instance_id: i64,
-    shared: &HashSet<String>,
+    grounds: &Grounds,
     now: Timestamp,
 ) -> Result<Vec<Session>, sqlx::Error> {
     let instance: Instance = sqlx::query_as(
@@ -187,7 +189,7 @@ async fn in_instance(
     .fetch_one(&mut *connection)
     .await?;
     let guests = GuestScope::of(&instance.guests);
-    let place = Place { instance_id, meeting_id: instance.meeting_id, guests, shared };
+    let place = Place { instance_id, meeting_id: instance.meeting_id, guests, grounds };
     let sessions = sessions_of(connection, instance_id).await?;
     let evidence: Vec<Evidence> =
         sessions.iter().map(|session| place.evidence(&Told::by(&session.row))).collect();
@@ -340,6 +342,27 @@ async fn remove_from_rosters(connection: &mut SqliteConnection, texts: &Texts) -
     .bind(json(&texts.names))
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// What was decided by hand about the person names it, and has nobody to be about any more.
+async fn remove_from_decisions(
+    connection: &mut SqliteConnection,
+    texts: &Texts,
+    anonymous: &BTreeMap<i64, Vec<Session>>,
+) -> Result<(), sqlx::Error> {
+    let mut held: Vec<String> = texts.emails.iter().chain(&texts.names).chain(&texts.ids).cloned().collect();
+    held.extend(anonymous.values().flatten().map(|session| session.id.to_string()));
+    let held = serde_json::Value::from(held).to_string();
+    // A decision that was overruled by one that goes is no longer overruled by anything.
+    for statement in [
+        "UPDATE people_decisions SET overruled_by = NULL WHERE overruled_by IN (SELECT decision_id FROM people_decisions \
+          WHERE left_value IN (SELECT value FROM json_each(?1)) OR right_value IN (SELECT value FROM json_each(?1)))",
+        "DELETE FROM people_decisions \
+          WHERE left_value IN (SELECT value FROM json_each(?1)) OR right_value IN (SELECT value FROM json_each(?1))",
+    ] {
+        sqlx::query(statement).bind(&held).execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

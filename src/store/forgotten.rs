@@ -147,7 +147,7 @@ pub(super) fn marks_of(evidence: &Evidence, instance: &str, place: &Place<'_>) -
     if let Some(uuid) = evidence.participant_uuid.clone().filter(|uuid| !uuid.starts_with(PSEUDONYM)) {
         marks.insert(Mark::Participant { instance: instance.to_owned(), uuid });
     }
-    if let Some((_, name)) = &evidence.name {
+    if let Some((_, _, name)) = &evidence.name {
         marks.insert(Mark::NameInInstance { instance: instance.to_owned(), name: name.clone() });
         if evidence.strong.is_empty() && place.guests == GuestScope::Meeting {
             marks.insert(Mark::NameInMeeting { meeting_id: place.meeting_id, name: name.clone() });
@@ -180,7 +180,7 @@ pub(super) fn pseudonyms(
         })
     };
     let mut found = vec![None; sessions.len()];
-    for component in components(sessions) {
+    for component in components(sessions, &[]) {
         if let Some(pseudonym) = component.members.iter().find_map(|at| own(*at)) {
             component.members.iter().for_each(|at| found[*at] = Some(pseudonym.clone()));
         }

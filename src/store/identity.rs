@@ -1,6 +1,13 @@
-//! Who is who: which sessions belong to one person. Pure, and a function of the set of sessions alone.
+//! Who is who: which sessions belong to one person. Pure, and a function of the set of sessions and of the
+//! decisions made by hand alone.
+
+mod sets;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
+
+use self::sets::DisjointSets;
 
 /// How far a name that is all that is known of a guest reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +48,12 @@ impl Kind {
             Self::Name => "name",
         }
     }
+
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        [Self::ZoomUser, Self::Email, Self::Registrant, Self::Name]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
 }
 
 /// One identifier: kind, scope (0 everywhere), normalized value.
@@ -49,13 +62,61 @@ pub(super) type Identifier = (Kind, i64, String);
 /// What a session tells of whose it is; normalized, and without what many people share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Evidence {
+    /// Its number; none while it has not been stored.
+    pub session_id: Option<i64>,
     pub instance_id: i64,
+    pub join_at: Option<i64>,
     /// Identifiers that each join sessions by themselves.
     pub strong: Vec<Identifier>,
     /// Joins the rows of one instance, and makes nobody strong.
     pub participant_uuid: Option<String>,
     /// The guest's name within its scope; it joins only where nothing strong is known.
-    pub name: Option<(i64, String)>,
+    pub name: Option<Identifier>,
+}
+
+impl Evidence {
+    /// Everything that could join it to others, but for the rows of its own instance.
+    pub(super) fn identifiers(&self) -> impl Iterator<Item = &Identifier> {
+        self.strong.iter().chain(&self.name)
+    }
+
+    /// Older sessions first; those of one moment in an order that does not depend on when they were read.
+    fn age(&self) -> impl Ord + '_ {
+        (
+            self.join_at.unwrap_or(i64::MAX),
+            &self.strong,
+            &self.participant_uuid,
+            &self.name,
+            self.instance_id,
+            self.session_id,
+        )
+    }
+}
+
+/// What one side of a decision holds on to, so that it survives every reading.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Anchor {
+    /// Whoever this identifier leads to.
+    Identifier(Identifier),
+    /// Whoever has the session with this number.
+    Session(i64),
+}
+
+/// What was decided of two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// They must be one person.
+    Merge,
+    /// They must not be one person.
+    Split,
+}
+
+/// A decision made by hand that is in force. An anchor that no session leads to makes it rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Decision {
+    pub verdict: Verdict,
+    pub left: Anchor,
+    pub right: Anchor,
 }
 
 /// A set of sessions that belong to one person.
@@ -69,152 +130,149 @@ pub(super) struct Component {
     pub identifiers: HashSet<Identifier>,
 }
 
-/// The people behind a set of sessions: through any chain of strong identifiers, then guests by exact name.
-pub(super) fn components(sessions: &[Evidence]) -> Vec<Component> {
-    let mut sets = DisjointSets::new(sessions.len());
-    let mut by_strong: HashMap<&Identifier, usize> = HashMap::new();
-    let mut by_participant: HashMap<(i64, &str), usize> = HashMap::new();
-    for (at, session) in sessions.iter().enumerate() {
-        for identifier in &session.strong {
-            let first = *by_strong.entry(identifier).or_insert(at);
-            sets.join(first, at);
-        }
-        if let Some(uuid) = &session.participant_uuid {
-            let first = *by_participant.entry((session.instance_id, uuid)).or_insert(at);
-            sets.join(first, at);
+/// The people behind a set of sessions: through any chain of strong identifiers, then guests by exact name, then
+/// whom someone has merged, the oldest decision first. What would connect the two sides of a split does not join.
+///
+/// With a split in force the order of joining matters: stronger kinds come first, then values in their order, and
+/// for each of them the oldest session, so an identifier that both sides carry stays with the side of that one.
+pub(super) fn components(sessions: &[Evidence], decisions: &[Decision]) -> Vec<Component> {
+    let mut graph = Graph::new(sessions);
+    for decision in decisions.iter().filter(|decision| decision.verdict == Verdict::Split) {
+        if let (Some(left), Some(right)) = (graph.node(&decision.left), graph.node(&decision.right)) {
+            graph.sets.keep_apart(left, right);
         }
     }
-    let strong: HashSet<usize> =
-        (0..sessions.len()).filter(|at| !sessions[*at].strong.is_empty()).map(|at| sets.root(at)).collect();
-    let mut by_name: HashMap<&(i64, String), usize> = HashMap::new();
-    for (at, session) in sessions.iter().enumerate() {
-        if strong.contains(&sets.root(at)) {
-            continue;
-        }
-        if let Some(name) = &session.name {
-            let first = *by_name.entry(name).or_insert(at);
-            sets.join(first, at);
+    let by_age = graph.by_age();
+    graph.join_strong(&by_age);
+    graph.join_participants(&by_age);
+    graph.join_guests(&by_age);
+    for decision in decisions.iter().filter(|decision| decision.verdict == Verdict::Merge) {
+        if let (Some(left), Some(right)) = (graph.node(&decision.left), graph.node(&decision.right))
+            && graph.has_session(left)
+            && graph.has_session(right)
+        {
+            graph.sets.join(left, right);
         }
     }
-    let mut numbers: HashMap<usize, usize> = HashMap::new();
-    let mut found: Vec<Component> = Vec::new();
-    for (at, session) in sessions.iter().enumerate() {
-        let root = sets.root(at);
-        let number = *numbers.entry(root).or_insert_with(|| {
-            found.push(Component { is_guest: true, ..Component::default() });
-            found.len() - 1
-        });
-        found[number].members.push(at);
-        found[number].is_guest &= session.strong.is_empty();
+    graph.components()
+}
+
+/// Sessions and identifiers as the nodes of a graph; the sessions come first.
+struct Graph<'s> {
+    sessions: &'s [Evidence],
+    identifiers: HashMap<&'s Identifier, usize>,
+    numbers: HashMap<i64, usize>,
+    sets: DisjointSets,
+}
+
+impl<'s> Graph<'s> {
+    fn new(sessions: &'s [Evidence]) -> Self {
+        let mut identifiers = HashMap::new();
+        for identifier in sessions.iter().flat_map(Evidence::identifiers) {
+            let next = sessions.len() + identifiers.len();
+            identifiers.entry(identifier).or_insert(next);
+        }
+        let numbers =
+            sessions.iter().enumerate().filter_map(|(at, session)| Some((session.session_id?, at))).collect();
+        let sets = DisjointSets::new(sessions.len() + identifiers.len());
+        Self { sessions, identifiers, numbers, sets }
     }
-    for component in &mut found {
-        for session in component.members.iter().map(|at| &sessions[*at]) {
-            component.identifiers.extend(session.strong.iter().cloned());
-            if let (true, Some((scope, name))) = (component.is_guest, &session.name) {
-                component.identifiers.insert((Kind::Name, *scope, name.clone()));
+
+    fn node(&self, anchor: &Anchor) -> Option<usize> {
+        match anchor {
+            Anchor::Identifier(identifier) => self.identifiers.get(identifier).copied(),
+            Anchor::Session(session_id) => self.numbers.get(session_id).copied(),
+        }
+    }
+
+    /// Whether a session is part of what this node belongs to: the lowest number of a set names it.
+    fn has_session(&mut self, node: usize) -> bool {
+        self.sets.root(node) < self.sessions.len()
+    }
+
+    /// The sessions, the oldest first where the order matters.
+    fn by_age(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.sessions.len()).collect();
+        if self.sets.are_parted() {
+            order.sort_by(|left, right| self.sessions[*left].age().cmp(&self.sessions[*right].age()));
+        }
+        order
+    }
+
+    fn join_strong(&mut self, by_age: &[usize]) {
+        let mut edges: Vec<(&Identifier, usize)> = by_age
+            .iter()
+            .flat_map(|at| self.sessions[*at].strong.iter().map(move |identifier| (identifier, *at)))
+            .collect();
+        if self.sets.are_parted() {
+            // Stable: for one identifier the sessions stay in order of age.
+            edges.sort_by_key(|(identifier, _)| *identifier);
+        }
+        for (identifier, at) in edges {
+            self.sets.join(self.identifiers[identifier], at);
+        }
+    }
+
+    fn join_participants(&mut self, by_age: &[usize]) {
+        let mut edges: Vec<((i64, &str), usize)> = by_age
+            .iter()
+            .filter_map(|at| {
+                let session = &self.sessions[*at];
+                Some(((session.instance_id, session.participant_uuid.as_deref()?), *at))
+            })
+            .collect();
+        if self.sets.are_parted() {
+            edges.sort_by_key(|(participant, _)| *participant);
+        }
+        // Of one participant's rows on the two sides of a split each joins the oldest that it may.
+        let mut joined: HashMap<(i64, &str), Vec<usize>> = HashMap::new();
+        for (participant, at) in edges {
+            let others = joined.entry(participant).or_default();
+            if !others.iter().any(|other| self.sets.join(*other, at)) {
+                others.push(at);
             }
         }
     }
-    found
-}
 
-struct DisjointSets(Vec<usize>);
-
-impl DisjointSets {
-    fn new(count: usize) -> Self {
-        Self((0..count).collect())
-    }
-
-    fn root(&mut self, mut at: usize) -> usize {
-        while self.0[at] != at {
-            // Halving the path keeps later look-ups short.
-            self.0[at] = self.0[self.0[at]];
-            at = self.0[at];
+    fn join_guests(&mut self, by_age: &[usize]) {
+        let strong: HashSet<usize> = by_age
+            .iter()
+            .filter(|at| !self.sessions[**at].strong.is_empty())
+            .map(|at| self.sets.root(*at))
+            .collect();
+        let mut edges: Vec<(&Identifier, usize)> = Vec::new();
+        for at in by_age {
+            if let Some(name) = &self.sessions[*at].name
+                && !strong.contains(&self.sets.root(*at))
+            {
+                edges.push((name, *at));
+            }
         }
-        at
-    }
-
-    fn join(&mut self, left: usize, right: usize) {
-        let (left, right) = (self.root(left), self.root(right));
-        // The lower number stays the root, so the outcome does not depend on the order of joining.
-        self.0[left.max(right)] = left.min(right);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn session(instance_id: i64, zoom: &str, email: &str, uuid: &str, name: &str) -> Evidence {
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let mut strong = Vec::new();
-        strong.extend(some(zoom).map(|value| (Kind::ZoomUser, 0, value)));
-        strong.extend(some(email).map(|value| (Kind::Email, 0, value)));
-        Evidence { instance_id, strong, participant_uuid: some(uuid), name: some(name).map(|name| (7, name)) }
-    }
-
-    fn groups(sessions: &[Evidence]) -> Vec<Vec<usize>> {
-        components(sessions).into_iter().map(|component| component.members).collect()
-    }
-
-    #[test]
-    fn a_chain_of_strong_identifiers_is_one_person() {
-        let sessions = [
-            session(1, "z", "", "", "Ada"),
-            session(2, "z", "ada@example.com", "", "A. L."),
-            session(3, "", "ada@example.com", "", ""),
-            session(3, "", "bob@example.com", "", "Ada"),
-        ];
-        assert_eq!(groups(&sessions), [vec![0, 1, 2], vec![3]]);
-    }
-
-    #[test]
-    fn a_participant_passes_identifiers_within_its_instance_only() {
-        let sessions =
-            [session(1, "z", "", "p", "Ada"), session(1, "", "", "p", "Ada"), session(2, "", "", "p", "Ada")];
-        assert_eq!(groups(&sessions), [vec![0, 1], vec![2]]);
-    }
-
-    #[test]
-    fn a_name_joins_guests_and_never_a_guest_to_someone_strong() {
-        let sessions = [
-            session(1, "", "", "", "Sam"),
-            session(2, "", "", "", "Sam"),
-            session(2, "z", "", "", "Sam"),
-            session(2, "", "", "", ""),
-            session(2, "", "", "", ""),
-        ];
-        assert_eq!(groups(&sessions), [vec![0, 1], vec![2], vec![3], vec![4]]);
-        let found = components(&sessions);
-        assert!(found[0].is_guest && !found[1].is_guest);
-        assert!(found[1].identifiers.iter().all(|(kind, _, _)| *kind != Kind::Name));
-    }
-
-    proptest! {
-        #[test]
-        fn the_order_of_sessions_is_without_effect(
-            mut sessions in prop::collection::vec(
-                (0..3_i64, "[xyz]?", "[ab]?", "[pq]?", "[nm]?")
-                    .prop_map(|(instance, zoom, email, uuid, name)| session(instance, &zoom, &email, &uuid, &name)),
-                0..12,
-            ),
-            seed in any::<u64>(),
-        ) {
-            let describe = |sessions: &[Evidence]| {
-                let mut found: Vec<Vec<String>> = components(sessions).into_iter().map(|component| {
-                    let mut members: Vec<_> =
-                        component.members.iter().map(|at| format!("{:?}", sessions[*at])).collect();
-                    members.sort();
-                    members
-                }).collect();
-                found.sort();
-                found
-            };
-            let before = describe(&sessions);
-            fastrand::Rng::with_seed(seed).shuffle(&mut sessions);
-            prop_assert_eq!(before, describe(&sessions));
+        if self.sets.are_parted() {
+            edges.sort_by_key(|(name, _)| *name);
         }
+        for (name, at) in edges {
+            self.sets.join(self.identifiers[name], at);
+        }
+    }
+
+    fn components(mut self) -> Vec<Component> {
+        let mut numbers: HashMap<usize, usize> = HashMap::new();
+        let mut found: Vec<Component> = Vec::new();
+        for (at, session) in self.sessions.iter().enumerate() {
+            let number = *numbers.entry(self.sets.root(at)).or_insert_with(|| {
+                found.push(Component { is_guest: true, ..Component::default() });
+                found.len() - 1
+            });
+            found[number].members.push(at);
+            found[number].is_guest &= session.strong.is_empty();
+        }
+        for (identifier, node) in self.identifiers {
+            // An identifier that no session could take belongs to nobody.
+            if let Some(number) = numbers.get(&self.sets.root(node)) {
+                found[*number].identifiers.insert(identifier.clone());
+            }
+        }
+        found
     }
 }

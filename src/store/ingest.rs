@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use sqlx::{FromRow, SqliteConnection};
 
+use super::decisions::Grounds;
 use super::identity::GuestScope;
-use super::people::{self, Peer, Place, Told};
+use super::people::{self, Peer, Place, Reworked, Told};
 use super::queue::{Description, describe, save_progress, stitch};
 use super::reconcile::{Identity, Stay, reconcile};
 use super::rows::{self, KnownFacts, NewSession, json_list, numbers};
@@ -199,8 +200,8 @@ async fn ingest(
     let complete = listing.ended && received >= plausible(listing.rows_reported);
 
     let guests = GuestScope::of(&instance.guests);
-    let shared = shared_identifiers(connection).await?;
-    let place = Place { instance_id, meeting_id: instance.meeting_id, guests, shared: &shared };
+    let grounds = Grounds::load(connection).await?;
+    let place = Place { instance_id, meeting_id: instance.meeting_id, guests, grounds: &grounds };
     // Before anything is taken from them: not even a digest of what told who it was.
     let anonymous =
         forgotten::without_forgotten(connection, &place, &listing.rows, record.finished_at).await?;
@@ -345,14 +346,13 @@ struct Change {
     withdrawn: u64,
     suspect: Option<i64>,
     last_leave_at: Option<i64>,
-    /// Instances in which someone's sessions changed hands.
-    instance_ids: BTreeSet<i64>,
-    gone: Vec<i64>,
+    /// What became of people.
+    reworked: Reworked,
 }
 
 impl Change {
     fn is_none(&self) -> bool {
-        self.inserted + self.updated + self.withdrawn == 0 && self.instance_ids.is_empty()
+        self.inserted + self.updated + self.withdrawn == 0 && self.reworked.instance_ids.is_empty()
     }
 }
 
@@ -434,18 +434,18 @@ async fn apply(
         .enumerate()
         .map(|(at, ((row, keys), session_id))| NewSession {
             session_id,
-            person_id: assigned.as_ref().map(|people| people[at]),
+            person_id: assigned.as_ref().map(|assigned| assigned.people[at]),
             row,
             keys,
         })
         .collect();
     rows::insert_sessions(connection, place.instance_id, &sessions).await?;
-    if assigned.is_none() {
+    if let Some(assigned) = assigned {
+        change.reworked.people = assigned.new_emails;
+    } else {
         sessions_to_rework.extend(sessions.iter().map(|session| session.session_id));
-        let reworked =
-            people::rework(connection, place.shared, &people_to_rework, &sessions_to_rework).await?;
-        change.instance_ids = reworked.instance_ids;
-        change.gone = reworked.gone;
+        change.reworked =
+            people::rework(connection, place.grounds, &people_to_rework, &sessions_to_rework).await?;
     }
     Ok(change)
 }
@@ -501,7 +501,7 @@ async fn finish(
     change: &Change,
     live: bool,
 ) -> Result<(), sqlx::Error> {
-    let mut instance_ids: BTreeSet<i64> = change.instance_ids.clone();
+    let mut instance_ids: BTreeSet<i64> = change.reworked.instance_ids.clone();
     let described: bool = sqlx::query_scalar("SELECT presences_stale FROM instances WHERE instance_id = ?")
         .bind(instance_id)
         .fetch_one(&mut *connection)
@@ -510,11 +510,11 @@ async fn finish(
         instance_ids.insert(instance_id);
     }
     let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
-    presence::refresh(connection, &instance_ids).await?;
+    presence::refresh(connection, &instance_ids, &change.reworked.people).await?;
     if !instance_ids.is_empty() {
         stitch(connection, instance_id).await?;
     }
-    people::remove(connection, &change.gone).await
+    people::remove(connection, &change.reworked.gone).await
 }
 
 /// Whether the stored rows that count are exactly these: told by their fingerprints, in one row of the answer.
@@ -564,15 +564,6 @@ fn identity_of(row: &StoredRow) -> Identity<'_> {
         fingerprint: row.fingerprint,
         withdrawn: row.withdrawn_at.is_some(),
     }
-}
-
-/// What joins nobody's sessions.
-pub(super) async fn shared_identifiers(
-    connection: &mut SqliteConnection,
-) -> Result<HashSet<String>, sqlx::Error> {
-    let shared: Vec<String> =
-        sqlx::query_scalar("SELECT value FROM shared_identifiers").fetch_all(connection).await?;
-    Ok(shared.into_iter().collect())
 }
 
 async fn save_reading(

@@ -3,7 +3,12 @@
 //! It knows nothing of Zoom's API: it takes decoded rows and plain values, and it decides with pure functions what
 //! becomes of them.
 
+#[cfg(test)]
+mod attendance_properties;
 mod backup;
+#[cfg(test)]
+pub(crate) mod bench;
+mod decisions;
 mod error;
 mod forget;
 mod forgotten;
@@ -22,6 +27,7 @@ mod prune;
 mod queries;
 mod queue;
 mod reconcile;
+mod rosters;
 mod rows;
 mod run_log;
 #[cfg(test)]
@@ -37,6 +43,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 pub use self::backup::BackupError;
+pub use self::decisions::{DecisionError, Made, Whom};
 pub use self::error::StoreError;
 pub use self::forget::{ForgetResult, PersonSummary};
 pub use self::group::make_shared_directory;
@@ -59,9 +66,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 pub struct Store {
     pool: SqlitePool,
     path: PathBuf,
+    known: Arc<Mutex<rows::KnownFacts>>,
     /// The members of a group read it, too.
     is_shared: bool,
-    known: Arc<Mutex<rows::KnownFacts>>,
 }
 
 impl Store {

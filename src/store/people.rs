@@ -7,7 +7,8 @@ use sqlx::SqliteConnection;
 use sqlx::{Arguments, FromRow};
 use unicode_normalization::UnicodeNormalization;
 
-use super::identity::{Component, Evidence, GuestScope, Identifier, Kind, components};
+use super::decisions::Grounds;
+use super::identity::{Anchor, Component, Evidence, GuestScope, Identifier, Kind, components};
 use super::rows::{insert_many, json_list, numbers};
 use crate::decode::{Field, Keys, Row};
 
@@ -26,7 +27,7 @@ pub(super) struct Place<'a> {
     pub instance_id: i64,
     pub meeting_id: i64,
     pub guests: GuestScope,
-    pub shared: &'a HashSet<String>,
+    pub grounds: &'a Grounds,
 }
 
 impl Place<'_> {
@@ -36,21 +37,24 @@ impl Place<'_> {
         let zoom_users = [told.participant_user_id, told.zoom_id].into_iter().flatten();
         strong
             .extend(zoom_users.filter(|id| !self.is_shared(id)).map(|id| (Kind::ZoomUser, 0, id.to_owned())));
-        let email = told.email.map(normalized).filter(|email| !self.shared.contains(email));
+        let email = told.email.map(normalized).filter(|email| !self.grounds.shared.contains(email));
         strong.extend(email.map(|email| (Kind::Email, 0, email)));
         strong.extend(told.registrant_id.map(|id| (Kind::Registrant, self.meeting_id, id.to_owned())));
         strong.dedup();
         let scope = self.guests.scope(self.meeting_id, self.instance_id);
+        let name = told.user_name.map(normalized).filter(|name| !name.is_empty());
         Evidence {
+            session_id: None,
             instance_id: self.instance_id,
+            join_at: None,
             strong,
             participant_uuid: told.participant_uuid.map(str::to_owned),
-            name: told.user_name.map(normalized).filter(|name| !name.is_empty()).map(|name| (scope, name)),
+            name: name.map(|name| (Kind::Name, scope, name)),
         }
     }
 
     fn is_shared(&self, id: &str) -> bool {
-        !self.shared.is_empty() && self.shared.contains(&normalized(id))
+        !self.grounds.shared.is_empty() && self.grounds.shared.contains(&normalized(id))
     }
 }
 
@@ -93,9 +97,12 @@ pub(super) async fn assign(
     place: &Place<'_>,
     rows: &[(&Row<'_>, &Keys)],
     peers: &[Peer<'_>],
-) -> Result<Option<Vec<i64>>, sqlx::Error> {
+) -> Result<Option<Assigned>, sqlx::Error> {
+    if place.grounds.part_people() {
+        return Ok(None);
+    }
     let evidence: Vec<Evidence> = rows.iter().map(|(row, _)| place.evidence(&Told::by(row))).collect();
-    let found = components(&evidence);
+    let found = components(&evidence, &[]);
     let owners = owners(connection, found.iter().flat_map(|component| &component.identifiers)).await?;
     let mut peers_of: HashMap<&str, BTreeSet<i64>> = HashMap::new();
     for peer in peers {
@@ -105,7 +112,9 @@ pub(super) async fn assign(
     let guests = if peers.is_empty() { HashSet::new() } else { guests_among(connection, &peer_ids).await? };
 
     let mut next_person = next_id(connection, "SELECT coalesce(max(person_id), 0) + 1 FROM people").await?;
+    let first_new = next_person;
     let mut people = vec![0; rows.len()];
+    let mut new_emails = BTreeSet::new();
     let mut new_people: Vec<(i64, bool)> = Vec::new();
     let mut new_identifiers: Vec<(&Identifier, i64)> = Vec::new();
     for component in &found {
@@ -127,7 +136,15 @@ pub(super) async fn assign(
             all.extend(&owning);
         }
         let turns_strong = !component.is_guest && peering.iter().any(|person| guests.contains(person));
-        if all.len() > 1 || turns_strong {
+        // Of someone merged by hand a peer may be the part that only has a name; and who was merged before anybody
+        // led to it is merged now.
+        let concerns_decision = place.grounds.join_people()
+            && (!peering.is_empty()
+                || component.identifiers.iter().any(|identifier| {
+                    !owners.contains_key(identifier)
+                        && place.grounds.concern(&Anchor::Identifier(identifier.clone()))
+                }));
+        if all.len() > 1 || turns_strong || concerns_decision {
             return Ok(None);
         }
         let person_id = all.first().copied().unwrap_or_else(|| {
@@ -136,21 +153,37 @@ pub(super) async fn assign(
             next_person - 1
         });
         component.members.iter().for_each(|at| people[*at] = person_id);
+        let is_known = person_id < first_new;
         if !component.is_guest || by_name {
             let fresh = component.identifiers.iter().filter(|identifier| !owners.contains_key(*identifier));
+            let before = new_identifiers.len();
             new_identifiers.extend(fresh.map(|identifier| (identifier, person_id)));
+            if is_known && new_identifiers[before..].iter().any(|((kind, _, _), _)| *kind == Kind::Email) {
+                new_emails.insert(person_id);
+            }
         }
     }
     // In the table's own order, in which they are written with the fewest pages.
     new_identifiers.sort_unstable();
     write(connection, &new_people, &new_identifiers).await?;
-    Ok(Some(people))
+    Ok(Some(Assigned { people, new_emails }))
+}
+
+/// Whose the rows are.
+pub(super) struct Assigned {
+    /// The person of each row.
+    pub people: Vec<i64>,
+    /// Those known before of whom an email has become known: a roster may know them by it.
+    pub new_emails: BTreeSet<i64>,
 }
 
 /// What a rework changed.
+#[derive(Default)]
 pub(super) struct Reworked {
     /// Instances of which a session changed hands; who was there has to be worked out anew.
     pub instance_ids: BTreeSet<i64>,
+    /// People whose identifiers may have changed.
+    pub people: BTreeSet<i64>,
     /// People without a session left; they go once nothing refers to them.
     pub gone: Vec<i64>,
 }
@@ -176,7 +209,7 @@ struct Known {
 /// A person keeps the number on the side of the oldest session.
 pub(super) async fn rework(
     connection: &mut SqliteConnection,
-    shared: &HashSet<String>,
+    grounds: &Grounds,
     people: &BTreeSet<i64>,
     session_ids: &[i64],
 ) -> Result<Reworked, sqlx::Error> {
@@ -195,17 +228,22 @@ pub(super) async fn rework(
             sessions.insert(session.session_id, session);
         }
         loaded.extend(&fresh);
+        if grounds.part_people() {
+            // Rows of one participant may be on the two sides of a split, and be one again when it rests.
+            involved.extend(peers_of(connection, sessions.values()).await?);
+        }
         let identifiers: HashSet<Identifier> =
-            sessions.values().flat_map(|session| all_identifiers(session, shared)).collect();
+            sessions.values().flat_map(|session| all_identifiers(session, grounds)).collect();
         involved.extend(owners(connection, identifiers.iter()).await?.into_values());
+        involved.extend(decided_with(connection, grounds, &involved, &identifiers, &sessions).await?);
         if involved == loaded {
             break;
         }
     }
     let mut sessions: Vec<Known> = sessions.into_values().collect();
     sessions.sort_by_key(|session| (session.join_at.unwrap_or(i64::MAX), session.session_id));
-    let evidence: Vec<Evidence> = sessions.iter().map(|session| evidence_of(session, shared)).collect();
-    let found = components(&evidence);
+    let evidence: Vec<Evidence> = sessions.iter().map(|session| evidence_of(session, grounds)).collect();
+    let found = components(&evidence, &grounds.decisions);
     let holders = holders(&sessions, &found);
     replace(connection, &sessions, &found, &holders, &involved).await
 }
@@ -276,9 +314,58 @@ async fn replace(
     .bind(serde_json::Value::from(moves).to_string())
     .execute(&mut *connection)
     .await?;
-    let kept: HashSet<i64> = holders.iter().flatten().copied().collect();
-    let gone = involved.iter().copied().filter(|person_id| !kept.contains(person_id)).collect();
-    Ok(Reworked { instance_ids, gone })
+    let people: BTreeSet<i64> = holders.iter().flatten().copied().collect();
+    let gone = involved.difference(&people).copied().collect();
+    Ok(Reworked { instance_ids, people, gone })
+}
+
+/// Whoever is on either side of a decision of which one side is at hand.
+async fn decided_with(
+    connection: &mut SqliteConnection,
+    grounds: &Grounds,
+    involved: &BTreeSet<i64>,
+    identifiers: &HashSet<Identifier>,
+    sessions: &HashMap<i64, Known>,
+) -> Result<BTreeSet<i64>, sqlx::Error> {
+    let mut people = BTreeSet::new();
+    for decision in &grounds.decisions {
+        let sides = [&decision.left, &decision.right];
+        let mut at_hand = sides.iter().any(|side| match side {
+            Anchor::Identifier(identifier) => identifiers.contains(identifier),
+            Anchor::Session(session_id) => sessions.contains_key(session_id),
+        });
+        let mut holders = Vec::new();
+        for side in sides {
+            let holder = holder(connection, side).await?;
+            at_hand |= holder.is_some_and(|person_id| involved.contains(&person_id));
+            holders.extend(holder);
+        }
+        if at_hand {
+            people.extend(holders);
+        }
+    }
+    Ok(people)
+}
+
+/// Whom an anchor leads to, as the tables have it.
+pub(super) async fn holder(
+    connection: &mut SqliteConnection,
+    anchor: &Anchor,
+) -> Result<Option<i64>, sqlx::Error> {
+    match anchor {
+        Anchor::Identifier(identifier) => {
+            let owners = owners(connection, std::iter::once(identifier)).await?;
+            Ok(owners.get(identifier).copied())
+        }
+        Anchor::Session(session_id) => {
+            let person: Option<Option<i64>> =
+                sqlx::query_scalar("SELECT person_id FROM sessions WHERE session_id = ?")
+                    .bind(session_id)
+                    .fetch_optional(connection)
+                    .await?;
+            Ok(person.flatten())
+        }
+    }
 }
 
 /// Removes people whom nothing refers to any more.
@@ -395,27 +482,26 @@ async fn peers_of(
     Ok(people)
 }
 
-fn evidence_of(session: &Known, shared: &HashSet<String>) -> Evidence {
+fn evidence_of(session: &Known, grounds: &Grounds) -> Evidence {
     let place = Place {
         instance_id: session.instance_id,
         meeting_id: session.meeting_id,
         guests: GuestScope::of(&session.guests),
-        shared,
+        grounds,
     };
-    place.evidence(&Told {
+    let evidence = place.evidence(&Told {
         zoom_id: session.zoom_id.as_deref(),
         participant_user_id: session.participant_user_id.as_deref(),
         email: session.email.as_deref(),
         registrant_id: session.registrant_id.as_deref(),
         participant_uuid: session.participant_uuid.as_deref(),
         user_name: session.user_name.as_deref(),
-    })
+    });
+    Evidence { session_id: Some(session.session_id), join_at: session.join_at, ..evidence }
 }
 
-fn all_identifiers(session: &Known, shared: &HashSet<String>) -> Vec<Identifier> {
-    let evidence = evidence_of(session, shared);
-    let name = evidence.name.map(|(scope, name)| (Kind::Name, scope, name));
-    evidence.strong.into_iter().chain(name).collect()
+fn all_identifiers(session: &Known, grounds: &Grounds) -> Vec<Identifier> {
+    evidence_of(session, grounds).identifiers().cloned().collect()
 }
 
 async fn next_id(connection: &mut SqliteConnection, query: &'static str) -> Result<i64, sqlx::Error> {
@@ -425,4 +511,20 @@ async fn next_id(connection: &mut SqliteConnection, query: &'static str) -> Resu
 /// The number that the next session gets.
 pub(super) async fn next_session_id(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     next_id(connection, "SELECT coalesce(max(session_id), 0) + 1 FROM sessions").await
+}
+
+/// Everyone at once, worked out from nothing but the rows and the decisions: what the tables must hold, whatever
+/// steps have led to them. Sets of session numbers.
+#[cfg(test)]
+pub(super) async fn from_scratch(connection: &mut SqliteConnection) -> BTreeSet<BTreeSet<i64>> {
+    let grounds = Grounds::load(connection).await.unwrap();
+    let all: Vec<i64> =
+        sqlx::query_scalar("SELECT session_id FROM sessions").fetch_all(&mut *connection).await.unwrap();
+    let sessions = load(connection, "s.session_id", &all).await.unwrap();
+    let evidence: Vec<Evidence> = sessions.iter().map(|session| evidence_of(session, &grounds)).collect();
+    let number = |at: &usize| sessions[*at].session_id;
+    components(&evidence, &grounds.decisions)
+        .iter()
+        .map(|component| component.members.iter().map(number).collect())
+        .collect()
 }

@@ -1,33 +1,49 @@
 //! The table of who was in which instance, worked out from the sessions by SQL alone.
 
+use std::collections::BTreeSet;
+
 use sqlx::SqliteConnection;
+
+use super::{queue, rosters};
 
 /// Works out anew who was in these instances, from the sessions that are not withdrawn.
 ///
 /// The statement is the contract's "Attendance": the union of a person's stays, clipped to what the instance is
-/// measured against; the waiting room apart; a gap of ten seconds or less joins two stays.
+/// measured against; the waiting room apart; a gap of ten seconds or less joins two stays. Of people whose
+/// identifiers may have changed all lines are compared with the rosters anew.
 pub(super) async fn refresh(
     connection: &mut SqliteConnection,
     instance_ids: &[i64],
+    people: &BTreeSet<i64>,
 ) -> Result<(), sqlx::Error> {
     for instance_id in instance_ids {
-        sqlx::query(LAST_LEAVE).bind(instance_id).execute(&mut *connection).await?;
+        let is_placed_by_leaves: bool =
+            sqlx::query_scalar(LAST_LEAVE).bind(instance_id).fetch_one(&mut *connection).await?;
+        if is_placed_by_leaves {
+            let zone = queue::report_zone(connection).await?;
+            queue::place(connection, *instance_id, zone).await?;
+        }
         sqlx::query("DELETE FROM presences WHERE instance_id = ?")
             .bind(instance_id)
             .execute(&mut *connection)
             .await?;
         sqlx::query(PRESENCES).bind(instance_id).execute(&mut *connection).await?;
+        sqlx::query("UPDATE instances SET presences_stale = 0 WHERE instance_id = ? AND presences_stale")
+            .bind(instance_id)
+            .execute(&mut *connection)
+            .await?;
     }
-    Ok(())
+    rosters::match_members(connection, instance_ids, people).await
 }
 
-/// The latest leave of a session that counts stands in for the end that Zoom does not tell.
+/// The latest leave of a session that counts stands in for the end that Zoom does not tell; then it also decides
+/// which planned time the instance overlaps, where its meeting has some.
 const LAST_LEAVE: &str = "
 UPDATE instances
    SET last_leave_at = CASE WHEN state <> 'live' THEN (SELECT max(max(leave_at, coalesce(join_at, leave_at))) FROM sessions
-                         WHERE instance_id = ?1 AND withdrawn_at IS NULL AND NOT waiting) END,
-       presences_stale = 0
- WHERE instance_id = ?1";
+                         WHERE instance_id = ?1 AND withdrawn_at IS NULL AND NOT waiting) END
+ WHERE instance_id = ?1
+RETURNING ended_at IS NULL AND (SELECT planned FROM meetings m WHERE m.meeting_id = instances.meeting_id) IS NOT NULL";
 
 // Names and emails are the last ones told: the greatest of (join, session, text), less its first 32 letters.
 const PRESENCES: &str = "

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
 
-use super::ingest::{reject_digest, shared_identifiers};
+use super::decisions::Grounds;
+use super::ingest::reject_digest;
 use super::people::Told;
-use super::rows::{self, remove_unused_facts};
+use super::rows::{self, KnownFacts, remove_unused_facts};
 use super::{Store, StoreError, people, presence};
 use crate::decode::{Dropped, Reject};
 
@@ -111,19 +112,21 @@ async fn cleanse_sessions(
         }
         changed.push((*session_id, row));
     }
-    for (session_id, row) in &changed {
-        rows::rewrite_session(connection, *session_id, row).await?;
+    let keys: Vec<_> = changed.iter().map(|(_, row)| row.keys()).collect();
+    let fresh: Vec<_> = changed.iter().map(|(_, row)| row).zip(&keys).collect();
+    rows::insert_shared(connection, &fresh, &mut KnownFacts::default()).await?;
+    for ((session_id, row), keys) in changed.iter().zip(&keys) {
+        rows::rewrite_session(connection, *session_id, row, keys).await?;
     }
-    let gone = if people.is_empty() {
-        Vec::new()
-    } else {
-        let shared = shared_identifiers(connection).await?;
-        let reworked = people::rework(connection, &shared, &people, &[]).await?;
-        instance_ids.extend(reworked.instance_ids);
-        reworked.gone
-    };
-    presence::refresh(connection, &instance_ids.into_iter().collect::<Vec<_>>()).await?;
-    people::remove(connection, &gone).await?;
+    let mut reworked = people::Reworked::default();
+    if !people.is_empty() {
+        let grounds = Grounds::load(connection).await?;
+        reworked = people::rework(connection, &grounds, &people, &[]).await?;
+        instance_ids.extend(&reworked.instance_ids);
+    }
+    let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
+    presence::refresh(connection, &instance_ids, &reworked.people).await?;
+    people::remove(connection, &reworked.gone).await?;
     Ok((changed.len() as u64, ids.last().copied()))
 }
 

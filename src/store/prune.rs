@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
 
-use super::ingest::shared_identifiers;
+use super::decisions::Grounds;
 use super::rows::{json_list, remove_unused_facts};
 use super::{Store, StoreError, people, presence, queue};
 use crate::model::Timestamp;
@@ -181,10 +181,11 @@ async fn remove_instances(
         sqlx::query(statement).bind(ids).execute(&mut *connection).await?;
     }
     // Whoever is still there is who the remaining sessions say.
-    let shared = shared_identifiers(connection).await?;
+    let grounds = Grounds::load(connection).await?;
     let people: BTreeSet<i64> = people.into_iter().collect();
-    let reworked = people::rework(connection, &shared, &people, &[]).await?;
-    presence::refresh(connection, &reworked.instance_ids.into_iter().collect::<Vec<_>>()).await?;
+    let reworked = people::rework(connection, &grounds, &people, &[]).await?;
+    let instance_ids: Vec<i64> = reworked.instance_ids.into_iter().collect();
+    presence::refresh(connection, &instance_ids, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await?;
     for meeting_id in meetings {
         let left: Option<i64> =

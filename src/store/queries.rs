@@ -1,5 +1,6 @@
 //! What reports ask. Over the public views only, so that no report knows more than anyone's SQL could.
 
+mod people;
 mod status;
 
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
@@ -98,6 +99,38 @@ impl Store {
         let mut table = self.table("absences", &mut query).await?;
         sort(&mut table, &["sitting_start", "sitting_id"], &["name", "email"]);
         Ok(table)
+    }
+
+    /// The row of `sittings` with this id, or none.
+    pub async fn sitting(&self, sitting_id: &str) -> Result<Table, StoreError> {
+        let mut query = QueryBuilder::new("SELECT * FROM sittings WHERE sitting_id = ");
+        query.push_bind(sitting_id.to_owned());
+        self.table("sittings", &mut query).await
+    }
+
+    /// The stays in one instance or sitting, by start: what a timeline needs of the rows of `participants` that are
+    /// not withdrawn.
+    pub async fn stays(&self, holding: Holding, id: &str) -> Result<Table, StoreError> {
+        let columns = ["person_id", "user_name", "join_time", "leave_time", "status", "bo_mtg_id", "device"];
+        let mut query = QueryBuilder::new(format!("SELECT {} FROM participants WHERE ", columns.join(", ")));
+        match holding {
+            Holding::Instance => query.push("instance_uuid = ").push_bind(id.to_owned()),
+            // Instances of a meeting that lie within a sitting are its parts; one alone is known by its id, as others
+            // of a personal meeting may overlap it.
+            Holding::Sitting => query
+                .push(
+                    "instance_uuid IN (SELECT h.instance_uuid FROM sittings s JOIN meetings_held h \
+                       ON h.meeting_id = s.meeting_id AND h.start_time >= s.sitting_start \
+                      AND h.start_time <= s.sitting_end \
+                    WHERE s.instances > 1 AND s.sitting_id = ",
+                )
+                .push_bind(id.to_owned())
+                .push(" UNION ALL SELECT ")
+                .push_bind(id.to_owned())
+                .push(")"),
+        };
+        query.push(" AND withdrawn_at IS NULL ORDER BY join_time, session_id");
+        self.columns(&columns, &mut query).await
     }
 
     /// The instance that started last of those with people in them.
@@ -311,6 +344,21 @@ mod tests {
         }
         let unknown = ReportFilter { instance: Some("unknown==".parse().unwrap()), ..Default::default() };
         assert_eq!(store.attendance(Holding::Sitting, &unknown).await.unwrap().rows.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_stays_of_a_sitting_are_those_of_all_its_instances() {
+        let (_directory, store) = store().await;
+        let joins = async |holding, id| texts(&store.stays(holding, id).await.unwrap(), "join_time").len();
+        assert_eq!(joins(Holding::Instance, sample::SECOND).await, 2);
+        assert_eq!(joins(Holding::Sitting, sample::SECOND).await, 4);
+        assert_eq!(
+            joins(Holding::Sitting, sample::FIRST).await,
+            joins(Holding::Instance, sample::FIRST).await
+        );
+        assert_eq!(joins(Holding::Sitting, "unknown==").await, 0);
+        let sitting = store.sitting(sample::SECOND).await.unwrap();
+        assert_eq!(sitting.lines().next().unwrap().integer("instances"), Some(2));
     }
 
     #[tokio::test]

@@ -351,10 +351,16 @@ pub(super) async fn describe(
     .bind(instance_id)
     .execute(&mut *connection)
     .await?;
+    let zone = report_zone(connection).await?;
+    place(connection, instance_id, zone).await
+}
+
+/// The zone of local dates and planned times.
+pub(super) async fn report_zone(connection: &mut SqliteConnection) -> Result<Tz, sqlx::Error> {
     let zone: Option<String> = sqlx::query_scalar("SELECT value FROM settings WHERE name = 'timezone'")
-        .fetch_optional(&mut *connection)
+        .fetch_optional(connection)
         .await?;
-    place(connection, instance_id, zone.and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC)).await
+    Ok(zone.and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC))
 }
 
 #[derive(FromRow)]

@@ -177,8 +177,8 @@ mod tests {
         let told = Identity { fingerprint: 7, ..row("1", 1_000, 5_000, Stay::Untold) };
         let other = Identity { fingerprint: 8, ..row("1", 1_000, 5_000, Stay::Untold) };
         // The stored row waited, and was last sent without a status.
-        let waited = Identity { stay: Stay::Waiting, ..told.clone() };
-        assert_eq!(reconcile(&[waited, other.clone()], &[other, told]), [Some(1), Some(0)]);
+        let waited = Identity { stay: Stay::Waiting, ..told };
+        assert_eq!(reconcile(&[waited, other], &[other, told]), [Some(1), Some(0)]);
     }
 
     #[test]

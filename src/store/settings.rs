@@ -1,12 +1,13 @@
 //! What the views and the identity of people need of the config, copied into the database by every run.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
+use super::decisions::Grounds;
 use super::people::normalized;
 use super::{Store, StoreError, people, presence, queue};
 use crate::model::MeetingId;
@@ -102,7 +103,7 @@ async fn apply(connection: &mut SqliteConnection, settings: &Settings) -> Result
         sqlx::query_scalar("SELECT instance_id FROM instances WHERE presences_stale AND source IS NOT NULL")
             .fetch_all(&mut *connection)
             .await?;
-    presence::refresh(connection, &stale).await?;
+    presence::refresh(connection, &stale, &BTreeSet::new()).await?;
     if gap_changed {
         let one_each: Vec<i64> =
             sqlx::query_scalar("SELECT min(instance_id) FROM instances GROUP BY meeting_id")
@@ -209,11 +210,9 @@ async fn rework_people(
     .bind(super::rows::json_list(meetings))
     .fetch_all(&mut *connection)
     .await?;
-    let shared: Vec<String> =
-        sqlx::query_scalar("SELECT value FROM shared_identifiers").fetch_all(&mut *connection).await?;
-    let shared: HashSet<String> = shared.into_iter().collect();
+    let grounds = Grounds::load(connection).await?;
     let reworked =
-        people::rework(connection, &shared, &touched.into_iter().collect::<BTreeSet<_>>(), &[]).await?;
+        people::rework(connection, &grounds, &touched.into_iter().collect::<BTreeSet<_>>(), &[]).await?;
     let mut instances: BTreeSet<i64> = reworked.instance_ids;
     if everyone {
         // What a line rests on (`matched_by`) may have changed without anybody changing hands.
@@ -222,7 +221,7 @@ async fn rework_people(
             .await?;
         instances.extend(all);
     }
-    presence::refresh(connection, &instances.into_iter().collect::<Vec<_>>()).await?;
+    presence::refresh(connection, &instances.into_iter().collect::<Vec<_>>(), &reworked.people).await?;
     people::remove(connection, &reworked.gone).await
 }
 

@@ -28,8 +28,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["model", "schedule", "telemetry"]),
     ("zoom", &["clock", "model"]),
     ("decode", &["model"]),
+    ("roster", &["model", "schedule"]),
     // Its answers are tables of cells; what becomes of them is not its business.
-    ("store", &["decode", "model", "plan"]),
+    ("store", &["decode", "model", "plan", "roster"]),
     ("collect", &["clock", "decode", "model", "plan", "store", "zoom"]),
     ("daemon", &["clock", "collect", "model", "monitoring", "schedule", "store"]),
     ("monitoring", &["clock", "model", "store"]),
@@ -44,7 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const EVERY_MODULE: &[&str] = &["*"];
 
 /// Modules that give the same answer to the same question: no waiting, no files, no clock.
-const PURE: &[&str] = &["model", "schedule", "plan", "decode", "report"];
+const PURE: &[&str] = &["model", "schedule", "plan", "decode", "report", "roster"];
 
 /// What a pure module has no use for.
 const IMPURE: &[&str] = &[

@@ -121,9 +121,9 @@ fn loopback_may_be_plain_http() {
 }
 
 #[test]
-fn what_is_allowed_and_odd_is_a_warning() {
-    assert_snapshot!(loaded("").warnings.join("\n"), @"no meetings are listed, so none will be collected: add them to `meetings`");
-    assert!(loaded("[collection]\ndiscovery = \"account\"").warnings.is_empty());
+fn a_config_without_meetings_is_enough_to_read_by() {
+    // Whether it is enough to collect by, the commands that collect say.
+    assert!(loaded("").warnings.is_empty());
 }
 
 #[test]

@@ -1,0 +1,66 @@
+//! The roster files that the config names: read at each run, taken in where they changed.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::config::{Config, Meeting};
+use crate::model::Timestamp;
+use crate::roster;
+use crate::store::{Store, StoreError};
+
+/// Takes in the rosters that changed since they were last read. A file that cannot be used leaves the members as
+/// they were; what is wrong with it, or with a line of it, is answered as a warning each.
+pub async fn apply(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    let mut warnings = Vec::new();
+    for meeting in &config.meetings {
+        let before = store.roster_digest(meeting.id).await?;
+        let Some(path) = &meeting.roster else {
+            if before.is_some() {
+                store.apply_roster(meeting.id, &[], None, now).await?;
+            }
+            continue;
+        };
+        match read(path, config, meeting, before) {
+            Ok(None) => {}
+            Ok(Some((digest, roster))) => {
+                store.apply_roster(meeting.id, &roster.members, Some(digest), now).await?;
+                let file = path.display();
+                warnings.extend(
+                    roster.problems.iter().map(|problem| format!("{file}, {problem}; the line was left out")),
+                );
+            }
+            Err(error) => warnings.push(format!("{error:#}; its members stay as they were")),
+        }
+    }
+    Ok(warnings)
+}
+
+/// The roster in the file, with its digest; none where that is the one of before.
+fn read(
+    path: &Path,
+    config: &Config,
+    meeting: &Meeting,
+    before: Option<i64>,
+) -> anyhow::Result<Option<(i64, roster::Roster)>> {
+    let file = path.display();
+    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => anyhow::anyhow!("the roster {file} of meeting {} is not there", meeting.id),
+        _ => anyhow::anyhow!("the roster {file} of meeting {} cannot be read: {error}", meeting.id),
+    })?;
+    let digest = digest(&bytes, config.report_timezone.name());
+    if before == Some(digest) {
+        return Ok(None);
+    }
+    let roster = roster::parse(&bytes, config.report_timezone)
+        .with_context(|| format!("the roster {file} of meeting {} is no use", meeting.id))?;
+    Ok(Some((digest, roster)))
+}
+
+/// Of the file and of the zone that its days are of.
+fn digest(bytes: &[u8], zone: &str) -> i64 {
+    let digest = Sha256::new().chain_update(zone).chain_update([0]).chain_update(bytes).finalize();
+    i64::from_be_bytes(std::array::from_fn(|at| digest[at]))
+}
