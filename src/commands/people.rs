@@ -127,3 +127,90 @@ async fn list(
     write_to(output, &text)?;
     Ok(ExitCode::Success)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::config::Overrides;
+    use crate::store::{RunLock, sample};
+
+    struct Bench {
+        _directory: tempfile::TempDir,
+        config: Config,
+    }
+
+    impl Bench {
+        async fn new() -> Self {
+            let directory = tempfile::TempDir::new().unwrap();
+            let database = directory.path().join("rollcall.db");
+            sample::database(&database).await.close().await;
+            let overrides = Overrides { config: None, database: Some(&database) };
+            let config = Config::load(overrides, [("ROLLCALL_REPORT__TIMEZONE", "Europe/Berlin")]).unwrap();
+            Self { _directory: directory, config }
+        }
+
+        async fn people(&self, arguments: &[&str]) -> (ExitCode, String) {
+            let cli = Cli::parse_from(["rollcall", "people"].iter().chain(arguments));
+            let Command::People(options) = cli.command else { unreachable!("asked for people") };
+            let clock = Clock::starting_at(sample::at("2026-03-10T12:00:00Z"));
+            let mut out = Vec::new();
+            let code = match &options {
+                People::List(options) => list(options, &self.config, 120, &mut out).await,
+                _ => run(&options, &self.config, &clock, &mut out).await,
+            };
+            (code.unwrap(), String::from_utf8(out).unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn people_are_listed_merged_and_parted_again() {
+        let bench = Bench::new().await;
+        insta::assert_snapshot!(bench.people(&["list"]).await.1, @r"
+Id  Names                             Known by           Instances  Last seen
+──────────────────────────────────────────────────────────────────────────────────────
+ 4  =cmd() <script>�[31m              session:5                  1  2026-03-02  guest
+ 1  Ada Lovelace                      ada@example.com            3  2026-03-09
+ 3  Eve                               session:4                  1  2026-03-02  guest
+ 2  Émile Borel, Émile Borel (phone)  emile@example.org          3  2026-03-09
+ 5  王小明 👩‍💻                         wang@example.com           1  2026-03-02
+
+5 people, 2 known by name only.
+");
+        let (code, said) = bench.people(&["merge", "emile@example.org", "4"]).await;
+        assert_eq!(code, ExitCode::Success);
+        insta::assert_snapshot!(said, @r###"Decision 1, merge of emile@example.org and guest "=cmd() <script>�[31m": both are person 4 now. `rollcall people undo` takes it back."###);
+        insta::assert_snapshot!(bench.people(&["list", "--decisions"]).await.1, @r###"
+No.  Decision  One                Other                         Made        State
+─────────────────────────────────────────────────────────────────────────────────────
+  1  merge     emile@example.org  guest "=cmd() <script>�[31m"  2026-03-10  in force
+"###);
+        let (_, said) = bench.people(&["undo"]).await;
+        insta::assert_snapshot!(said, @r###"Undid decision 1, the merge of emile@example.org and guest "=cmd() <script>�[31m": they are person 6 and person 4 now."###);
+        let (_, listed) = bench.people(&["list", "--person", "lovelace", "--format", "jsonl"]).await;
+        insta::assert_snapshot!(listed, @r###"{"person_id":1,"guest":0,"names":"[\"Ada Lovelace\"]","identifiers":"[\"ada@example.com\"]","instances":3,"last_seen":"2026-03-09T09:30:00.000Z","may_be":"[]"}"###);
+    }
+
+    #[tokio::test]
+    async fn what_means_nobody_is_a_wrong_command_line() {
+        let bench = Bench::new().await;
+        for arguments in [
+            ["merge", "nobody@example.com", "ada@example.com"],
+            ["split", "ada@example.com", "ada@example.com"],
+            ["merge", "session:x", "ada@example.com"],
+        ] {
+            assert_eq!(bench.people(&arguments).await, (ExitCode::Usage, String::new()), "{arguments:?}");
+        }
+        assert_eq!(bench.people(&["undo"]).await.0, ExitCode::Usage);
+    }
+
+    #[tokio::test]
+    async fn a_run_is_not_disturbed() {
+        let bench = Bench::new().await;
+        let _lock = RunLock::try_acquire(&bench.config.database.path).unwrap().unwrap();
+        assert_eq!(bench.people(&["undo"]).await, (ExitCode::TryLater, String::new()));
+        assert_eq!(bench.people(&["list"]).await.0, ExitCode::Success, "who only reads need not wait");
+    }
+}

@@ -64,3 +64,47 @@ fn digest(bytes: &[u8], zone: &str) -> i64 {
     let digest = Sha256::new().chain_update(zone).chain_update([0]).chain_update(bytes).finalize();
     i64::from_be_bytes(std::array::from_fn(|at| digest[at]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+    use crate::store::sample;
+
+    #[tokio::test]
+    async fn rosters_are_read_where_they_changed_and_what_is_wrong_names_file_and_line() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let file = path("config.toml");
+        let meeting = "{ id = 85746065432, roster = \"cs101.csv\" }";
+        std::fs::write(&file, format!("meetings = [{meeting}]\n[report]\ntimezone = \"Europe/Berlin\"\n"))
+            .unwrap();
+        let store = sample::database(&path("rollcall.db")).await;
+        let overrides = Overrides { config: Some(&file), database: None };
+        let config = Config::load(overrides, std::iter::empty::<(String, String)>()).unwrap();
+        let now = sample::at("2026-03-10T00:00:00Z");
+        let members = async || {
+            let filter = crate::store::ReportFilter::default();
+            let absent = store.absences(&filter).await.unwrap();
+            absent.lines().filter_map(|line| line.text("name").map(str::to_owned)).collect::<Vec<_>>()
+        };
+
+        let warnings = apply(&config, &store, now).await.unwrap();
+        assert!(warnings[0].ends_with("is not there; its members stay as they were"), "{warnings:?}");
+
+        std::fs::write(path("cs101.csv"), "name;email\nCleo;cleo@example.com\nnobody;at all\n").unwrap();
+        let warnings = apply(&config, &store, now).await.unwrap();
+        assert_eq!(warnings.len(), 1);
+        assert!(
+            warnings[0].ends_with("cs101.csv, line 3: the email is no address; the line was left out"),
+            "{warnings:?}"
+        );
+        assert_eq!(members().await, ["Cleo"; 2], "two sittings");
+        assert_eq!(apply(&config, &store, now).await.unwrap(), [""; 0], "it has not changed");
+
+        std::fs::write(path("cs101.csv"), b"PK\x03\x04").unwrap();
+        let warnings = apply(&config, &store, now).await.unwrap();
+        assert!(warnings[0].contains("it is a spreadsheet"), "{warnings:?}");
+        assert_eq!(members().await, ["Cleo"; 2]);
+    }
+}

@@ -66,9 +66,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 pub struct Store {
     pool: SqlitePool,
     path: PathBuf,
-    known: Arc<Mutex<rows::KnownFacts>>,
     /// The members of a group read it, too.
     is_shared: bool,
+    known: Arc<Mutex<rows::KnownFacts>>,
 }
 
 impl Store {
@@ -201,7 +201,16 @@ impl Store {
 
     /// A write transaction. A deferred one would fail at once where a reader turns writer.
     async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
-        self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(error))
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        let begun = self.pool.begin_with(BEGIN).await;
+        // Where a disk is full, SQLite ends the transaction by itself; the connection still counts it as open, and
+        // would refuse every later one.
+        if matches!(begun, Err(sqlx::Error::InvalidSavePointStatement)) {
+            let connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
+            connection.close().await.map_err(|error| self.error(error))?;
+            return self.pool.begin_with(BEGIN).await.map_err(|error| self.error(error));
+        }
+        begun.map_err(|error| self.error(error))
     }
 
     /// What is known to be in the file; for the length of a run, in which nobody else writes.
@@ -264,4 +273,24 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
 #[cfg(not(unix))]
 fn create_private(_path: &Path) -> Result<(), StoreError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_the_database_ended_by_itself_does_not_stop_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("a.db")).await.unwrap();
+        let mut ended = store.begin().await.unwrap();
+        sqlx::query("ROLLBACK").execute(&mut *ended).await.unwrap();
+        drop(ended);
+        let mut next = store.begin().await.unwrap();
+        sqlx::query("INSERT INTO settings (name, value) VALUES ('a', 1)").execute(&mut *next).await.unwrap();
+        next.commit().await.unwrap();
+        let kept: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM settings").fetch_one(store.pool()).await.unwrap();
+        assert_eq!(kept, 1);
+    }
 }

@@ -337,7 +337,9 @@ async fn decided_with(
         let mut holders = Vec::new();
         for side in sides {
             let holder = holder(connection, side).await?;
-            at_hand |= holder.is_some_and(|person_id| involved.contains(&person_id));
+            // A session that was withdrawn just now no longer tells whose it was, and its split may rest from now on.
+            let is_withdrawn = holder.is_none() && matches!(side, Anchor::Session(_));
+            at_hand |= is_withdrawn || holder.is_some_and(|person_id| involved.contains(&person_id));
             holders.extend(holder);
         }
         if at_hand {

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::decisions::Grounds;
 use super::ingest::reject_digest;
 use super::people::Told;
-use super::rows::{self, KnownFacts, remove_unused_facts};
+use super::rows::{self, remove_unused_facts};
 use super::{Store, StoreError, people, presence};
 use crate::decode::{Dropped, Reject};
 
@@ -112,11 +112,8 @@ async fn cleanse_sessions(
         }
         changed.push((*session_id, row));
     }
-    let keys: Vec<_> = changed.iter().map(|(_, row)| row.keys()).collect();
-    let fresh: Vec<_> = changed.iter().map(|(_, row)| row).zip(&keys).collect();
-    rows::insert_shared(connection, &fresh, &mut KnownFacts::default()).await?;
-    for ((session_id, row), keys) in changed.iter().zip(&keys) {
-        rows::rewrite_session(connection, *session_id, row, keys).await?;
+    for (session_id, row) in &changed {
+        rows::rewrite_session(connection, *session_id, row).await?;
     }
     let mut reworked = people::Reworked::default();
     if !people.is_empty() {

@@ -204,14 +204,15 @@ pub(super) async fn update_session(
     write_session(connection, "withdrawn_at = NULL", session_id, row, keys).await
 }
 
-/// Writes a session anew, without a word about whether it is withdrawn.
+/// Writes a session anew, with the facts that it shares, and without a word about whether it is withdrawn.
 pub(super) async fn rewrite_session(
     connection: &mut SqliteConnection,
     session_id: i64,
     row: &Row<'_>,
-    keys: &Keys,
 ) -> Result<(), sqlx::Error> {
-    write_session(connection, "withdrawn_at = withdrawn_at", session_id, row, keys).await
+    let keys = row.keys();
+    insert_shared(connection, &[(row, &keys)], &mut KnownFacts::default()).await?;
+    write_session(connection, "withdrawn_at = withdrawn_at", session_id, row, &keys).await
 }
 
 async fn write_session(
@@ -291,11 +292,12 @@ fn session_of(row: &SqliteRow, fields: &[Field]) -> Result<Row<'static>, sqlx::E
 
 /// Removes the shared facts that no session refers to any more.
 pub(super) async fn remove_unused_facts(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let by_sessions = [("extras", "extra_id", "sessions"), ("setups", "setup_id", "sessions")];
-    let by_setups = SHARED.map(|(_, table, key)| (table, key, "setups"));
-    for (table, key, by) in by_sessions.into_iter().chain(by_setups) {
+    let facts = SHARED.map(|(_, table, key)| (table, key, "setups"));
+    let tables =
+        [("setups", "setup_id", "sessions"), ("extras", "extra_id", "sessions")].into_iter().chain(facts);
+    for (table, key, users) in tables {
         let text = format!(
-            "DELETE FROM {table} WHERE {key} NOT IN (SELECT {key} FROM {by} WHERE {key} IS NOT NULL)"
+            "DELETE FROM {table} WHERE {key} NOT IN (SELECT {key} FROM {users} WHERE {key} IS NOT NULL)"
         );
         sqlx::query(AssertSqlSafe(text)).execute(&mut *connection).await?;
     }

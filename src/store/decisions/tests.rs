@@ -166,6 +166,23 @@ async fn a_split_parts_a_shared_account_and_holds_over_readings() {
 }
 
 #[tokio::test]
+async fn a_split_rests_once_the_session_that_it_holds_on_to_is_gone() {
+    let bench = bench().await;
+    bench.read(FIRST, &[row("3", 3, &json!({ "email": "ada@example.com" }))]).await;
+    let others = [
+        row("1", 1, &json!({ "email": "ada@example.com" })),
+        row("4", 4, &json!({ "email": "ada@example.com", "id": "account" })),
+    ];
+    bench.read(SECOND, &others).await;
+    let session: Vec<(i64,)> =
+        bench.ask(&format!("SELECT session_id FROM participants WHERE instance_uuid = '{FIRST}'")).await;
+    bench.store.split_people(&whom("account"), &Whom::Session(session[0].0), bench.now).await.unwrap();
+    assert_eq!(partition(&bench).await.len(), 2);
+    bench.read(FIRST, &[]).await;
+    assert_eq!(partition(&bench).await, BTreeSet::from([set(&[(SECOND, "1"), (SECOND, "4")])]));
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_changes_nothing() {
     let bench = bench().await;
     bench.read(FIRST, &sams()).await;
