@@ -6,7 +6,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::decisions::Grounds;
 use super::forgotten::{self, Forgotten, Mark, PSEUDONYM, marks_of, pseudonyms};
-use super::identity::{Evidence, GuestScope};
+use super::identity::{Evidence, GuestScope, Kind};
 use super::people::{Place, Told, normalized};
 use super::rows::{self, json_list, remove_unused_facts};
 use super::{Store, StoreError, people, presence};
@@ -148,7 +148,7 @@ async fn forget(
             rows::rewrite_session(connection, session.id, &row).await?;
         }
     }
-    remove_from_rosters(connection, &texts).await?;
+    remove_from_rosters(connection, &mut forgotten, &texts, subject, now).await?;
     remove_from_decisions(connection, &texts, &anonymous).await?;
     let grounds = Grounds::load(connection).await?;
     let reworked = people::rework(connection, &grounds, &people, &[]).await?;
@@ -330,19 +330,32 @@ async fn remove_rejects(
     Ok(())
 }
 
-async fn remove_from_rosters(connection: &mut SqliteConnection, texts: &Texts) -> Result<(), sqlx::Error> {
+async fn remove_from_rosters(
+    connection: &mut SqliteConnection,
+    forgotten: &mut Forgotten,
+    texts: &Texts,
+    subject: i64,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
     let json = |texts: &BTreeSet<String>| {
         serde_json::Value::from(texts.iter().map(String::as_str).collect::<Vec<_>>()).to_string()
     };
-    sqlx::query(
+    let members: Vec<(i64, Option<String>, Option<String>)> = sqlx::query_as(
         "DELETE FROM roster_members WHERE email_key IN (SELECT value FROM json_each(?1)) \
-             OR (email_key IS NULL AND name_key IN (SELECT value FROM json_each(?2)))",
+             OR (email_key IS NULL AND name_key IN (SELECT value FROM json_each(?2))) \
+         RETURNING meeting_id, email_key, name_key",
     )
     .bind(json(&texts.emails))
     .bind(json(&texts.names))
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(())
+    // The file that they came from is read again.
+    let marks = members.into_iter().filter_map(|(meeting_id, email, name)| match (email, name) {
+        (Some(email), _) => Some(Mark::Strong((Kind::Email, 0, email))),
+        (None, Some(name)) => Some(Mark::Member { meeting_id, name }),
+        (None, None) => None,
+    });
+    forgotten.learn(connection, &marks.collect(), subject, now).await
 }
 
 /// What was decided by hand about the person names it, and has nobody to be about any more.

@@ -28,6 +28,8 @@ pub(super) enum Mark {
     NameInInstance { instance: String, name: String },
     /// The name of a guest in a meeting.
     NameInMeeting { meeting_id: i64, name: String },
+    /// A member of a meeting's roster of whom it tells a name only.
+    Member { meeting_id: i64, name: String },
     /// Something that could not be decoded, in one instance.
     Reject { instance: String, content: String },
 }
@@ -122,6 +124,7 @@ impl Forgotten {
             Mark::NameInMeeting { meeting_id, name } => {
                 self.digest(&["name in meeting", &meeting_id.to_string(), name])
             }
+            Mark::Member { meeting_id, name } => self.digest(&["member", &meeting_id.to_string(), name]),
             Mark::Reject { instance, content } => self.digest(&["reject", instance, content]),
         }
     }
@@ -350,6 +353,25 @@ pub(super) fn texts_in(content: &str) -> Vec<String> {
         Err(_) => texts.extend(content.split('"').map(str::to_owned)),
     }
     texts
+}
+
+/// Whether a member of a roster is a forgotten person: by the email, or where there is none by the name.
+pub(super) async fn is_forgotten_member(
+    connection: &mut SqliteConnection,
+    meeting_id: i64,
+    email_key: Option<&str>,
+    name_key: Option<&str>,
+) -> Result<bool, sqlx::Error> {
+    let Some(forgotten) = Forgotten::load(connection).await? else { return Ok(false) };
+    let marks = match (email_key, name_key) {
+        (Some(email), _) => vec![Mark::Strong((Kind::Email, 0, email.to_owned()))],
+        (None, Some(name)) => vec![
+            Mark::Member { meeting_id, name: name.to_owned() },
+            Mark::NameInMeeting { meeting_id, name: name.to_owned() },
+        ],
+        (None, None) => Vec::new(),
+    };
+    Ok(marks.iter().any(|mark| forgotten.subject(mark).is_some()))
 }
 
 /// A text, its words, and what few words in a row make: a name within a sentence is found, too.

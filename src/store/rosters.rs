@@ -10,7 +10,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::people::normalized;
 use super::rows::json_list;
-use super::{Store, StoreError};
+use super::{Store, StoreError, forgotten};
 use crate::model::{MeetingId, Timestamp};
 use crate::roster::Member;
 
@@ -130,6 +130,10 @@ async fn apply(
     let mut used = BTreeSet::new();
     for member in members {
         let mut wanted = Wanted::by(member);
+        let (email_key, name_key) = (wanted.email_key.as_deref(), wanted.name_key.as_deref());
+        if forgotten::is_forgotten_member(connection, meeting_id, email_key, name_key).await? {
+            continue;
+        }
         if let Some(at) = wanted.find(&stored, &used, now) {
             let row = &stored[at];
             used.insert(row.roster_member_id);

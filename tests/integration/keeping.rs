@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use rollcall::model::{Source, Window};
+use rollcall::roster::Member;
 use rollcall::simulator::{FIRST_USER_ID, Host, Instance, Session, Simulator, USER_ID_STEP, World};
 use rollcall::store::Store;
 use serde_json::json;
 
-use crate::harness::{DAY, Desk, HOUR, MINUTE, NOW, Stage, at, guests, lecture, open, rows, uuid};
+use crate::harness::{
+    DAY, Desk, HOUR, MEETING, MINUTE, NOW, Stage, at, guests, lecture, meeting, open, rows, uuid,
+};
 
 /// In everything that is told of the person who will be forgotten.
 const MARKER: &str = "marker";
@@ -83,6 +86,15 @@ async fn a_forgotten_person_is_nowhere_and_does_not_come_back() {
     let before = stage.rows(MINUTES).await;
     let others = "SELECT user_name, join_time, leave_time FROM participants WHERE user_name LIKE 'Guest%' ORDER BY 1, 2";
     let others_before = stage.rows(others).await;
+    let roster =
+        [("Marker M.", Some("MARKER@example.com")), ("Marker Mustermann", None), ("Guest 0001", None)].map(
+            |(name, email)| Member {
+                name: Some(name.to_owned()),
+                email: email.map(str::to_owned),
+                ..Member::default()
+            },
+        );
+    stage.store.apply_roster(meeting(MEETING), &roster, Some(1), stage.clock.now()).await.unwrap();
 
     let people = stage.store.people_named("MARKER@example.com").await.unwrap();
     let forgotten = stage.store.forget(people[0], stage.clock.now()).await.unwrap();
@@ -92,6 +104,11 @@ async fn a_forgotten_person_is_nowhere_and_does_not_come_back() {
     assert_eq!(stage.rows(others).await, others_before);
     assert_eq!(stage.store.people_named("mustermann").await.unwrap(), Vec::<i64>::new());
     assert_eq!(stage.row("SELECT count(*) FROM people WHERE person_id NOT IN (SELECT person_id FROM sessions WHERE person_id IS NOT NULL)").await, "0");
+
+    // The file of the roster is read again where it changes, and still holds the person.
+    stage.store.apply_roster(meeting(MEETING), &roster, Some(2), stage.clock.now()).await.unwrap();
+    assert_eq!(traces(&stage.store).await, Vec::<String>::new());
+    assert_eq!(stage.rows("SELECT name FROM roster_members").await, ["Guest 0001"]);
 
     // The same instances again, from every source, and new ones that were never read before.
     stage.clock.set(stage.clock.now().plus(HOUR));
