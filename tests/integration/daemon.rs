@@ -222,14 +222,15 @@ async fn get(address: &str, path: &str) -> String {
 #[tokio::test]
 async fn it_answers_monitoring_and_keeps_what_the_config_says() {
     let service = Service::new().await;
-    let old = Clock::system().now().minus(40 * 24 * HOUR);
+    let old = Clock::system().now().minus(160 * 24 * HOUR);
     service.zoom.world(|world| world.add_instance(guests(lecture("old==", old, HOUR), 3)));
     let from = old.minus(48 * HOUR).utc().format("%Y-%m-%d").to_string();
     let backfilled = service.program.run(&["backfill", "--from", &from]).await;
     assert_eq!(backfilled.code, Some(0), "{}", backfilled.stderr);
+    // The config looks back for 120 days, and keeps no less than that and a week.
     // A port that was free a moment ago.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    service.configure(&format!("[retention]\nkeep = \"30d\"\n[monitoring]\nlisten = \"{address}\"\n"));
+    service.configure(&format!("[retention]\nkeep = \"140d\"\n[monitoring]\nlisten = \"{address}\"\n"));
     let mut daemon = service.start();
     service.hears("READY=1").await;
     assert!(get(&address, "/healthz").await.starts_with("HTTP/1.1 200"));
