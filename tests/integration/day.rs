@@ -15,7 +15,7 @@ use crate::harness::{guests, lecture, open, rows};
 const MEETING_EVERY: Duration = Duration::from_secs(10);
 
 /// every so often something else goes wrong for a while.
-const TROUBLE_EVERY: Duration = Duration::from_secs(60);
+const TROUBLE_EVERY: Duration = Duration::from_mins(1);
 
 const TROUBLES: [&str; 5] = [
     "html-502,attempts=1-40",

@@ -57,7 +57,7 @@ async fn neither_secrets_nor_people_are_in_logs_errors_status_or_help() {
         SECRET,
         "Bearer",
         "access_token",
-        "@example",
+        "ada.lovelace",
         "Lovelace",
         "192.0.2.77",
         "zoomUserIdOfAda",
