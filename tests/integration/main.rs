@@ -16,7 +16,6 @@ mod imports;
 mod keeping;
 mod listings;
 mod logging;
-mod order;
 mod packaging;
 mod pages;
 mod published;
