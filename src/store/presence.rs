@@ -8,7 +8,7 @@ use super::{queue, rosters};
 
 /// Works out anew who was in these instances, from the sessions that are not withdrawn.
 ///
-/// The statement is the contract's "Attendance": the union of a person's stays, clipped to what the instance is
+/// The statements are the contract's "Attendance": the union of a person's stays, clipped to what the instance is
 /// measured against; the waiting room apart; a gap of ten seconds or less joins two stays. Of people whose
 /// identifiers may have changed all lines are compared with the rosters anew.
 pub(super) async fn refresh(
@@ -27,7 +27,16 @@ pub(super) async fn refresh(
             .bind(instance_id)
             .execute(&mut *connection)
             .await?;
-        sqlx::query(PRESENCES).bind(instance_id).execute(&mut *connection).await?;
+        let several: String =
+            sqlx::query_scalar(SEVERAL_STAYS).bind(instance_id).fetch_one(&mut *connection).await?;
+        for (statement, are_several) in [(ONE_STAY, false), (UNION_OF_STAYS, true)] {
+            sqlx::query(statement)
+                .bind(instance_id)
+                .bind(&several)
+                .bind(are_several)
+                .execute(&mut *connection)
+                .await?;
+        }
         sqlx::query("UPDATE instances SET presences_stale = 0 WHERE instance_id = ? AND presences_stale")
             .bind(instance_id)
             .execute(&mut *connection)
@@ -45,8 +54,18 @@ UPDATE instances
  WHERE instance_id = ?1
 RETURNING ended_at IS NULL AND (SELECT planned FROM meetings m WHERE m.meeting_id = instances.meeting_id) IS NOT NULL";
 
-// Names and emails are the last ones told: the greatest of (join, session, text), less its first 32 letters.
-const PRESENCES: &str = "
+/// People of an instance with more than one session: those whose stays have to be put in order.
+const SEVERAL_STAYS: &str = "
+SELECT json_group_array(person_id)
+  FROM (SELECT person_id FROM sessions
+         WHERE instance_id = ? AND withdrawn_at IS NULL AND person_id IS NOT NULL
+         GROUP BY person_id HAVING count(*) > 1)";
+
+/// The sessions that make presences: of the people in the list ?2 where ?3 is 1, of all others where it is 0.
+macro_rules! of_stays {
+    ($select:literal) => {
+        concat!(
+            "
 INSERT INTO presences (instance_id, person_id, name, email, evidence, is_host, heads,
                        first_join_at, last_leave_at, still_in, joins, present_ms, waiting_ms)
 WITH instance AS (
@@ -75,7 +94,32 @@ WITH instance AS (
       FROM instance i
       JOIN sessions s ON s.instance_id = i.instance_id
      WHERE s.withdrawn_at IS NULL AND s.person_id IS NOT NULL
-), ordered AS (
+       AND (s.person_id IN (SELECT value FROM json_each(?2))) = ?3
+)",
+            $select
+        )
+    };
+}
+
+/// Most people stay once, and nothing of theirs has to be put in order.
+const ONE_STAY: &str = of_stays!(
+    "
+SELECT ?1, person_id, user_name, email, evidence,
+       coalesce(role = 'host', 0),
+       max(1, coalesce(in_room_participants, 1)),
+       CASE WHEN counted THEN b END,
+       CASE WHEN counted THEN coalesce(e, leave_at) END,
+       is_live AND counted AND leave_at IS NULL,
+       counted,
+       CASE WHEN counted THEN coalesce(max(0, min(e, clip_to) - max(b, clip_from)), 0) ELSE 0 END,
+       CASE WHEN counted THEN 0 ELSE coalesce(max(0, e - b), 0) END
+  FROM stays"
+);
+
+// Names and emails are the last ones told: the greatest of (join, session, text), less its first 32 letters.
+const UNION_OF_STAYS: &str = of_stays!(
+    "
+, ordered AS (
     SELECT *,
            max(CASE WHEN counted THEN e END) OVER before AS reached,
            max(e) OVER before AS reached_any
@@ -97,4 +141,5 @@ SELECT ?1,
        coalesce(sum(max(0, e - max(b, coalesce(reached_any, b)))), 0)
            - coalesce(sum(CASE WHEN counted THEN max(0, e - max(b, coalesce(reached, b))) END), 0)
   FROM ordered
- GROUP BY person_id";
+ GROUP BY person_id"
+);

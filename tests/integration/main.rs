@@ -7,6 +7,7 @@ mod child;
 mod cookbook;
 mod crash;
 mod daemon;
+mod day;
 mod demo;
 mod errors;
 mod exits;
