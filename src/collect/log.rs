@@ -50,7 +50,13 @@ pub(super) fn fetch_ended(run_id: i64, report: &InstanceReport, requests: u32, t
 }
 
 /// One line a run.
-pub(super) fn run_ended(job: &Job, summary: &Summary, error: Option<&str>) {
+pub(super) fn run_ended(
+    job: &Job,
+    summary: &Summary,
+    error: Option<&str>,
+    quota_used: u64,
+    quota: Option<u64>,
+) {
     let counts = &summary.counts;
     let (run_id, trigger, outcome) = (summary.run_id, job.trigger, summary.outcome);
     let (read, due) = (summary.instances_read, summary.instances_due);
@@ -74,6 +80,8 @@ pub(super) fn run_ended(job: &Job, summary: &Summary, error: Option<&str>) {
         rejected = counts.rejected,
         duplicate = counts.duplicate,
         requests,
+        quota_used,
+        quota,
         duration_ms,
         error,
         "run {run_id} ({trigger}) ended {outcome}: {read} of {due} instances read, {rows} rows, {requests} requests"

@@ -156,7 +156,9 @@ impl Collector {
         }
         let end = RunEnd { outcome: summary.outcome, error };
         let ended = self.store.end_run(run_id, &totals, &end, self.clock.now()).await;
-        log::run_ended(job, &summary, end.error.as_deref());
+        // A log line less complete is no reason to call a run failed.
+        let (quota_used, quota) = self.store.heavy_pool(self.clock.now()).await.unwrap_or_default();
+        log::run_ended(job, &summary, end.error.as_deref(), quota_used, quota);
         result?;
         ended?;
         Ok(summary)

@@ -81,6 +81,21 @@ impl Store {
         Ok(claim)
     }
 
+    /// Requests of the UTC day of `now` from the pool that Heavy requests draw on, and what it holds.
+    pub async fn heavy_pool(&self, now: Timestamp) -> Result<(u64, Option<u64>), StoreError> {
+        let (used, budget): (i64, Option<i64>) = sqlx::query_as(
+            "SELECT coalesce(sum(requests), 0), max(budget) FROM quota_ledger \
+              WHERE day = ?1 AND budget = (SELECT budget FROM quota_ledger WHERE day = ?1 AND label = ?2)",
+        )
+        .bind(day(now))
+        .bind(RateLabel::Heavy.as_str())
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        let count = |number: i64| u64::try_from(number).unwrap_or(0);
+        Ok((count(used), budget.map(count)))
+    }
+
     /// Gives back requests that were claimed and not sent.
     pub async fn release(&self, label: RateLabel, unused: u32, now: Timestamp) -> Result<(), StoreError> {
         sqlx::query("UPDATE quota_ledger SET requests = max(requests - ?, 0) WHERE day = ? AND label = ?")

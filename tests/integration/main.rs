@@ -15,6 +15,7 @@ mod file_errors;
 mod harness;
 mod imports;
 mod keeping;
+mod leaks;
 mod listings;
 mod logging;
 mod packaging;
