@@ -285,7 +285,8 @@ SELECT r.run_id,
   FROM reject_log r
   JOIN instances i ON i.instance_id = r.instance_id;
 
--- A sitting and a person: the line is told by the first instance of the sitting in which the person has one.
+-- A sitting and a person: of the person's presences in it the last one with an email tells the line, so that a filter
+-- on the email reaches the table; where none has one, the last.
 CREATE VIEW sitting_attendance AS
 SELECT l.meeting_id,
        l.topic,
@@ -330,9 +331,7 @@ SELECT l.meeting_id,
                (SELECT q.name FROM instances i JOIN presences q ON q.instance_id = i.instance_id
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id AND q.name IS NOT NULL
                  ORDER BY i.start_at DESC LIMIT 1) AS name,
-               (SELECT q.email FROM instances i JOIN presences q ON q.instance_id = i.instance_id
-                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id AND q.email IS NOT NULL
-                 ORDER BY i.start_at DESC LIMIT 1) AS email,
+               p.email,
                (SELECT min(q.evidence) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS evidence,
                (SELECT max(q.is_host) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
@@ -403,7 +402,7 @@ SELECT l.meeting_id,
           JOIN meetings m ON m.meeting_id = f.meeting_id
          WHERE NOT EXISTS (SELECT 1 FROM instances i JOIN presences q ON q.instance_id = i.instance_id
                             WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id
-                              AND (i.start_at, i.uuid) < (h.start_at, h.uuid))) l;
+                              AND (q.email IS NOT NULL, i.start_at, i.uuid) > (p.email IS NOT NULL, h.start_at, h.uuid))) l;
 
 CREATE VIEW identity_conflicts AS
 SELECT p.person_id,

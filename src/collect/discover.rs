@@ -40,6 +40,12 @@ enum Answer {
     Stop(Stop),
 }
 
+/// Meetings whose instances Zoom refuses to list.
+struct Refused {
+    meetings: Vec<MeetingId>,
+    error: ZoomError,
+}
+
 impl Collector {
     pub(super) async fn discover(
         &self,
@@ -49,7 +55,6 @@ impl Collector {
         observe: &(dyn Fn(Event) + Send + Sync),
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
-        let now = self.clock.now();
         summary.discovered_all = true;
         self.discover_named(&job.selection.instances, summary, observe, stop).await?;
         if summary.stop.is_some() {
@@ -58,6 +63,29 @@ impl Collector {
         if job.account_wide {
             return self.discover_account(window, summary, observe, stop).await;
         }
+        if let Some(refused) = self.discover_listed(job, window, summary, observe, stop).await? {
+            observe(Event::Warning(format!(
+                "the instances of meetings cannot be listed: {}; they are looked for in the account-wide list",
+                refused.error
+            )));
+            self.discover_otherwise(&refused.meetings, window, summary, observe, stop).await?;
+        }
+        if self.rules.include_live && summary.stop.is_none() && !stop.is_cancelled() {
+            self.discover_live(&job.meetings, observe).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for the instances of every meeting that does not rest; says which could not be asked for that way.
+    async fn discover_listed(
+        &self,
+        job: &Job,
+        window: &Window,
+        summary: &mut Summary,
+        observe: &(dyn Fn(Event) + Send + Sync),
+        stop: &CancellationToken,
+    ) -> Result<Option<Refused>, StoreError> {
+        let now = self.clock.now();
         let mut asked = Vec::new();
         for meeting in &job.meetings {
             let rests = self.store.next_discovery(*meeting).await?.is_some_and(|next| now < next);
@@ -74,8 +102,7 @@ impl Collector {
                 (meeting, answer)
             })
             .buffer_unordered(DISCOVERIES_AT_ONCE);
-        let mut closed: Vec<MeetingId> = Vec::new();
-        let mut closed_by = None;
+        let mut refused: Option<Refused> = None;
         while let Some((meeting, answer)) = answers.next().await {
             match answer {
                 Some(Answer::Instances(found)) => {
@@ -93,8 +120,7 @@ impl Collector {
                     observe(Event::Warning(words));
                 }
                 Some(Answer::Closed(error)) => {
-                    closed.push(meeting);
-                    closed_by.get_or_insert(error);
+                    refused.get_or_insert(Refused { meetings: Vec::new(), error }).meetings.push(meeting);
                 }
                 Some(Answer::Passing(error)) => {
                     summary.discovered_all = false;
@@ -108,22 +134,13 @@ impl Collector {
                     if let Some(words) = summary.halt(&reason) {
                         observe(Event::Warning(words));
                     }
-                    return Ok(());
+                    // No other way is open to the others, either.
+                    return Ok(None);
                 }
                 None => summary.discovered_all = false,
             }
         }
-        drop(answers);
-        if let Some(error) = closed_by {
-            observe(Event::Warning(format!(
-                "the instances of meetings cannot be listed: {error}; they are looked for in the account-wide list"
-            )));
-            self.discover_otherwise(&closed, window, summary, observe, stop).await?;
-        }
-        if self.rules.include_live && !stop.is_cancelled() {
-            self.discover_live(&job.meetings, observe).await?;
-        }
-        Ok(())
+        Ok(refused)
     }
 
     /// Instances that a person named by their UUIDs: which meeting they are of, unless that is known.

@@ -1,6 +1,8 @@
 //! One file a subcommand; the only place where the parts are wired together.
 
 pub mod backfill;
+#[cfg(test)]
+mod bench;
 pub mod check;
 pub mod collect;
 pub mod completions;

@@ -134,24 +134,10 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command};
-    use crate::config::Overrides;
+    use crate::commands::bench::Bench;
     use crate::store::{RunLock, sample};
 
-    struct Bench {
-        _directory: tempfile::TempDir,
-        config: Config,
-    }
-
     impl Bench {
-        async fn new() -> Self {
-            let directory = tempfile::TempDir::new().unwrap();
-            let database = directory.path().join("rollcall.db");
-            sample::database(&database).await.close().await;
-            let overrides = Overrides { config: None, database: Some(&database) };
-            let config = Config::load(overrides, [("ROLLCALL_REPORT__TIMEZONE", "Europe/Berlin")]).unwrap();
-            Self { _directory: directory, config }
-        }
-
         async fn people(&self, arguments: &[&str]) -> (ExitCode, String) {
             let cli = Cli::parse_from(["rollcall", "people"].iter().chain(arguments));
             let Command::People(options) = cli.command else { unreachable!("asked for people") };

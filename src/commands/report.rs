@@ -256,26 +256,10 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command};
-    use crate::config::Overrides;
+    use crate::commands::bench::Bench;
     use crate::store::sample;
 
-    struct Bench {
-        directory: tempfile::TempDir,
-        config: Config,
-    }
-
     impl Bench {
-        /// With the sample database, and no config file at all.
-        async fn new() -> Self {
-            let directory = tempfile::TempDir::new().unwrap();
-            let database = directory.path().join("rollcall.db");
-            sample::database(&database).await.close().await;
-            let overrides = Overrides { config: None, database: Some(&database) };
-            let environment = [("ROLLCALL_REPORT__TIMEZONE", "Europe/Berlin")];
-            let config = Config::load(overrides, environment).unwrap();
-            Self { directory, config }
-        }
-
         async fn report(&self, arguments: &[&str]) -> anyhow::Result<String> {
             let cli = Cli::parse_from(["rollcall", "report"].iter().chain(arguments));
             let Command::Report(report) = cli.command else { unreachable!("asked for a report") };

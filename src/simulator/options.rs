@@ -72,28 +72,6 @@ impl Limits {
         heavy_per_day: None,
     };
 
-    /// The limits of a Free account, as Zoom documents them.
-    pub const FREE: Self = Self {
-        light_per_second: Some(4),
-        medium_per_second: Some(2),
-        heavy_per_second: Some(1),
-        resource_intensive_per_minute: Some(10),
-        light_per_day: Some(6_000),
-        medium_per_day: Some(2_000),
-        heavy_per_day: Some(1_000),
-    };
-
-    /// The limits of a Pro account, as Zoom documents them.
-    pub const PRO: Self = Self {
-        light_per_second: Some(30),
-        medium_per_second: Some(20),
-        heavy_per_second: Some(10),
-        resource_intensive_per_minute: Some(10),
-        light_per_day: None,
-        medium_per_day: None,
-        heavy_per_day: Some(30_000),
-    };
-
     /// The limits of a Business account and above, as Zoom documents them.
     pub const BUSINESS: Self = Self {
         light_per_second: Some(80),

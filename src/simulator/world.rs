@@ -161,11 +161,6 @@ impl World {
         self.instances.insert(instance.uuid.clone(), instance);
     }
 
-    /// Takes an instance away, as if it had never been.
-    pub fn remove_instance(&mut self, uuid: &InstanceUuid) -> Option<Instance> {
-        self.instances.remove(uuid)
-    }
-
     /// Every instance, by UUID.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()

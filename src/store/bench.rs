@@ -67,6 +67,24 @@ pub(crate) fn row(user_id: &str, minute: u64, told: &Json) -> Json {
     row
 }
 
+/// The log row of a reading that went well, with one request.
+pub(crate) fn record(run_id: i64, instance_id: i64, source: Source, at: Timestamp) -> FetchRecord {
+    FetchRecord {
+        run_id,
+        instance_id,
+        started_at: at,
+        finished_at: at,
+        requests: 1,
+        source: Some(source),
+        one_person: false,
+        other_encoding: false,
+        tracking_id: None,
+        error_code: None,
+        error: None,
+        description: None,
+    }
+}
+
 impl Bench {
     pub(crate) async fn new(settings: &Settings, now: Timestamp) -> Self {
         let directory = TempDir::new().unwrap();
@@ -117,20 +135,7 @@ impl Bench {
             rows: decoded.rows,
             rejects: Vec::new(),
         };
-        let record = FetchRecord {
-            run_id: self.run_id,
-            instance_id: instance.instance_id,
-            started_at: self.now,
-            finished_at: self.now,
-            requests: 1,
-            source: Some(source),
-            one_person: false,
-            other_encoding: false,
-            tracking_id: None,
-            error_code: None,
-            error: None,
-            description: None,
-        };
+        let record = record(self.run_id, instance.instance_id, source, self.now);
         self.store.store_listing(&listing, &record, &Policy { rereads: Vec::new() }).await.unwrap()
     }
 

@@ -194,9 +194,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<Made, DecisionError> {
         self.decide(async |connection| {
-            let sides = [resolve(connection, left).await?, resolve(connection, right).await?];
-            let [Some(left_side), Some(right_side)] = &sides else {
-                return Ok(Err(unknown(&sides, left, right)));
+            let [left_side, right_side] = match resolve_both(connection, left, right).await? {
+                Ok(sides) => sides,
+                Err(unknown) => return Ok(Err(unknown)),
             };
             if left_side.person_id == right_side.person_id {
                 return Ok(Err(DecisionError::OneAlready(left_side.person_id)));
@@ -225,11 +225,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<Made, DecisionError> {
         self.decide(async |connection| {
-            let sides = [resolve(connection, left).await?, resolve(connection, right).await?];
-            let [Some(left_side), Some(right_side)] = &sides else {
-                return Ok(Err(unknown(&sides, left, right)));
+            let [left_side, right_side] = match resolve_both(connection, left, right).await? {
+                Ok(sides) => sides,
+                Err(unknown) => return Ok(Err(unknown)),
             };
-            let Some(anchors) = apart(left_side, right_side) else { return Ok(Err(DecisionError::OneSide)) };
+            let Some(anchors) = apart(&left_side, &right_side) else {
+                return Ok(Err(DecisionError::OneSide));
+            };
             let decision_id = insert(connection, Verdict::Split, &anchors, now).await?;
             rework(connection, &[left_side.person_id, right_side.person_id]).await?;
             let made = made(connection, decision_id, Verdict::Split, &anchors).await?;
@@ -291,10 +293,6 @@ impl Store {
     }
 }
 
-fn unknown(sides: &[Option<Side>; 2], left: &Whom, right: &Whom) -> DecisionError {
-    DecisionError::Unknown(if sides[0].is_none() { left.to_string() } else { right.to_string() })
-}
-
 /// Someone who was meant, and what they may be known by.
 struct Side {
     person_id: i64,
@@ -322,6 +320,21 @@ fn apart(left: &Side, right: &Side) -> Option<[Anchor; 2]> {
         }
     }
     None
+}
+
+/// Both sides of a decision, or which of them nothing leads to.
+async fn resolve_both(
+    connection: &mut SqliteConnection,
+    left: &Whom,
+    right: &Whom,
+) -> Result<Result<[Side; 2], DecisionError>, sqlx::Error> {
+    let Some(left_side) = resolve(connection, left).await? else {
+        return Ok(Err(DecisionError::Unknown(left.to_string())));
+    };
+    let Some(right_side) = resolve(connection, right).await? else {
+        return Ok(Err(DecisionError::Unknown(right.to_string())));
+    };
+    Ok(Ok([left_side, right_side]))
 }
 
 async fn resolve(connection: &mut SqliteConnection, whom: &Whom) -> Result<Option<Side>, sqlx::Error> {

@@ -16,24 +16,23 @@ use serde_json::{Value, json};
 use sqlx::Row as _;
 use tempfile::TempDir;
 
-use super::{FetchRecord, Found, Listing, Selection, Store, Stored};
+use super::{Found, Listing, Selection, Store, Stored};
 use crate::decode::{Decoded, Dropped, page};
 use crate::model::{MeetingId, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 
-/// Two instances of one meeting, and one of another; each is always read from one source.
-const INSTANCES: [(&str, i64, Source); 3] = [
-    ("first/of/two==", 85_746_065_432, Source::Dashboard),
-    ("secondoftwo==", 85_746_065_432, Source::Dashboard),
-    ("alone+==", 93_812_345_678, Source::Report),
-];
+/// Two instances of one meeting, and one of another.
+const INSTANCES: [(&str, i64); 3] =
+    [("first/of/two==", 85_746_065_432), ("secondoftwo==", 85_746_065_432), ("alone+==", 93_812_345_678)];
 
 /// 2026-03-02T08:00:00Z.
 const START: Timestamp = Timestamp::from_millis(1_772_438_400_000);
 
-/// One listing: its elements, whether it was read to its end, and whether a crowd of guests is in it, too.
+/// One listing: where it comes from, its elements, whether it was read to its end, and whether a crowd of guests is in
+/// it, too.
 #[derive(Clone)]
 struct Reading {
+    source: Source,
     elements: Vec<Value>,
     ended: bool,
     crowd: bool,
@@ -49,7 +48,7 @@ impl std::fmt::Debug for Reading {
             element.to_string()
         });
         let said: Vec<String> = said.collect();
-        write!(formatter, "[{}] ended {} crowd {}", said.join(", "), self.ended, self.crowd)
+        write!(formatter, "{} [{}] ended {} crowd {}", self.source, said.join(", "), self.ended, self.crowd)
     }
 }
 
@@ -85,8 +84,9 @@ fn element() -> impl Strategy<Value = Value> {
 
 fn reading() -> impl Strategy<Value = Reading> {
     let elements = proptest::collection::vec(element(), 0..6);
-    (elements, proptest::bool::weighted(0.8), proptest::bool::weighted(0.3))
-        .prop_map(|(elements, ended, crowd)| Reading { elements, ended, crowd })
+    let source = select(vec![Source::Dashboard, Source::Dashboard, Source::Report]);
+    (source, elements, proptest::bool::weighted(0.8), proptest::bool::weighted(0.3))
+        .prop_map(|(source, elements, ended, crowd)| Reading { source, elements, ended, crowd })
 }
 
 fn story() -> impl Strategy<Value = Story> {
@@ -123,7 +123,7 @@ async fn base() -> Base {
         std::fs::write(&path, bytes).unwrap();
     } else {
         let store = Store::open(&path).await.unwrap();
-        let found = INSTANCES.map(|(uuid, meeting_id, _)| Found {
+        let found = INSTANCES.map(|(uuid, meeting_id)| Found {
             uuid: uuid.parse().unwrap(),
             meeting_id: MeetingId::new(meeting_id).unwrap(),
             start_at: Some(START),
@@ -142,7 +142,7 @@ async fn base() -> Base {
 impl Base {
     /// Stores the reading with this number of an instance, at the instant that belongs to it.
     async fn store(&self, instance: usize, number: usize, reading: &Reading) -> Stored {
-        let (uuid, _, source) = INSTANCES[instance];
+        let (uuid, _) = INSTANCES[instance];
         let selection =
             Selection { instances: vec![uuid.parse().unwrap()], force: true, ..Selection::default() };
         let now = START.plus(Duration::from_hours(2 + 5 * u64::try_from(number).unwrap()));
@@ -159,27 +159,14 @@ impl Base {
         let mut decoded = Decoded::default();
         page(&text, &Dropped::default(), &mut decoded);
         let listing = Listing {
-            source,
+            source: reading.source,
             ended: reading.ended,
             rows_reported: None,
             pages: 1,
             rows: decoded.rows,
             rejects: decoded.rejects,
         };
-        let record = FetchRecord {
-            run_id: self.run_id,
-            instance_id: due[0].instance_id,
-            started_at: now,
-            finished_at: now,
-            requests: 1,
-            source: Some(source),
-            one_person: false,
-            other_encoding: false,
-            tracking_id: None,
-            error_code: None,
-            error: None,
-            description: None,
-        };
+        let record = super::bench::record(self.run_id, due[0].instance_id, reading.source, now);
         let policy = Policy { rereads: vec![Duration::from_mins(30), Duration::from_hours(12)] };
         let stored = self.store.store_listing(&listing, &record, &policy).await.unwrap();
         let counts = stored.counts;

@@ -279,7 +279,12 @@ fn sort(table: &mut Table, exact: &[&str], folded: &[&str]) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::store::bench::{self, Bench};
     use crate::store::sample;
 
     async fn store() -> (tempfile::TempDir, Store) {
@@ -359,6 +364,23 @@ mod tests {
         assert_eq!(joins(Holding::Sitting, "unknown==").await, 0);
         let sitting = store.sitting(sample::SECOND).await.unwrap();
         assert_eq!(sitting.lines().next().unwrap().integer("instances"), Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_sitting_is_found_by_its_last_email_whatever_the_case() {
+        let start = sample::at("2026-03-02T08:00:00Z");
+        let after = |minutes| start.plus(Duration::from_mins(minutes));
+        let bench = Bench::new(&bench::settings(Vec::new()), after(24 * 60)).await;
+        let told = [("first==", "old@example.com"), ("second==", "New@example.com"), ("third==", "")];
+        for (minute, (uuid, email)) in (0..).step_by(31).zip(told) {
+            bench.learn(uuid, bench::MEETING, after(minute), Some(after(minute + 30))).await;
+            bench.read(uuid, &[bench::row("1", minute, &json!({"id": "idOfAda", "email": email}))]).await;
+        }
+        for (email, emails) in [("new@EXAMPLE.com", vec!["New@example.com"]), ("old@example.com", vec![])] {
+            let query = format!("SELECT email FROM sitting_attendance WHERE email = '{email}'");
+            let found: Vec<(String,)> = bench.ask(&query).await;
+            assert_eq!(found.into_iter().map(|(email,)| email).collect::<Vec<_>>(), emails);
+        }
     }
 
     #[tokio::test]

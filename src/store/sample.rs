@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::{FetchRecord, Found, Listing, MeetingSettings, RunEnd, RunTotals, Settings, Store};
+use super::{Found, Listing, MeetingSettings, RunEnd, RunTotals, Settings, Store};
 use crate::decode::{Decoded, Dropped, page};
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
@@ -95,20 +95,7 @@ async fn read(store: &Store, run_id: i64, uuid: &str, rows: &str, now: Timestamp
         rows: decoded.rows,
         rejects: Vec::new(),
     };
-    let record = FetchRecord {
-        run_id,
-        instance_id: instance.instance_id,
-        started_at: now,
-        finished_at: now,
-        requests: 1,
-        source: Some(Source::Dashboard),
-        one_person: false,
-        other_encoding: false,
-        tracking_id: None,
-        error_code: None,
-        error: None,
-        description: None,
-    };
+    let record = super::bench::record(run_id, instance.instance_id, Source::Dashboard, now);
     let policy = Policy { rereads: vec![Duration::from_mins(30)] };
     store.store_listing(&listing, &record, &policy).await.unwrap();
 }

@@ -1,27 +1,20 @@
 //! The real program as a process of its own, in a directory of its own, against a simulated Zoom.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rollcall::simulator::Simulator;
-use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
-/// A directory with a config that leads to a simulated Zoom.
+use crate::harness::{Desk, Finished};
+
+/// A desk with a config that leads to a simulated Zoom, and a database that a test may move.
 pub struct Program {
-    directory: TempDir,
+    desk: Desk,
     /// Where the database will be.
     pub database: PathBuf,
-}
-
-/// How a process ended, and what it wrote.
-#[derive(Debug)]
-pub struct Finished {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
 }
 
 /// A process that is on; it is killed when it is dropped.
@@ -34,50 +27,34 @@ pub struct Running {
 impl Program {
     /// All meetings of the simulated account, at a pace that makes a collection take a second or two.
     pub fn new(simulator: &Simulator) -> Self {
-        let directory = tempfile::tempdir().unwrap();
         let meetings: Vec<String> =
             simulator.world(|world| world.meetings()).iter().map(ToString::to_string).collect();
-        let credentials = simulator.credentials();
-        let text = format!(
-            "meetings = [{}]\n[zoom]\naccount_id = {:?}\nclient_id = {:?}\nclient_secret = {:?}\ntoken_url = {:?}\n\
-             api_url = {:?}\n[zoom.rate]\nheavy_per_second = 80\nmedium_per_second = 80\nlight_per_second = 80\n\
+        let head = format!(
+            "meetings = [{}]\n[zoom.rate]\nheavy_per_second = 80\nmedium_per_second = 80\nlight_per_second = 80\n\
              [collection]\nlookback = \"120d\"\n",
             meetings.join(", "),
-            credentials.account_id,
-            credentials.client_id,
-            credentials.client_secret,
-            simulator.token_url(),
-            simulator.api_url(),
         );
-        let config = directory.path().join("config.toml");
-        fs::write(&config, text).unwrap();
-        private(&config);
-        let database = directory.path().join("data.db");
-        Self { directory, database }
+        let desk = Desk::at_simulator(simulator, &head);
+        let database = desk.path("data.db");
+        Self { desk, database }
     }
 
     /// The directory that the config and, unless it was changed, the database are in.
-    pub fn directory(&self) -> &std::path::Path {
-        self.directory.path()
+    pub fn directory(&self) -> &Path {
+        self.desk.directory()
     }
 
     /// The program with these arguments, the config and the database.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROLLCALL_"))
-        {
-            command.env_remove(name);
-        }
-        command.current_dir(self.directory.path()).stdin(Stdio::null());
-        command.arg("--config").arg(self.directory.path().join("config.toml"));
+        let mut command = self.desk.command(&[]);
+        command.stdin(Stdio::null()).arg("--config").arg(self.desk.path("config.toml"));
         command.arg("--database").arg(&self.database).args(arguments);
         command
     }
 
     /// Runs the program to its end.
     pub async fn run(&self, arguments: &[&str]) -> Finished {
-        finish(self.command(arguments)).await
+        self.desk.finish(self.command(arguments)).await
     }
 
     /// Starts the program.
@@ -87,23 +64,13 @@ impl Program {
 
     /// Starts this command.
     pub fn spawn(&self, mut command: Command) -> Running {
-        let (stdout, stderr) = (self.directory.path().join("stdout"), self.directory.path().join("stderr"));
+        let (stdout, stderr) = (self.desk.path("stdout"), self.desk.path("stderr"));
         let child = command
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap())
             .spawn()
             .unwrap();
         Running { child, stdout, stderr }
-    }
-}
-
-/// Runs a command to its end.
-pub async fn finish(mut command: Command) -> Finished {
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    Finished {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 
@@ -168,10 +135,4 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The secret is in the config, which therefore is nobody else's.
-fn private(path: &std::path::Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }

@@ -293,7 +293,7 @@ async fn kill_so_often(wanted: usize, seed: u64) -> String {
     let begun = Instant::now();
     let finished = undisturbed.run(&["collect"]).await;
     let longest = begun.elapsed();
-    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(finished.status, Some(0), "{finished:?}");
     assert_whole(&undisturbed.database).await;
     let expected = dump(&undisturbed.database).await;
     let rows = expected.iter().filter(|line| line.starts_with("participants ")).count();
@@ -409,9 +409,9 @@ async fn stop_by(signal: &str, lines: usize) -> (Option<i32>, Duration) {
     // The next run ends what this one began.
     simulator.options(|options| options.latency = Duration::ZERO);
     let finished = program.run(&["collect"]).await;
-    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(finished.status, Some(0), "{finished:?}");
     let undisturbed = Program::new(&simulator);
-    assert_eq!(undisturbed.run(&["collect"]).await.code, Some(0));
+    assert_eq!(undisturbed.run(&["collect"]).await.status, Some(0));
     assert_equal(&dump(&program.database).await, &dump(&undisturbed.database).await, "after a stop");
     (code, took)
 }

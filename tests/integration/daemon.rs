@@ -226,7 +226,7 @@ async fn it_answers_monitoring_and_keeps_what_the_config_says() {
     service.zoom.world(|world| world.add_instance(guests(lecture("old==", old, HOUR), 3)));
     let from = old.minus(48 * HOUR).utc().format("%Y-%m-%d").to_string();
     let backfilled = service.program.run(&["backfill", "--from", &from]).await;
-    assert_eq!(backfilled.code, Some(0), "{}", backfilled.stderr);
+    assert_eq!(backfilled.status, Some(0), "{}", backfilled.stderr);
     // The config looks back for 120 days, and keeps no less than that and a week.
     // A port that was free a moment ago.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep};
 use crate::child::Program;
 use crate::harness::{guests, lecture, open, rows};
 
-/// Every so often a meeting ends, and
+/// How often a meeting ends.
 const MEETING_EVERY: Duration = Duration::from_secs(10);
 
-/// every so often something else goes wrong for a while.
+/// How often something else goes wrong, for a while.
 const TROUBLE_EVERY: Duration = Duration::from_mins(1);
 
 const TROUBLES: [&str; 5] = [

@@ -11,8 +11,9 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::time::{Instant, sleep};
 
-use crate::child::{Finished, Program};
+use crate::child::Program;
 use crate::crash::{assert_equal, assert_whole, count, dump, open, simulator};
+use crate::harness::Finished;
 
 const REPORT: &[&str] = &["report", "meetings", "--format", "csv"];
 
@@ -26,13 +27,13 @@ async fn quick_simulator() -> Simulator {
 async fn collected(simulator: &Simulator) -> Program {
     let program = Program::new(simulator);
     let finished = program.run(&["collect"]).await;
-    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(finished.status, Some(0), "{finished:?}");
     program
 }
 
 /// Exit 74, and one line that says all of this.
 fn assert_refused(finished: &Finished, words: &[&str]) {
-    assert_eq!(finished.code, Some(74), "{finished:?}");
+    assert_eq!(finished.status, Some(74), "{finished:?}");
     assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
     assert!(finished.stderr.starts_with("rollcall: "), "{}", finished.stderr);
     assert_eq!(finished.stdout, "");
@@ -93,10 +94,10 @@ async fn a_report_changes_no_file() {
     let program = collected(&simulator).await;
     let before = files(program.directory());
     let finished = program.run(REPORT).await;
-    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(finished.status, Some(0), "{finished:?}");
     assert!(finished.stdout.lines().count() > 30, "{}", finished.stdout);
     let finished = program.run(&["status"]).await;
-    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(finished.status, Some(0), "{finished:?}");
     assert!(files(program.directory()) == before);
 }
 
@@ -184,7 +185,7 @@ async fn a_read_only_file() {
         &["is read-only", "make the file and its directory writable"],
     );
     assert!(fs::read(&program.database).unwrap() == before);
-    assert_eq!(program.run(REPORT).await.code, Some(0));
+    assert_eq!(program.run(REPORT).await.status, Some(0));
 }
 
 #[tokio::test]
@@ -240,12 +241,12 @@ async fn a_full_disk_stops_the_run_and_the_next_one_ends_it() {
         let Some(disk) = SmallDisk::mount(&directory, kibibytes) else { return };
         program.database = directory.join("data.db");
         let finished = program.run(&["collect"]).await;
-        assert_eq!(finished.code, Some(74), "{kibibytes} KiB: {finished:?}");
+        assert_eq!(finished.status, Some(74), "{kibibytes} KiB: {finished:?}");
         let lines: Vec<&str> = finished.stderr.lines().collect();
         assert!(matches!(lines[..], [line] if line.contains("full")), "{kibibytes} KiB: {finished:?}");
         disk.grow();
         let finished = program.run(&["collect"]).await;
-        assert_eq!(finished.code, Some(0), "{finished:?}");
+        assert_eq!(finished.status, Some(0), "{finished:?}");
         assert_whole(&program.database).await;
         assert_equal(
             &dump(&program.database).await,
@@ -284,7 +285,7 @@ async fn another_program_that_does_not_stop_writing_is_named() {
     let simulator = quick_simulator().await;
     let program = collected(&simulator).await;
     let _theirs = held(&program.database).await;
-    assert_eq!(program.run(REPORT).await.code, Some(0), "who only reads does not wait");
+    assert_eq!(program.run(REPORT).await.status, Some(0), "who only reads does not wait");
     let begun = Instant::now();
     assert_refused(&program.run(&["collect"]).await, &["is locked by another program", "close it there"]);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
@@ -302,7 +303,7 @@ async fn a_signal_is_obeyed_while_another_program_writes() {
     assert_eq!(code, Some(143), "{}", process.stderr());
     drop(theirs);
     assert_whole(&program.database).await;
-    assert_eq!(program.run(&["collect"]).await.code, Some(0));
+    assert_eq!(program.run(&["collect"]).await.status, Some(0));
     assert_eq!(
         count(&program.database, "SELECT count(*) FROM run_log WHERE outcome = 'interrupted'").await,
         1
@@ -318,13 +319,13 @@ async fn a_second_run_goes_or_waits() {
     let begun = Instant::now();
     let second = program.run(&["collect"]).await;
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-    assert_eq!((second.code, second.stdout.as_str()), (Some(75), ""));
+    assert_eq!((second.status, second.stdout.as_str()), (Some(75), ""));
     assert_eq!(second.stderr.lines().count(), 1, "{}", second.stderr);
     assert!(second.stderr.contains("another run holds the database"), "{}", second.stderr);
     assert!(first.ended().is_none(), "the first run was over too soon to say anything");
 
     let third = program.run(&["collect", "--wait"]).await;
-    assert_eq!(third.code, Some(0), "{third:?}");
+    assert_eq!(third.status, Some(0), "{third:?}");
     assert_eq!(first.ended().and_then(|status| status.code()), Some(0));
     let apart = "SELECT count(*) FROM run_log a JOIN run_log b ON b.run_id > a.run_id WHERE b.started_at < a.finished_at";
     assert_eq!(count(&program.database, apart).await, 0);

@@ -8,8 +8,7 @@ use std::time::Duration;
 use rollcall::clock::Clock;
 use rollcall::collect::{Collector, Event, Job, Rules, StoreLedger, Summary};
 use rollcall::decode::Dropped;
-use rollcall::model::parse_instant;
-use rollcall::model::{InstanceUuid, MeetingId, Timestamp, Trigger};
+use rollcall::model::{InstanceUuid, MeetingId, Timestamp, Trigger, parse_instant};
 use rollcall::plan::Policy;
 use rollcall::simulator::{FIRST_USER_ID, Fault, Instance, Options, Session, Simulator, USER_ID_STEP, World};
 use rollcall::store::{Selection, Settings as StoreSettings, Store};
@@ -249,6 +248,10 @@ impl Desk {
 
     pub fn at_simulator(zoom: &Simulator, head: &str) -> Self {
         Self::at_zoom(&zoom.api_url(), &zoom.token_url(), head)
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

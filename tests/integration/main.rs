@@ -18,7 +18,6 @@ mod keeping;
 mod leaks;
 mod listings;
 mod logging;
-mod order;
 mod packaging;
 mod pages;
 mod published;

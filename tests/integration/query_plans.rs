@@ -9,7 +9,10 @@ const FILTERS: &[(&str, &[&str])] = &[
     ("attendance", &["instance_uuid", "meeting_id", "start_time", "local_date", "person_id", "email"]),
     ("meetings_held", &["instance_uuid", "meeting_id", "start_time", "local_date"]),
     ("sittings", &["sitting_id", "meeting_id", "sitting_start", "local_date"]),
-    ("sitting_attendance", &["sitting_id", "meeting_id", "sitting_start", "local_date", "person_id"]),
+    (
+        "sitting_attendance",
+        &["sitting_id", "meeting_id", "sitting_start", "local_date", "person_id", "email"],
+    ),
     ("absences", &["sitting_id", "meeting_id", "sitting_start", "local_date"]),
     ("identity_conflicts", &["instance_uuid", "person_id"]),
     ("fetches", &["instance_uuid", "meeting_id", "run_id"]),
