@@ -60,6 +60,7 @@ CREATE TABLE instances (
     source            TEXT CHECK (source IN ('live', 'past_meetings', 'report', 'dashboard')),
     one_person        INTEGER NOT NULL DEFAULT 0 CHECK (one_person IN (0, 1)),      -- the Dashboard knows it as `pastOne`
     other_encoding    INTEGER NOT NULL DEFAULT 0 CHECK (other_encoding IN (0, 1)),  -- its UUID is found by the other encoding
+    rows_received     INTEGER,                               -- of the last listing that counts, duplicates and rejects included
     rows_reported     INTEGER,                               -- of the last listing
     read_at           INTEGER,                               -- the last listing, complete or not
     -- Where a stay without a leave time ends: with the instance, or, while that is on, where it was last seen.

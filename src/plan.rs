@@ -74,6 +74,11 @@ pub enum Failure {
     NotThere,
     /// Zoom refuses this instance for a reason of its own.
     Refused(String),
+    /// Only a poorer source answers than the one that its sessions come from.
+    Outranked {
+        /// The richer source reaches back no further than this, so there is nothing to wait for.
+        out_of_reach: bool,
+    },
     /// Zoom or the way to it is out of order; the next run tries again.
     Passing,
 }
@@ -84,6 +89,9 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// How long any kind of waiting lasts at most.
 pub const PATIENCE: Duration = Duration::from_hours(7 * 24);
+
+/// How far back the Dashboard reaches; what is older is read from the next source at once.
+pub const DASHBOARD_REACH: Duration = Duration::from_hours(183 * 24);
 
 /// The distance that two listings must keep before the second can confirm what the first would withdraw.
 pub const SUSPICION: Duration = HOUR;
@@ -197,7 +205,13 @@ pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Pr
                 "Zoom has had no data of it for a week".to_owned()
             });
         }
-        Failure::NotThere => {
+        Failure::Outranked { out_of_reach } if *out_of_reach || now >= since.plus(PATIENCE) => {
+            after.state = InstanceState::Settled;
+            after.due_at = None;
+            after.reason =
+                Some("only a poorer source answers; what the richer one told before stays".to_owned());
+        }
+        Failure::NotThere | Failure::Outranked { .. } => {
             let delay = grown(15 * MINUTE, 2, after.failures).min(DAY);
             after.due_at = Some(now.plus(delay));
         }

@@ -1,7 +1,6 @@
 //! The reading of one instance: from the richest source that answers, to its last page, into the database.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio_util::sync::CancellationToken;
@@ -11,15 +10,12 @@ use super::outcome::{InstanceReport, Reading, Stop};
 use super::{Collector, LARGE_ROWS, log};
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source, Timestamp};
-use crate::plan::Failure;
+use crate::plan::{DASHBOARD_REACH, Failure};
 use crate::store::{Description, DueInstance, FetchRecord, Listing, StoreError};
 use crate::zoom::{
     Counters, Disposition, Encoding, ListingRequest, ListingType, MAX_RESTARTS, MeetingKey, Page,
     ParticipantsEndpoint, Zoom, ZoomError,
 };
-
-/// How far back the Dashboard reaches; what is older is read from the next source at once.
-const DASHBOARD_REACH: Duration = Duration::from_hours(183 * 24);
 
 /// Sources that the app or the plan has no right to: found out once a run, not once an instance.
 #[derive(Debug, Default)]

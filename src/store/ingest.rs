@@ -222,7 +222,9 @@ async fn ingest(
         (counts.inserted, counts.updated, counts.withdrawn) =
             (change.inserted, change.updated, change.withdrawn);
     }
-    counts.unchanged = unique.len() as u64 - counts.inserted - counts.updated;
+    if counts_now {
+        counts.unchanged = unique.len() as u64 - counts.inserted - counts.updated;
+    }
     log_rejects(connection, record, &listing.rejects, instance.meeting_id).await?;
 
     let ended_at =
@@ -237,20 +239,30 @@ async fn ingest(
         suspect: change.suspect,
         shifted: duplicate > 0 && listing.pages > 1,
     };
-    let mut progress = plan::after_reading(&before, &reading, policy);
-    if listing.source == Source::Live && stored_source.is_some_and(|stored| stored > Source::Live) {
+    let progress = if counts_now {
+        plan::after_reading(&before, &reading, policy)
+    } else if listing.source == Source::Live {
         // A past listing has come in between, and that is the authority.
-        progress = before;
-    }
+        before
+    } else {
+        // It settles nothing of what another source told, and confirms nothing.
+        let out_of_reach =
+            reading.ended_at.is_some_and(|ended_at| reading.at.since(ended_at) > plan::DASHBOARD_REACH);
+        plan::after_failure(&before, &Failure::Outranked { out_of_reach }, reading.at)
+    };
     save_progress(connection, instance_id, &progress).await?;
-    save_reading(connection, record, listing, counts_now).await?;
+    save_reading(connection, record, listing, received, counts_now).await?;
     finish(connection, instance_id, &change, progress.state == InstanceState::Live).await?;
     let outcome = match (complete, change.suspect) {
         (false, _) => FetchOutcome::Incomplete,
         (true, Some(_)) => FetchOutcome::Suspect,
         (true, None) => FetchOutcome::Ok,
     };
-    log_fetch(connection, record, Some(listing), counts, outcome).await?;
+    let mut record = record.clone();
+    if !counts_now {
+        record.error.get_or_insert_with(|| yielded(stored_source, listing.source));
+    }
+    log_fetch(connection, &record, Some(listing), counts, outcome).await?;
     Ok(Stored { counts, outcome, progress })
 }
 
@@ -263,6 +275,14 @@ fn takes_over(stored: Option<Source>, listed: Source, complete: bool) -> bool {
         None | Some(Source::Live) => true,
         Some(stored) => stored == listed || (listed > stored && complete),
     }
+}
+
+/// Why the rows of a listing are not stored.
+fn yielded(stored: Option<Source>, listed: Source) -> String {
+    let stored = stored.map_or("another source", Source::as_str);
+    format!(
+        "its rows were not stored: the sessions of this instance come from {stored}, which {listed} cannot replace"
+    )
 }
 
 /// Rows that must have come for the listing to be complete; a number that cannot be right asks for none.
@@ -570,10 +590,11 @@ async fn save_reading(
     connection: &mut SqliteConnection,
     record: &FetchRecord,
     listing: &Listing<'_>,
+    received: u64,
     counts_now: bool,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE instances SET read_at = ?, rows_reported = iif(?5, ?2, rows_reported), source = iif(?5, ?3, source), \
+        "UPDATE instances SET read_at = ?, rows_reported = iif(?5, ?2, rows_reported), rows_received = iif(?5, ?8, rows_received), source = iif(?5, ?3, source), \
                 one_person = ?4, other_encoding = ?6 \
           WHERE instance_id = ?7",
     )
@@ -584,6 +605,7 @@ async fn save_reading(
     .bind(counts_now)
     .bind(record.other_encoding)
     .bind(record.instance_id)
+    .bind(i64::try_from(received).unwrap_or(i64::MAX))
     .execute(connection)
     .await?;
     Ok(())

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 
 use super::Settings;
@@ -54,16 +54,25 @@ impl Http {
 }
 
 /// Sends a request and reads its answer to the end: a 2xx as it came, anything else as a refusal.
+///
+/// A refusal may repeat what it refuses: the credentials that were sent, and `secret` where it is given, are taken
+/// out of it before anybody reads it.
 pub(super) async fn exchange(
     request: RequestBuilder,
     endpoint: Endpoint,
     stage: Stage,
+    secret: Option<&str>,
     clock: &Clock,
 ) -> Result<Received, ZoomError> {
-    let response = request.send().await.map_err(|error| connection_error(&error, endpoint))?;
+    let (client, request) = request.build_split();
+    let request = request.map_err(|error| connection_error(&error, endpoint))?;
+    let sent =
+        header(request.headers(), AUTHORIZATION.as_str()).and_then(|value| value.split(' ').next_back());
+    let hidden: Vec<String> = sent.into_iter().chain(secret).map(str::to_owned).collect();
+    let response = client.execute(request).await.map_err(|error| connection_error(&error, endpoint))?;
     let status = response.status();
     let headers = response.headers().clone();
-    let tracking_id = header(&headers, "x-zm-trackingid").map(presentable);
+    let tracking_id = header(&headers, "x-zm-trackingid").map(|id| presentable(&without(id, &hidden)));
     let is_page = status.is_success() && stage != Stage::Token;
     let limit_bytes = if is_page { PAGE_BYTES } else { SMALL_BYTES };
     let read = read_body(response, endpoint, limit_bytes).await;
@@ -71,7 +80,7 @@ pub(super) async fn exchange(
         return Ok(Received { body: read?, tracking_id });
     }
     // The status of a refusal counts even where its body is cut or too long.
-    let body = read.unwrap_or_default();
+    let body = without(&read.unwrap_or_default(), &hidden);
     let meaning = classify(&Answer {
         stage,
         label: endpoint.label(),
@@ -91,6 +100,14 @@ pub(super) async fn exchange(
         disposition: meaning.disposition,
         retry_at: meaning.retry_at,
     })))
+}
+
+/// A text without these.
+fn without(text: &str, hidden: &[String]) -> String {
+    hidden
+        .iter()
+        .filter(|hidden| !hidden.is_empty())
+        .fold(text.to_owned(), |text, hidden| text.replace(hidden.as_str(), "(left out)"))
 }
 
 /// Whether a URL points to this machine.

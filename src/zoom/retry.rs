@@ -144,7 +144,7 @@ impl Zoom {
         let url = token.url(&call.path, &call.query)?;
         let request = self.shared.http.get(url).bearer_auth(token.secret());
         let Received { body, tracking_id } =
-            exchange(request, call.endpoint, call.stage, &self.shared.clock).await?;
+            exchange(request, call.endpoint, call.stage, None, &self.shared.clock).await?;
         match read(body) {
             Ok(value) => Ok(Answered { value, tracking_id }),
             Err(error) => {

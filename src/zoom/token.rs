@@ -158,7 +158,14 @@ impl Tokens {
             .basic_auth(&self.client_id, Some(self.client_secret.expose_secret()))
             .form(&form);
         let asked_at = self.clock.now();
-        let received = exchange(request, Endpoint::Token, Stage::Token, &self.clock).await?;
+        let received = exchange(
+            request,
+            Endpoint::Token,
+            Stage::Token,
+            Some(self.client_secret.expose_secret()),
+            &self.clock,
+        )
+        .await?;
         let malformed = |detail: String| ZoomError::Malformed {
             endpoint: Endpoint::Token,
             detail,
