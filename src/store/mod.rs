@@ -8,6 +8,8 @@ mod attendance_properties;
 mod backup;
 #[cfg(test)]
 pub(crate) mod bench;
+mod calendar;
+mod changes;
 mod decisions;
 mod error;
 mod forget;

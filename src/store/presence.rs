@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
 
-use super::{queue, rosters};
+use super::{calendar, rosters};
 
 /// Works out anew who was in these instances, from the sessions that are not withdrawn.
 ///
@@ -20,8 +20,8 @@ pub(super) async fn refresh(
         let is_placed_by_leaves: bool =
             sqlx::query_scalar(LAST_LEAVE).bind(instance_id).fetch_one(&mut *connection).await?;
         if is_placed_by_leaves {
-            let zone = queue::report_zone(connection).await?;
-            queue::place(connection, *instance_id, zone).await?;
+            let zone = calendar::report_zone(connection).await?;
+            calendar::place(connection, *instance_id, zone).await?;
         }
         sqlx::query("DELETE FROM presences WHERE instance_id = ?")
             .bind(instance_id)

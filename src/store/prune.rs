@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::decisions::Grounds;
 use super::rows::{json_list, remove_unused_facts};
-use super::{Store, StoreError, people, presence, queue};
+use super::{Store, StoreError, calendar, people, presence};
 use crate::model::Timestamp;
 
 /// What was pruned, or would be.
@@ -198,7 +198,7 @@ async fn remove_instances(
                 .fetch_optional(&mut *connection)
                 .await?;
         if let Some(instance_id) = left {
-            queue::stitch(connection, instance_id).await?;
+            calendar::stitch(connection, instance_id).await?;
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 
 use super::decisions::Grounds;
 use super::people::normalized;
-use super::{Store, StoreError, people, presence, queue};
+use super::{Store, StoreError, calendar, people, presence};
 use crate::model::MeetingId;
 
 /// The settings of all meetings, and of each that the config lists.
@@ -96,7 +96,7 @@ async fn apply(connection: &mut SqliteConnection, settings: &Settings) -> Result
         .fetch_all(&mut *connection)
         .await?;
         for instance_id in instances {
-            queue::place(connection, instance_id, settings.timezone).await?;
+            calendar::place(connection, instance_id, settings.timezone).await?;
         }
     }
     let stale: Vec<i64> =
@@ -110,7 +110,7 @@ async fn apply(connection: &mut SqliteConnection, settings: &Settings) -> Result
                 .fetch_all(&mut *connection)
                 .await?;
         for instance_id in one_each {
-            queue::stitch(connection, instance_id).await?;
+            calendar::stitch(connection, instance_id).await?;
         }
     }
     Ok(())
@@ -165,7 +165,7 @@ async fn apply_meetings(
                     .fetch_one(&mut *connection)
                     .await?;
             if let Some(instance_id) = one {
-                queue::stitch(connection, instance_id).await?;
+                calendar::stitch(connection, instance_id).await?;
             }
         }
     }

@@ -1,0 +1,124 @@
+//! Where instances are in the calendar: the local day, the planned time, the sitting.
+
+use chrono::{DateTime, Datelike, Days, NaiveTime, TimeZone};
+use chrono_tz::Tz;
+use sqlx::{FromRow, SqliteConnection};
+
+use super::settings::PlannedTime;
+use crate::model::{Timestamp, Window};
+
+/// The zone of local dates and planned times.
+pub(super) async fn report_zone(connection: &mut SqliteConnection) -> Result<Tz, sqlx::Error> {
+    let zone: Option<String> = sqlx::query_scalar("SELECT value FROM settings WHERE name = 'timezone'")
+        .fetch_optional(connection)
+        .await?;
+    Ok(zone.and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC))
+}
+
+#[derive(FromRow)]
+struct Placed {
+    start_at: Option<i64>,
+    end_at: Option<i64>,
+    planned: Option<String>,
+    planned_from: Option<i64>,
+    planned_to: Option<i64>,
+}
+
+/// Puts an instance into the calendar of the reports' zone.
+pub(super) async fn place(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+    zone: Tz,
+) -> Result<(), sqlx::Error> {
+    let placed: Placed = sqlx::query_as(
+        "SELECT i.start_at, i.end_at, m.planned, i.planned_from, i.planned_to \
+           FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id WHERE i.instance_id = ?",
+    )
+    .bind(instance_id)
+    .fetch_one(&mut *connection)
+    .await?;
+    let Some(start_at) = placed.start_at.map(Timestamp::from_millis) else { return Ok(()) };
+    let local = start_at.utc().with_timezone(&zone);
+    let times: Vec<PlannedTime> =
+        placed.planned.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let end_at = placed.end_at.map_or(start_at, Timestamp::from_millis);
+    let planned = overlapped(&local, end_at, &times);
+    let (from, to) = (planned.map(|window| window.from.millis()), planned.map(|window| window.to.millis()));
+    sqlx::query(
+        "UPDATE instances SET local_date = ?, local_start = ?, planned_from = ?, planned_to = ?, \
+                presences_stale = presences_stale OR ? WHERE instance_id = ?",
+    )
+    .bind(local.format("%Y-%m-%d").to_string())
+    .bind(local.format("%H:%M").to_string())
+    .bind(from)
+    .bind(to)
+    .bind((from, to) != (placed.planned_from, placed.planned_to))
+    .bind(instance_id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The planned time that an instance overlaps most, if any.
+fn overlapped(start: &DateTime<Tz>, end_at: Timestamp, times: &[PlannedTime]) -> Option<Window> {
+    let start_at = Timestamp::from(start.with_timezone(&chrono::Utc));
+    let dates = [
+        start.date_naive().checked_sub_days(Days::new(1)),
+        Some(start.date_naive()),
+        start.date_naive().checked_add_days(Days::new(1)),
+    ];
+    let mut best: Option<(i64, Window)> = None;
+    for date in dates.into_iter().flatten() {
+        for time in times.iter().filter(|time| time.days.contains(&date.weekday().num_days_from_monday())) {
+            let Some(begins) = NaiveTime::from_hms_opt(time.hour, time.minute, 0) else { continue };
+            // A time that does not exist on the day of a change begins an hour later, as the clocks do.
+            let local =
+                start.timezone().from_local_datetime(&date.and_time(begins)).earliest().or_else(|| {
+                    start
+                        .timezone()
+                        .from_local_datetime(&(date.and_time(begins) + chrono::TimeDelta::hours(1)))
+                        .earliest()
+                });
+            let Some(local) = local else { continue };
+            let from = Timestamp::from(local.with_timezone(&chrono::Utc));
+            let to = from.plus(std::time::Duration::from_secs(u64::from(time.minutes) * 60));
+            let overlap = end_at.min(to).millis() - start_at.max(from).millis();
+            let inside = overlap > 0 || (start_at == end_at && from <= start_at && start_at < to);
+            if inside && best.is_none_or(|(most, _)| overlap > most) {
+                best = Some((overlap, Window { from, to }));
+            }
+        }
+    }
+    best.map(|(_, window)| window)
+}
+
+/// Works out anew which instances of the meeting of this one are one sitting.
+///
+/// Only what has been read is a sitting: an instance without data would make everyone absent.
+pub(super) async fn stitch(connection: &mut SqliteConnection, instance_id: i64) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "WITH instance AS (SELECT meeting_id FROM instances WHERE instance_id = ?), \
+              gap AS (SELECT coalesce((SELECT value FROM settings WHERE name = 'stitch_gap_ms'), 300000) AS gap_ms), \
+              ordered AS ( \
+                SELECT i.instance_id, i.uuid, i.start_at, m.personal, \
+                       lag(i.ended_at) OVER w AS last_end, \
+                       max(i.ended_at) OVER (ORDER BY i.start_at, i.uuid ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached \
+                  FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id \
+                 WHERE i.meeting_id = (SELECT meeting_id FROM instance) AND i.source IS NOT NULL \
+                WINDOW w AS (ORDER BY i.start_at, i.uuid)), \
+              counted AS ( \
+                SELECT instance_id, uuid, start_at, \
+                       sum(coalesce(personal OR last_end IS NULL OR start_at - reached >= (SELECT gap_ms FROM gap), 1)) \
+                           OVER (ORDER BY start_at, uuid) AS sitting \
+                  FROM ordered), \
+              stitched AS ( \
+                SELECT instance_id, first_value(instance_id) OVER (PARTITION BY sitting ORDER BY start_at, uuid) AS first_id \
+                  FROM counted) \
+         UPDATE instances SET sitting_id = s.first_id FROM stitched s \
+          WHERE instances.instance_id = s.instance_id AND instances.sitting_id IS NOT s.first_id",
+    )
+    .bind(instance_id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
