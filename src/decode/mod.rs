@@ -69,7 +69,9 @@ impl Dropped {
         Self(names)
     }
 
-    fn holds(&self, name: &str) -> bool {
+    /// Whether this field is dropped.
+    #[must_use]
+    pub fn holds(&self, name: &str) -> bool {
         self.0.iter().any(|dropped| dropped == name)
     }
 

@@ -85,6 +85,15 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is no longer where it was when it was opened.
+    #[error(
+        "the database {} was moved, deleted or replaced while it was open, and nothing more is written; put it back, \
+         or start the program again", path.display()
+    )]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// Someone else is writing, and does not stop.
     #[error("the database {} is locked by another program; close it there, and try again", path.display())]
     Locked {

@@ -209,9 +209,8 @@ async fn ingest(
         (counts.inserted, counts.updated, counts.withdrawn) =
             (change.inserted, change.updated, change.withdrawn);
     }
-    if counts_now {
-        counts.unchanged = unique.len() as u64 - counts.inserted - counts.updated;
-    }
+    // Rows that yield to a richer source's change nothing; the log says that they did.
+    counts.unchanged = unique.len() as u64 - counts.inserted - counts.updated;
     log_rejects(connection, record, &listing.rejects, instance.meeting_id).await?;
 
     let ended_at =

@@ -71,7 +71,12 @@ pub struct Store {
     /// The members of a group read it, too.
     is_shared: bool,
     known: Arc<Mutex<rows::KnownFacts>>,
+    /// The file that was opened, whatever its path leads to later.
+    file: Option<FileId>,
 }
+
+/// What tells a file from another one in its place; none where the system cannot tell.
+type FileId = (u64, u64);
 
 impl Store {
     /// Opens the database at `path` for writing, creates it where it is missing, and brings its tables up to date.
@@ -135,7 +140,17 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(store)?;
-        Ok(Self { pool, path: path.to_owned(), known: Arc::default(), is_shared: false })
+        let file = file_id(path);
+        Ok(Self { pool, path: path.to_owned(), known: Arc::default(), is_shared: false, file })
+    }
+
+    /// An error where the file was moved, deleted or replaced while it was open: what is written then is lost to
+    /// whoever opens the path.
+    fn check_place(&self) -> Result<(), StoreError> {
+        if self.file.is_some() && file_id(&self.path) != self.file {
+            return Err(StoreError::Moved { path: self.path.clone() });
+        }
+        Ok(())
     }
 
     /// Makes the file what this version writes.
@@ -241,6 +256,17 @@ fn check_place(path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::NoDirectory { path: path.to_owned(), directory: directory.to_owned() });
     }
     Ok(())
+}
+
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_id(_path: &Path) -> Option<FileId> {
+    None
 }
 
 /// How every connection is set up, and why.

@@ -45,6 +45,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         async {
             cleansed.rejects = cleanse_rejects(&mut transaction, dropped).await?;
+            remove_decisions(&mut transaction, dropped).await?;
             remove_unused_facts(&mut transaction).await
         }
         .await
@@ -125,6 +126,27 @@ async fn cleanse_sessions(
     presence::refresh(connection, &instance_ids, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await?;
     Ok((changed.len() as u64, ids.last().copied()))
+}
+
+/// Decisions hold on to identifiers; one that holds on to a dropped field has nothing to hold on to any more.
+async fn remove_decisions(connection: &mut SqliteConnection, dropped: &Dropped) -> Result<(), sqlx::Error> {
+    let fields = [("email", "email"), ("user_name", "name"), ("registrant_id", "registrant")];
+    let mut kinds: Vec<&str> =
+        fields.into_iter().filter(|(field, _)| dropped.holds(field)).map(|(_, kind)| kind).collect();
+    // A Zoom user id comes under two names, and is stored as long as one of them is.
+    if dropped.holds("id") && dropped.holds("participant_user_id") {
+        kinds.push("zoom_user");
+    }
+    let kinds = serde_json::Value::from(kinds).to_string();
+    for statement in [
+        "UPDATE people_decisions SET overruled_by = NULL WHERE overruled_by IN (SELECT decision_id FROM people_decisions \
+          WHERE left_kind IN (SELECT value FROM json_each(?1)) OR right_kind IN (SELECT value FROM json_each(?1)))",
+        "DELETE FROM people_decisions \
+          WHERE left_kind IN (SELECT value FROM json_each(?1)) OR right_kind IN (SELECT value FROM json_each(?1))",
+    ] {
+        sqlx::query(statement).bind(&kinds).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 async fn cleanse_rejects(connection: &mut SqliteConnection, dropped: &Dropped) -> Result<u64, sqlx::Error> {

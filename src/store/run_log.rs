@@ -46,6 +46,7 @@ impl Store {
         slot_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
+        self.check_place()?;
         // Between runs, others may have written.
         self.known().clear();
         let mut transaction = self.begin().await?;

@@ -240,3 +240,26 @@ async fn account_wide_discovery_finds_what_is_not_listed() {
     assert_eq!((summary.outcome, summary.instances_found, summary.instances_read), (RunOutcome::Ok, 40, 40));
     assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 0);
 }
+
+#[tokio::test]
+async fn a_poorer_source_settles_nothing_that_the_richer_one_has_not_told_yet() {
+    let world = World::new().with(guests(lecture("one==", at(NOW), 3 * DAY), 20));
+    let stage = Stage::new(world).await;
+    stage.fault("total-too-large=50,endpoint=metrics-participants,attempts=1-1");
+    stage.run().await;
+    assert_eq!(stage.state("one==").await, "collected|");
+    // The Dashboard is closed for once; what the report tells is not stored, and is the last word about nothing.
+    stage.fault("plan-200,endpoint=metrics-participants,attempts=1-1");
+    let summary = stage.run_after(HOUR).await;
+    assert_eq!((summary.instances_read, summary.counts.inserted), (1, 0));
+    assert_eq!(stage.state("one==").await, "collected|");
+    assert_eq!(
+        stage
+            .row("SELECT error LIKE '%come from dashboard%' FROM fetches ORDER BY fetch_id DESC LIMIT 1")
+            .await,
+        "1"
+    );
+    stage.run_after(DAY).await;
+    assert_eq!(stage.state("one==").await, "settled|");
+    assert_eq!(stage.row("SELECT source, rows_stored, shortfall FROM meetings_held").await, "dashboard|20|0");
+}

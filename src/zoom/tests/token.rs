@@ -160,3 +160,27 @@ async fn neither_secret_nor_token_is_ever_shown() {
     let error = fake.zoom().scopes().await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("eyJ"), "{error}");
 }
+
+#[tokio::test]
+async fn credentials_that_zoom_repeats_are_taken_out_of_what_it_says() {
+    // Short ones, which no look at a word would take for a token.
+    let fake = Fake::start(|_, request| {
+        if is_token(request) {
+            return Reply::new(400, r#"{"reason":"Invalid client s3cret","error":"invalid_client"}"#);
+        }
+        Reply::ok("{}")
+    })
+    .await;
+    let error = fake.zoom().instances(meeting()).await.unwrap_err();
+    assert!(error.to_string().contains("Invalid client (left out)"), "{error}");
+    let fake = Fake::start(|_, request| {
+        if is_token(request) {
+            return Reply::ok(r#"{"access_token":"short-token"}"#);
+        }
+        Reply::new(400, r#"{"code":1,"message":"bad Bearer short-token"}"#)
+            .header("x-zm-trackingid", "short-token")
+    })
+    .await;
+    let error = fake.zoom().instances(meeting()).await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("short-token"), "{error}");
+}
