@@ -166,7 +166,7 @@ async fn credentials_that_zoom_repeats_are_taken_out_of_what_it_says() {
     // Short ones, which no look at a word would take for a token.
     let fake = Fake::start(|_, request| {
         if is_token(request) {
-            return Reply::new(400, r#"{"reason":"Invalid client s3cret","error":"invalid_client"}"#);
+            return Reply::new(400, r#"{"reason":"Invalid client s3cret-s3cret","error":"invalid_client"}"#);
         }
         Reply::ok("{}")
     })
