@@ -171,6 +171,9 @@ async fn a_plan_without_the_dashboard_is_told() {
     assert!(marked(&checked, '!')[0].contains("Business plan"), "{checked:?}");
     append(&desk, "source = \"dashboard\"\n");
     assert_eq!(desk.run(&["check"]).await.status, Some(77));
+    let collected = desk.run(&["collect"]).await;
+    assert!(collected.stderr.contains("there is no other to try"), "{collected:?}");
+    assert!(!collected.stderr.contains("the next one is tried"), "{collected:?}");
 }
 
 #[tokio::test]
