@@ -33,11 +33,12 @@ pub async fn run(
             Some(trouble) => (trouble + "\n", ExitCode::Partial),
         }
     } else {
+        let timezone = super::report::timezone_of(&store, config).await?;
         let status = status(&store, schedule, now).await?;
         let text = if options.json {
             status.to_json()
         } else {
-            status.render(config.report_timezone, now, super::report::terminal_width())
+            status.render(timezone, now, super::report::terminal_width())
         };
         (text, ExitCode::Success)
     };
