@@ -219,6 +219,19 @@ pub enum Report {
     Person(PersonOptions),
 }
 
+impl Report {
+    /// Which instances it is about.
+    #[must_use]
+    pub const fn instances(&self) -> &InstanceFilter {
+        match self {
+            Self::Attendance(options) => &options.instances,
+            Self::Meetings(options) => &options.instances,
+            Self::Absences(options) => &options.instances,
+            Self::Person(options) => &options.instances,
+        }
+    }
+}
+
 /// Options of `rollcall report attendance`.
 #[derive(Args, Clone, Debug)]
 pub struct AttendanceOptions {

@@ -22,13 +22,13 @@ use crate::store::{MetricsSnapshot, Store};
 pub enum MonitoringError {
     /// The address cannot be had.
     #[error(
-        "monitoring cannot listen at {address}: {source}; set monitoring.listen to a free address of this machine"
+        "monitoring cannot listen at {address}: {cause}; set monitoring.listen to a free address of this machine"
     )]
     Listen {
         /// The address.
         address: SocketAddr,
         /// What the system says.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The server ended by itself.
     #[error("the monitoring server stopped: {0}")]
@@ -37,7 +37,7 @@ pub enum MonitoringError {
 
 /// Takes the address: what fails then fails before anything else begins.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, MonitoringError> {
-    TcpListener::bind(address).await.map_err(|source| MonitoringError::Listen { address, source })
+    TcpListener::bind(address).await.map_err(|cause| MonitoringError::Listen { address, cause })
 }
 
 /// Answers until `stop` is cancelled.

@@ -185,8 +185,12 @@ impl Collector {
                     return Ok(());
                 }
                 Err(Answer::NotThere(error) | Answer::Closed(error) | Answer::Passing(error)) => {
+                    summary.answered |= error.status().is_some();
                     summary.unreachable |= is_out_of_reach(&error);
-                    observe(Event::Warning(format!("instance {uuid} could not be found: {error}")));
+                    summary.instances_failed += 1;
+                    let words = format!("instance {uuid} could not be found: {error}");
+                    summary.error.get_or_insert_with(|| words.clone());
+                    observe(Event::Warning(words));
                 }
                 Err(Answer::Instances(_)) => {}
             }

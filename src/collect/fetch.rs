@@ -22,10 +22,14 @@ use crate::zoom::{
 pub(super) struct Refused(Mutex<Vec<(Source, ZoomError)>>);
 
 impl Refused {
-    fn note(&self, source: Source, error: &ZoomError) {
+    fn note(&self, source: Source, error: &ZoomError, is_last: bool) {
         let mut refused = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if refused.iter().all(|(known, _)| *known != source) {
-            tracing::warn!(%source, %error, "a source of participants is refused; the next one is tried");
+            if is_last {
+                tracing::warn!(%source, %error, "a source of participants is refused, and there is no other to try");
+            } else {
+                tracing::warn!(%source, %error, "a source of participants is refused; the next one is tried");
+            }
             refused.push((source, error.clone()));
         }
     }
@@ -223,7 +227,8 @@ impl Collector {
             return self.read_live(zoom, instance, large).await;
         }
         let mut refusal = None;
-        for source in self.sources(instance, self.clock.now()) {
+        let sources = self.sources(instance, self.clock.now());
+        for (index, source) in sources.iter().copied().enumerate() {
             if let Some(error) = self.refused.of(source) {
                 refusal.get_or_insert(error);
                 continue;
@@ -235,7 +240,8 @@ impl Collector {
             };
             match pages {
                 Err(error) if matches!(error.disposition(), Disposition::NextSource(_)) => {
-                    self.refused.note(source, &error);
+                    let is_last = sources[index + 1..].iter().all(|next| self.refused.of(*next).is_some());
+                    self.refused.note(source, &error, is_last);
                     refusal.get_or_insert(error);
                 }
                 other => return other,

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
+use super::UsageError;
 use crate::cli::InitOptions;
 use crate::exit::ExitCode;
 
@@ -31,10 +32,13 @@ fn write_new(directory: &Path, path: &Path) -> anyhow::Result<()> {
     file.write_all(EXAMPLE.as_bytes()).and_then(|()| file.as_file().sync_all()).with_context(cannot_write)?;
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => bail!(
-            "{} is there already and was left as it is; name another directory, or move the file away",
-            path.display()
-        ),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let words = format!(
+                "{} is there already and was left as it is; name another directory, or move the file away",
+                path.display()
+            );
+            Err(UsageError(words).into())
+        }
         Err(error) => Err(error.error).with_context(cannot_write),
     }
 }
@@ -95,7 +99,9 @@ Wrote etc/rollcall/config.toml, which only you can read. What is left to do:
         let directory = tempfile::TempDir::new().unwrap();
         let path = directory.path().join("config.toml");
         std::fs::write(&path, "mine").unwrap();
-        let error = init(directory.path()).unwrap_err().to_string();
+        let error = init(directory.path()).unwrap_err();
+        assert_eq!(super::super::code_of(&error), ExitCode::Usage);
+        let error = error.to_string();
         assert!(error.contains("is there already"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);

@@ -26,6 +26,7 @@ use crate::cli::{Cli, Command, GlobalOptions};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Overrides};
 use crate::exit::ExitCode;
+use crate::monitoring::MonitoringError;
 use crate::store::StoreError;
 use crate::telemetry;
 use crate::zoom::{Disposition, ZoomError};
@@ -114,7 +115,9 @@ pub struct UsageError(pub String);
 fn code_of(error: &anyhow::Error) -> ExitCode {
     if error.is::<UsageError>() {
         ExitCode::Usage
-    } else if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
+    } else if error.chain().any(<dyn std::error::Error>::is::<ConfigError>)
+        || matches!(error.downcast_ref(), Some(MonitoringError::Listen { .. }))
+    {
         ExitCode::Config
     } else if error.chain().any(<dyn std::error::Error>::is::<StoreError>) {
         ExitCode::Database

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use chrono_tz::Tz;
 
+use super::UsageError;
 use crate::cli::{
     AbsencesOptions, AttendanceOptions, By, Format, InstanceFilter, MeetingsOptions, OutputOptions,
     PersonOptions, Report,
@@ -43,7 +44,8 @@ async fn write_report(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let store = Store::open_to_read(&config.database.path).await?;
-    let timezone = config.report_timezone;
+    let timezone = timezone_of(&store, config).await?;
+    check_span(options.instances(), timezone)?;
     let (found, output): (Found, &OutputOptions) = match options {
         Report::Attendance(options) => (attendance(&store, options, timezone).await?, &options.output),
         Report::Meetings(options) => (meetings(&store, options, timezone).await?, &options.output),
@@ -76,6 +78,24 @@ async fn write_report(
         Some(path) => write_whole(path, &bytes),
         None => write_to(out, &bytes),
     }
+}
+
+/// The zone of the config; where there is no file that could name one, that of the runs that filled the database.
+pub(super) async fn timezone_of(store: &Store, config: &Config) -> Result<Tz, StoreError> {
+    if config.file.is_some() || config.report_timezone != Tz::UTC {
+        return Ok(config.report_timezone);
+    }
+    Ok(store.stored_timezone().await?.unwrap_or(config.report_timezone))
+}
+
+/// A span that ends before it begins holds nothing, and was hardly meant.
+fn check_span(options: &InstanceFilter, timezone: Tz) -> Result<(), UsageError> {
+    let (Some(from), Some(to)) = (options.from, options.to) else { return Ok(()) };
+    let (from, to) = (from.begin(timezone), to.end(timezone));
+    if from < to {
+        return Ok(());
+    }
+    Err(UsageError(format!("the span from {from} to {to} is empty; `--from` must be before `--to`")))
 }
 
 /// The attendance of the latest instance that has people in it, for eyes; empty where there is none.

@@ -37,10 +37,10 @@ pub async fn run(global: &GlobalOptions, config: Config) -> anyhow::Result<ExitC
     let database = config.database.path.clone();
     let listen = config.monitoring.listen;
     let duty = duty(config, &store, &clock)?;
+    let watched = watch(listen, &database, &clock, stopper.token()).await?;
     let mut daemon = Daemon::new(store.clone(), clock.clone(), duty, stopper.token().clone()).await?;
     let wakes = Wakes::every_second().await?;
     tracing::info!(database = %database.display(), version = env!("CARGO_PKG_VERSION"), "rollcall is up");
-    let watched = watch(listen, &database, &clock, stopper.token()).await?;
     daemon.start(on_start);
     let reload = || reload(global, &database, &store, &clock).map_err(|error| format!("{error:#}"));
     daemon.serve(wakes, hangups, &reload).await;

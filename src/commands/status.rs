@@ -33,11 +33,12 @@ pub async fn run(
             Some(trouble) => (trouble + "\n", ExitCode::Partial),
         }
     } else {
+        let timezone = super::report::timezone_of(&store, config).await?;
         let status = status(&store, schedule, now).await?;
         let text = if options.json {
             status.to_json()
         } else {
-            status.render(config.report_timezone, now, super::report::terminal_width())
+            status.render(timezone, now, super::report::terminal_width())
         };
         (text, ExitCode::Success)
     };
@@ -68,6 +69,12 @@ fn trouble(ends: LastEnds, schedule: &Schedule, now: Timestamp) -> Option<String
     };
     if ends.outcome == Some(RunOutcome::Failed) {
         return Some("failed: the last run could read nothing; `rollcall status` shows why".to_owned());
+    }
+    if good_at > now {
+        return Some(format!(
+            "stale: the last good run began at {good_at}, which is still to come, so that nobody can say how old it \
+             is; set the clock of this machine right, then `rollcall collect` makes a new one"
+        ));
     }
     let limit = (0..SLOTS_UNTIL_STALE).try_fold(good_at, |slot, _| schedule.next(slot))?;
     (now > limit).then(|| {
@@ -123,6 +130,14 @@ Next slot: 2026-03-09 21:15 (in 12 min), Europe/Berlin
         assert_eq!(trouble_at("2026-03-09T20:45:00Z", good, RunOutcome::Interrupted), None);
         let stale = trouble_at("2026-03-09T20:45:01Z", good, RunOutcome::Ok).unwrap();
         assert!(stale.contains("2026-03-09T20:00:01.000Z") && stale.lines().count() == 1, "{stale}");
+    }
+
+    #[test]
+    fn a_good_run_that_is_still_to_come_proves_nothing() {
+        let future =
+            trouble_at("2026-03-09T20:00:00Z", Some("2026-03-09T20:00:01Z"), RunOutcome::Ok).unwrap();
+        assert!(future.starts_with("stale") && future.lines().count() == 1, "{future}");
+        assert_eq!(trouble_at("2026-03-09T20:00:01Z", Some("2026-03-09T20:00:01Z"), RunOutcome::Ok), None);
     }
 
     #[test]

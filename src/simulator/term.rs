@@ -213,6 +213,16 @@ impl<'a> Holding<'a> {
         stays.push(Stay::main(who, closes, leave));
     }
 
+    /// Who registered keeps one id for the whole term; whoever dials in has none.
+    fn registrant(&self, who: Who<'_>) -> Option<String> {
+        let number = match who {
+            Who::Member(_, index) => index as u64,
+            Who::Guest(name, _) => name_digest(name),
+            Who::Caller(_) => return None,
+        };
+        self.course.registration.then(|| format!("rg{number:08x}{:012x}", self.course.meeting_id))
+    }
+
     fn row(&self, dice: &mut fastrand::Rng, number: u64, stay: &Stay<'_>, end: Timestamp) -> Session {
         let (name, whose) = match stay.who {
             Who::Member(person, index) => (person.name.as_str(), index),
@@ -229,8 +239,8 @@ impl<'a> Holding<'a> {
         let connection = self.week << 20 | (whose as u64) << 4 | stay.connection;
         session.set("participant_uuid", format!("{connection:08X}-2ABB-2FCC-019B-39E41D8DADF7"));
         session.set("leave_reason", reason(name, stay, end));
-        if self.course.registration {
-            session.set("registrant_id", format!("rg{:04}{:016x}", whose, self.course.meeting_id));
+        if let Some(registrant) = self.registrant(stay.who) {
+            session.set("registrant_id", registrant);
         }
         if whose == self.course.members.start {
             session = session.host().with("is_original_host", true);
@@ -261,6 +271,15 @@ fn reason(name: &str, stay: &Stay<'_>, end: Timestamp) -> String {
     } else {
         format!("{name} left the meeting.")
     }
+}
+
+/// A number of a guest's own, above those of members.
+fn name_digest(name: &str) -> u64 {
+    // FNV-1a, whose results no toolchain changes.
+    let digest = name
+        .bytes()
+        .fold(0x811c_9dc5_u32, |digest, byte| (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    u64::from(digest | 0x8000_0000)
 }
 
 /// A UUID of one of the kinds that are hard to put into a path, in turn.

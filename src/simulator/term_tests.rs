@@ -69,6 +69,19 @@ fn a_term_has_one_of_everything_that_happens() {
 }
 
 #[test]
+fn one_registrant_is_one_person() {
+    let world = World::term(1, NOW);
+    let mut names = std::collections::BTreeMap::<String, BTreeSet<String>>::new();
+    for row in sessions(&world) {
+        assert!(row.text("device") != "Phone" || row.get("registrant_id").is_none());
+        if row.get("registrant_id").is_some() && row.text("email").is_empty() {
+            names.entry(row.text("registrant_id")).or_default().insert(row.text("user_name"));
+        }
+    }
+    assert!(names.len() > 3 && names.values().all(|names| names.len() == 1), "{names:?}");
+}
+
+#[test]
 fn a_host_who_drops_out_starts_a_second_instance_a_minute_later() {
     let world = World::term(1, NOW);
     let starts: Vec<_> = world.instances().map(|instance| instance.start).collect();

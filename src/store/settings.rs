@@ -64,6 +64,15 @@ pub struct PlannedTime {
 }
 
 impl Store {
+    /// The zone that the last run wrote local dates and times in; none where no run has begun yet.
+    pub async fn stored_timezone(&self) -> Result<Option<Tz>, StoreError> {
+        let name: Option<String> = sqlx::query_scalar("SELECT value FROM settings WHERE name = 'timezone'")
+            .fetch_optional(self.pool())
+            .await
+            .map_err(|error| self.error(error))?;
+        Ok(name.and_then(|name| name.parse().ok()))
+    }
+
     /// Copies the settings into the database, and works out anew whatever rests on one that changed.
     pub async fn apply_settings(&self, settings: &Settings) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;

@@ -145,6 +145,23 @@ async fn a_missing_scope_costs_something_or_everything() {
 }
 
 #[tokio::test]
+async fn a_token_that_names_no_scopes_hides_no_refusal() {
+    let zoom = simulator().await;
+    let desk = desk(&zoom);
+    zoom.fault("scope-4711".parse().unwrap());
+    zoom.options(|options| options.scopes.clear());
+    let checked = desk.run(&["check"]).await;
+    assert_eq!(checked.status, Some(77), "{checked:?}");
+    assert!(!checked.stdout.contains("the scope is there"), "{checked:?}");
+    assert!(checked.stdout.contains("no source of participants can be read"), "{checked:?}");
+    for endpoint in [Endpoint::MetricsParticipants, Endpoint::ReportParticipants, Endpoint::PastParticipants]
+    {
+        assert_eq!(zoom.count_at(endpoint), 1, "{endpoint}");
+    }
+    assert_eq!(desk.run(&["collect"]).await.status, Some(77));
+}
+
+#[tokio::test]
 async fn a_plan_without_the_dashboard_is_told() {
     let zoom = simulator().await;
     zoom.options(|options| options.dashboard = false);
@@ -154,6 +171,9 @@ async fn a_plan_without_the_dashboard_is_told() {
     assert!(marked(&checked, '!')[0].contains("Business plan"), "{checked:?}");
     append(&desk, "source = \"dashboard\"\n");
     assert_eq!(desk.run(&["check"]).await.status, Some(77));
+    let collected = desk.run(&["collect"]).await;
+    assert!(collected.stderr.contains("there is no other to try"), "{collected:?}");
+    assert!(!collected.stderr.contains("the next one is tried"), "{collected:?}");
 }
 
 #[tokio::test]

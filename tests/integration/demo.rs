@@ -14,6 +14,10 @@ async fn the_demo_run_again_reports_every_row_unchanged() {
     let before = rows(&database, table).await;
     assert!(before.len() > 500, "{}", before.len());
     database.close().await;
+    // Nobody else's config is needed to read it as the demo shows it.
+    let report = desk.run(&["--database", "rollcall-demo.db", "report", "attendance"]).await;
+    assert_eq!(report.status, Some(0), "{report:?}");
+    assert!(report.stdout.contains("Europe/Berlin"), "{report:?}");
 
     let second = desk.run(&["demo"]).await;
     assert_eq!(second.status, Some(0), "{second:?}");

@@ -86,6 +86,41 @@ For more information, try '--help'.
 ");
 }
 
+#[tokio::test]
+async fn what_makes_no_sense_ends_with_2() {
+    let desk = Desk::new();
+    assert_eq!(desk.run(&["init"]).await.status, Some(0));
+    let again = desk.run(&["init"]).await;
+    assert_eq!(again.status, Some(2), "{again:?}");
+    let zoom = zoom().await;
+    let desk = Desk::at_simulator(&zoom, MEETINGS);
+    assert_eq!(desk.run(&["collect"]).await.status, Some(0));
+    let span = desk.run(&["report", "meetings", "--from", "2026-03-02", "--to", "2026-03-01"]).await;
+    assert_eq!(span.status, Some(2), "{span:?}");
+    assert!(span.stderr.contains("`--from` must be before `--to`"), "{span:?}");
+}
+
+#[tokio::test]
+async fn an_instance_that_zoom_does_not_know_ends_a_backfill_with_1() {
+    let zoom = zoom().await;
+    let desk = Desk::at_simulator(&zoom, MEETINGS);
+    let finished = desk.run(&["backfill", "--from", "2026-01-01", "--meeting", "nowhere=="]).await;
+    assert_eq!(finished.status, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("instance nowhere== could not be found"), "{finished:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_ends_the_daemon_with_78_before_it_is_up() {
+    let zoom = zoom().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let desk = Desk::at_simulator(&zoom, &format!("{MEETINGS}\nmonitoring.listen = \"{address}\"\n"));
+    let finished = desk.run(&["run"]).await;
+    assert_eq!(finished.status, Some(78), "{finished:?}");
+    assert_eq!(finished.stderr.matches("os error").count(), 1, "{finished:?}");
+    assert!(!finished.stderr.contains("rollcall is up"), "{finished:?}");
+}
+
 /// A simulated Zoom in the present, with one instance of two guests.
 async fn zoom() -> Simulator {
     let now = Clock::system().now();

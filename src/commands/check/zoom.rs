@@ -1,5 +1,6 @@
 //! Zoom: whether it can be reached, gives a token, and answers each endpoint that runs will use.
 
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::commands::setup;
 use crate::config::{Config, Credentials, Discovery};
 use crate::exit::ExitCode;
 use crate::model::{InstanceUuid, RateLabel};
+use crate::store::Store;
 use crate::zoom::{
     DashboardListingRequest, Disposition, Encoding, Endpoint, ListingRequest, ListingType, MeetingKey,
     ParticipantsEndpoint, Unlimited, Zoom, ZoomError,
@@ -40,14 +42,21 @@ pub(super) async fn check(
         Err(error) => return findings.bad("token", error.to_string(), code_of(&error)),
     };
     let host = config.zoom.token_url.host_str().unwrap_or_default();
-    findings.good("token", format!("{host} can be reached and gives one, with {} scopes", granted.len()));
+    let scopes = match granted.len() {
+        0 => "which names no scopes; what the app may do is seen from the answers below".to_owned(),
+        count => format!("with {count} scopes"),
+    };
+    findings.good("token", format!("{host} can be reached and gives one, {scopes}"));
     let account_wide = config.collection.discovery == Discovery::Account;
     let needs = needs(setup::rules(config).source, account_wide, config.collection.include_live);
     let mut probe = Probe { config, zoom: &client, clock, instance: None, granted: &granted };
-    let mut sources_lost = 0;
+    let (mut sources_lost, mut any_refused) = (0, false);
     for need in &needs {
-        let works = probe.endpoint(need, findings).await;
-        sources_lost += usize::from(!works && need.source.is_some());
+        let verdict = probe.endpoint(need, findings).await;
+        any_refused |= verdict == Verdict::Refused;
+        // What could not be asked for because of a refusal is no better than refused.
+        let lost = verdict == Verdict::Refused || (verdict == Verdict::NotAsked && any_refused);
+        sources_lost += usize::from(lost && need.source.is_some());
     }
     if sources_lost == needs.iter().filter(|need| need.source.is_some()).count() {
         findings.bad(
@@ -76,9 +85,20 @@ enum Answered {
     NotAsked,
 }
 
+/// Whether an endpoint can be used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// As far as that can be found out.
+    Works,
+    /// Nobody knows.
+    NotAsked,
+    /// Not by this app or account.
+    Refused,
+}
+
 impl Probe<'_> {
     /// Whether the endpoint can be used, as far as that can be found out.
-    async fn endpoint(&mut self, need: &Need, findings: &mut Findings<'_>) -> bool {
+    async fn endpoint(&mut self, need: &Need, findings: &mut Findings<'_>) -> Verdict {
         let what = need.endpoint.name();
         let scope = need.endpoint.missing_scope(self.granted);
         if let Some(scope) = scope.filter(|_| !self.granted.is_empty()) {
@@ -91,10 +111,15 @@ impl Probe<'_> {
         match self.ask(need.endpoint).await {
             Ok(Answered::With(words)) => findings.good(what, words),
             Ok(Answered::NotAsked) => {
-                findings.good(
+                let scope = if self.granted.is_empty() { "" } else { "; the scope is there, at least" };
+                findings.warn(
                     what,
-                    "the scope is there; no instance is known that it could be asked for".to_owned(),
+                    format!(
+                        "no meeting is known that it could be asked for, so that it was not tried{scope}. List a \
+                         meeting in the config, or check again after one was held"
+                    ),
                 );
+                return Verdict::NotAsked;
             }
             Err(error) => match error.disposition() {
                 // Of this one instance; the endpoint itself answers.
@@ -108,14 +133,14 @@ impl Probe<'_> {
                 _ => findings.bad(what, error.to_string(), code_of(&error)),
             },
         }
-        true
+        Verdict::Works
     }
 
     async fn ask(&mut self, endpoint: Endpoint) -> Result<Answered, ZoomError> {
         match endpoint {
             Endpoint::Instances => self.instances().await,
             Endpoint::PastMeeting => {
-                let Some(key) = self.key() else { return Ok(Answered::NotAsked) };
+                let Some(key) = self.key().await else { return Ok(Answered::NotAsked) };
                 self.zoom.past_meeting(&key, Encoding::Documented).await?;
                 Ok(answers(endpoint.label()))
             }
@@ -130,8 +155,15 @@ impl Probe<'_> {
         }
     }
 
-    fn key(&self) -> Option<MeetingKey> {
-        self.instance.clone().map(MeetingKey::Uuid)
+    /// What to ask for: an instance that Zoom told of, else the latest in the database, else whatever the first
+    /// listed meeting held last.
+    async fn key(&self) -> Option<MeetingKey> {
+        let instance = match &self.instance {
+            Some(instance) => Some(instance.clone()),
+            None => stored_instance(&self.config.database.path).await,
+        };
+        let latest = || self.config.meetings.first().map(|meeting| MeetingKey::Latest(meeting.id));
+        instance.map(MeetingKey::Uuid).or_else(latest)
     }
 
     /// The instances of the first listed meeting that has any, of the first few.
@@ -175,7 +207,7 @@ impl Probe<'_> {
     }
 
     async fn participants(&self, from: ParticipantsEndpoint) -> Result<Answered, ZoomError> {
-        let Some(key) = self.key() else { return Ok(Answered::NotAsked) };
+        let Some(key) = self.key().await else { return Ok(Answered::NotAsked) };
         let request = ListingRequest { from, key, encoding: Encoding::Documented };
         let mut pages = pin!(self.zoom.participants(&request));
         if let Some(page) = pages.next().await {
@@ -185,14 +217,22 @@ impl Probe<'_> {
     }
 }
 
+/// The latest instance that was read; what is wrong with the database is told elsewhere.
+async fn stored_instance(path: &Path) -> Option<InstanceUuid> {
+    let store = Store::open_to_read(path).await.ok()?;
+    let instance = store.latest_instance().await.ok().flatten();
+    store.close().await;
+    instance
+}
+
 /// What a run cannot do without is an error; the rest costs something.
-fn refused(words: String, need: &Need, findings: &mut Findings<'_>) -> bool {
+fn refused(words: String, need: &Need, findings: &mut Findings<'_>) -> Verdict {
     if need.is_required {
         findings.bad(need.endpoint.name(), words, ExitCode::Refused);
     } else {
         findings.warn(need.endpoint.name(), words);
     }
-    false
+    Verdict::Refused
 }
 
 fn answers(label: RateLabel) -> Answered {
