@@ -154,6 +154,9 @@ fn missing_scopes(body: &str) -> Disposition {
 
 fn reason_to_park(answer: &Answer<'_>, code: Option<i64>, message: &str) -> String {
     match (answer.status, code) {
+        (_, Some(300)) if message.to_ascii_lowercase().contains("webinar") => {
+            format!("it is a webinar, which rollcall cannot read: {message}")
+        }
         (_, Some(300)) => format!("Zoom cannot read it, as where it is a webinar: {message}"),
         (_, Some(1010 | 1001)) => format!("its host is not in this account: {message}"),
         (403, _) if is_html(answer) => "a gateway before Zoom blocks it (403 with an HTML page)".to_owned(),

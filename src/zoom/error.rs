@@ -203,6 +203,13 @@ impl fmt::Display for Refusal {
             Disposition::Throttled(Throttle { until: Some(until), .. }) | Disposition::Quota { until } => {
                 write!(formatter, "; not to be asked again before {until}")?;
             }
+            Disposition::Parked(reason) => {
+                // Status, code and Zoom's words stand there already.
+                let reason = reason.strip_suffix(&format!(": {}", self.message)).unwrap_or(reason);
+                if !reason.starts_with("HTTP ") {
+                    write!(formatter, "; {reason}")?;
+                }
+            }
             _ => {}
         }
         formatter.write_str(&tracking(self.tracking_id.as_ref()))
