@@ -114,7 +114,8 @@ pub(super) fn classify(answer: &Answer<'_>) -> Meaning {
 }
 
 /// Whether another try may be answered better, whatever was asked. A redirect is not followed, since the
-/// token would go with it: it comes from a gateway in between, and may be gone the next time.
+/// token would go with it: it comes from a gateway in between, or the config names another host than Zoom's.
+/// It is not repeated at once, but a later run may have better luck.
 fn may_pass(status: u16) -> bool {
     matches!(status, 100..=399 | 407 | 408 | 425 | 500..)
 }
