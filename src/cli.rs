@@ -408,7 +408,7 @@ pub struct DemoOptions {
     #[arg(long, value_name = "ADDR")]
     pub serve: Option<std::net::SocketAddr>,
 
-    /// Make the simulated Zoom misbehave; may be given several times
+    /// Make the simulated Zoom misbehave; may be given several times; `--fault list` shows what there is
     #[arg(long = "fault", value_name = "SPEC")]
     pub faults: Vec<String>,
 }

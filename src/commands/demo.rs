@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use super::UsageError;
 use super::collect::{Printer, exit_code};
 use super::setup::{self, Stopper};
 use crate::cli::{DemoOptions, GlobalOptions};
@@ -13,7 +14,7 @@ use crate::collect::Job;
 use crate::config::{Config, Overrides};
 use crate::exit::ExitCode;
 use crate::model::{Timestamp, Trigger, Window, parse_instant};
-use crate::simulator::{Fault, Limits, Options, Simulator, World};
+use crate::simulator::{Fault, FaultTextError, Limits, Options, Simulator, World};
 use crate::store::{RunLock, Selection, Store};
 
 /// The present of the demo: the term before it is the same on every machine and on every day, so that a second run
@@ -31,6 +32,10 @@ pub async fn run(
     global: &GlobalOptions,
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
+    if options.faults.iter().any(|fault| fault == "list") {
+        write!(output, "{}", Fault::help())?;
+        return Ok(ExitCode::Success);
+    }
     let now = parse_instant(NOW).context("the demo's present is a time")?;
     if let Some(address) = options.serve {
         return serve(options, address, output).await;
@@ -59,7 +64,7 @@ pub async fn run(
     let summary = collector.run(&job(&config, now), &|event| printer.event(&event), stopper.token()).await?;
     printer.summary(&summary);
     printer.finish()?;
-    if stopper.code().is_none() {
+    if stopper.code().is_none() && summary.instances_read > 0 {
         let width = super::report::terminal_width();
         let table = super::report::attendance_of_latest(&store, config.report_timezone, width).await?;
         write!(output, "\n{table}\n")?;
@@ -87,10 +92,7 @@ fn job(config: &Config, now: Timestamp) -> Job {
 async fn start(options: &DemoOptions, simulated: Options, world: World) -> anyhow::Result<Simulator> {
     let mut faults = Vec::new();
     for text in &options.faults {
-        let fault: Fault = text.parse().with_context(|| {
-            format!("`--fault {text}` is not understood; what there is:\n{}", Fault::help())
-        })?;
-        faults.push(fault);
+        faults.push(text.parse::<Fault>().map_err(|error| misunderstood(&error))?);
     }
     let simulator =
         Simulator::start(simulated, world).await.context("the simulated Zoom cannot be started")?;
@@ -98,6 +100,16 @@ async fn start(options: &DemoOptions, simulated: Options, world: World) -> anyho
         simulator.fault(fault);
     }
     Ok(simulator)
+}
+
+/// What a fault that is none ends with; all that there is, where not even the kind is known.
+fn misunderstood(error: &FaultTextError) -> UsageError {
+    UsageError(match error {
+        FaultTextError::UnknownKind { .. } => {
+            format!("{error}; what there is:\n\n{}", Fault::help().trim_end())
+        }
+        _ => format!("{error}; `--fault list` shows what there is"),
+    })
 }
 
 /// The config that a user would write, with the simulated Zoom in the place of the real one.

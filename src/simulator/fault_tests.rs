@@ -169,6 +169,9 @@ async fn listings_that_change_between_readings() {
             let (_, body) = client.get(path).await;
             assert_eq!(body["participants"].as_array().unwrap().len(), rows, "{fault}");
         }
+        // Another listing has readings of its own.
+        let (_, body) = client.get("/report/meetings/two==/participants").await;
+        assert_eq!(body["participants"].as_array().unwrap().len(), 5, "{fault}");
     }
 }
 

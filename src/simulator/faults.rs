@@ -1,5 +1,6 @@
 //! What can go wrong on request: which fault, for whom, and at which attempts.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -136,8 +137,8 @@ pub struct Fault {
     pub endpoint: Option<Endpoint>,
     /// Whom it strikes.
     pub target: Target,
-    /// Which of the matching requests since the fault was set, counted from 1 (readings, where the kind
-    /// changes listings).
+    /// Which of the matching requests since the fault was set, counted from 1 (readings of a
+    /// listing, each listing for itself, where the kind changes listings).
     pub attempts: RangeInclusive<u32>,
     /// Which pages.
     pub pages: PageFilter,
@@ -212,13 +213,14 @@ impl Fault {
     }
 }
 
-/// The faults that are set, each with how often it was met.
+/// The faults that are set, each with how often it was met: by every request together, or by the readings of each
+/// listing for itself, where the kind changes listings.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<(Fault, u32)>);
+pub(super) struct Faults(Vec<(Fault, HashMap<String, u32>)>);
 
 impl Faults {
     pub(super) fn add(&mut self, fault: Fault) {
-        self.0.push((fault, 0));
+        self.0.push((fault, HashMap::new()));
     }
 
     pub(super) fn clear(&mut self) {
@@ -232,11 +234,18 @@ impl Faults {
             .iter_mut()
             .filter(|(fault, _)| fault.strikes(call, world))
             .filter_map(|(fault, met)| {
-                if first_page || !fault.kind.is_of_listings() {
+                let is_of_listings = fault.kind.is_of_listings();
+                let met = met.entry(if is_of_listings { listing(call) } else { String::new() }).or_default();
+                if first_page || !is_of_listings {
                     *met = met.saturating_add(1);
                 }
                 fault.attempts.contains(met).then(|| (fault.kind.clone(), *met))
             })
             .collect()
     }
+}
+
+/// Which listing is read.
+fn listing(call: &Call) -> String {
+    format!("{} {} {}", call.endpoint.name(), call.target, call.parameter("type").unwrap_or_default())
 }

@@ -114,7 +114,8 @@ pub(super) fn classify(answer: &Answer<'_>) -> Meaning {
 }
 
 /// Whether another try may be answered better, whatever was asked. A redirect is not followed, since the
-/// token would go with it: it comes from a gateway in between, and may be gone the next time.
+/// token would go with it: it comes from a gateway in between, or the config names another host than Zoom's.
+/// It is not repeated at once, but a later run may have better luck.
 fn may_pass(status: u16) -> bool {
     matches!(status, 100..=399 | 407 | 408 | 425 | 500..)
 }
@@ -154,6 +155,9 @@ fn missing_scopes(body: &str) -> Disposition {
 
 fn reason_to_park(answer: &Answer<'_>, code: Option<i64>, message: &str) -> String {
     match (answer.status, code) {
+        (_, Some(300)) if message.to_ascii_lowercase().contains("webinar") => {
+            format!("it is a webinar, which rollcall cannot read: {message}")
+        }
         (_, Some(300)) => format!("Zoom cannot read it, as where it is a webinar: {message}"),
         (_, Some(1010 | 1001)) => format!("its host is not in this account: {message}"),
         (403, _) if is_html(answer) => "a gateway before Zoom blocks it (403 with an HTML page)".to_owned(),

@@ -218,7 +218,7 @@ impl Zoom {
             let Some(call) = pager.next_call()? else { return Ok(None) };
             let answer = pager.zoom().get(&call, |body| parse_object::<DashboardMeetings>(&body)).await?;
             let page = answer.value.into_page(answer.tracking_id);
-            pager.received(page.next_page_token.clone());
+            pager.received(page.next_page_token.clone(), page.total_records);
             Ok(Some((page, pager)))
         })
     }

@@ -203,6 +203,17 @@ impl fmt::Display for Refusal {
             Disposition::Throttled(Throttle { until: Some(until), .. }) | Disposition::Quota { until } => {
                 write!(formatter, "; not to be asked again before {until}")?;
             }
+            Disposition::Parked(reason) => {
+                // Status, code and Zoom's words stand there already.
+                let reason = reason.strip_suffix(&format!(": {}", self.message)).unwrap_or(reason);
+                if !reason.starts_with("HTTP ") {
+                    write!(formatter, "; {reason}")?;
+                }
+            }
+            _ if is_redirect(self.status) => {
+                let key = if self.endpoint == Endpoint::Token { "zoom.token_url" } else { "zoom.api_url" };
+                write!(formatter, "; Zoom redirected to another host; check {key}")?;
+            }
             _ => {}
         }
         formatter.write_str(&tracking(self.tracking_id.as_ref()))
@@ -226,6 +237,11 @@ impl fmt::Display for PagingFault {
             Self::Endless { pages } => write!(formatter, "no end came after {pages} pages"),
         }
     }
+}
+
+/// Whether this status sends the client elsewhere, where it does not go: its token would go with it.
+pub(super) const fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 fn tracking(id: Option<&String>) -> String {

@@ -15,8 +15,15 @@ use crate::model::{Source, Timestamp};
 
 /// How often a listing is begun again because Zoom no longer knows its page token.
 pub const MAX_RESTARTS: u32 = 2;
-/// More pages than any listing has; a server that never ends must not hold a run for ever.
-const MAX_PAGES: u32 = 10_000;
+/// More pages than any listing has (300,000 rows where pages are full); a server that never ends must not use up the
+/// day's quota.
+const MAX_PAGES: u32 = 1_000;
+/// Rows of a page as Zoom serves them, however many more were asked for.
+const ROWS_SERVED: u32 = 30;
+/// Zoom's own number of rows, where it is one that a listing may have.
+const MAX_ROWS: i64 = 300_000;
+/// So many pages more than rows need may come before a listing counts as endless.
+const PAGES_TO_SPARE: u32 = 10;
 
 /// Where participants are read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,7 +123,7 @@ impl Zoom {
                 .get(&call, |body| parse_object::<Envelope>(&body).map(|envelope| (envelope, body)))
                 .await?;
             let (envelope, body) = answer.value;
-            pager.received(envelope.next_page_token.clone());
+            pager.received(envelope.next_page_token.clone(), envelope.total_records);
             let page = Page {
                 body,
                 next_page_token: envelope.next_page_token,
@@ -174,15 +181,25 @@ impl Pager {
 
     /// Takes the token of an answer. One that cannot be followed is an error only when the next page is asked
     /// for: the page it came with is good.
-    pub(super) fn received(&mut self, token: Option<String>) {
+    pub(super) fn received(&mut self, token: Option<String>, total_records: Option<i64>) {
         self.pages += 1;
+        let most = most_pages(total_records, self.zoom.shared.page_size);
         self.next = match token {
             None => Next::End,
-            Some(_) if self.pages >= MAX_PAGES => Next::Fault(PagingFault::Endless { pages: self.pages }),
+            Some(_) if self.pages >= most => Next::Fault(PagingFault::Endless { pages: self.pages }),
             Some(token) if !self.seen.insert(token.clone()) => {
                 Next::Fault(PagingFault::RepeatedToken { pages: self.pages })
             }
             Some(token) => Next::Token { token, received_at: self.zoom.shared.clock.now() },
         };
     }
+}
+
+/// More pages than a listing of so many rows has: twice what they need, and some to spare, for Zoom's number is not
+/// always exact.
+fn most_pages(total_records: Option<i64>, page_size: u32) -> u32 {
+    let plausible = total_records.filter(|rows| (1..=MAX_ROWS).contains(rows));
+    plausible
+        .and_then(|rows| u32::try_from(rows).ok())
+        .map_or(MAX_PAGES, |rows| 2 * rows.div_ceil(page_size.clamp(1, ROWS_SERVED)) + PAGES_TO_SPARE)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Zoom;
 use super::classify::{Disposition, Stage};
 use super::endpoints::Endpoint;
-use super::error::ZoomError;
+use super::error::{ZoomError, is_redirect};
 use super::http::{Received, exchange};
 use super::pace::Resumption;
 use super::token::Token;
@@ -120,7 +120,8 @@ impl Zoom {
                     token = shared.tokens.renew(&token).await?;
                     continue;
                 }
-                disposition if disposition.may_repeat() => {
+                // The same address would redirect again, for as long as the config names it.
+                disposition if disposition.may_repeat() && !error.status().is_some_and(is_redirect) => {
                     failures += 1;
                     if failures >= shared.retry.attempts {
                         return Err(error);

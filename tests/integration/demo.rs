@@ -59,3 +59,17 @@ async fn the_database_reads_with_sqlite3_alone() {
         assert!(output.status.success() && !output.stdout.is_empty(), "{tip}: {output:?}");
     }
 }
+
+#[tokio::test]
+async fn faults_are_listed_and_a_demo_that_reads_nothing_shows_nothing() {
+    let desk = Desk::new();
+    let list = desk.run(&["demo", "--fault", "list"]).await;
+    assert_eq!((list.status, list.stderr.as_str()), (Some(0), ""), "{list:?}");
+    assert!(list.stdout.contains("page-token-expired  "), "{list:?}");
+    let unknown = desk.run(&["demo", "--fault", "nonsense"]).await;
+    assert_eq!(unknown.status, Some(2), "{unknown:?}");
+    assert_eq!(unknown.stderr.matches("page-token-expired").count(), 1, "{unknown:?}");
+    let dropped = desk.run(&["demo", "--fault", "drop"]).await;
+    assert_eq!(dropped.status, Some(69), "{dropped:?}");
+    assert!(!dropped.stdout.contains("Three questions"), "{dropped:?}");
+}

@@ -95,6 +95,26 @@ async fn a_repeated_page_token_ends_the_listing_after_its_page() {
 }
 
 #[tokio::test]
+async fn a_listing_that_never_ends_is_left_after_twice_its_rows() {
+    let endless = |total: &'static str| {
+        Fake::start(move |number, request| {
+            if request.starts_with("POST ") {
+                return Reply::ok(crate::zoom::fake::TOKEN);
+            }
+            Reply::ok(&format!(
+                r#"{{"next_page_token":"t{number}","total_records":{total},"participants":[]}}"#
+            ))
+        })
+    };
+    for (total, most) in [("61", 16), ("0", 1_000), ("null", 1_000), ("99999999", 1_000)] {
+        let fake = endless(total).await;
+        let (pages, error) = read(&fake.zoom(), &request("a==")).await;
+        assert_eq!((pages.len(), fake.lines().len()), (most, most), "{total}");
+        assert_eq!(error.unwrap().disposition(), Disposition::StopListing);
+    }
+}
+
+#[tokio::test]
 async fn a_page_token_is_followed_for_fourteen_minutes() {
     let fake =
         Fake::with(vec![Reply::ok(&page("a", 1)), Reply::ok(&page("b", 1)), Reply::ok(&page("", 1))]).await;

@@ -29,7 +29,6 @@ async fn what_may_pass_is_repeated() {
         Reply::new(500, ""),
         Reply::new(503, "<html>").header("retry-after", "0"),
         Reply::new(408, ""),
-        Reply::new(302, "").header("location", "http://127.0.0.1:1/"),
         Reply::ok("<html>hello</html>"),
         Reply::ok(r#"{"meetings":[{"uuid":"a=="#),
         Reply::ok(r#"{"meetings":["#).cut(),
@@ -59,6 +58,16 @@ async fn what_does_not_pass_is_told_after_a_few_tries() {
     let (fake, _, result) = instances(vec![Reply::new(0, "")]).await;
     assert_eq!(result.unwrap_err().disposition(), Disposition::Unreachable);
     assert_eq!(fake.lines().len(), 3);
+}
+
+#[tokio::test]
+async fn a_redirect_is_neither_followed_nor_repeated() {
+    let elsewhere = Reply::new(302, "").header("location", "http://127.0.0.1:1/");
+    let (fake, _, result) = instances(vec![elsewhere]).await;
+    let error = result.unwrap_err();
+    assert_eq!((fake.lines().len(), error.disposition()), (1, Disposition::Retry));
+    let words = error.to_string();
+    assert!(words.ends_with("; Zoom redirected to another host; check zoom.api_url"), "{words}");
 }
 
 #[tokio::test]
