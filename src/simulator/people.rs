@@ -137,12 +137,15 @@ pub(super) fn mark_guest(dice: &mut fastrand::Rng, session: Session) -> Session 
     session.with_all(fields)
 }
 
-/// A row of somebody who dialled in; the numbers are of the range that is kept for fiction.
-pub(super) fn mark_caller(dice: &mut fastrand::Rng, session: Session) -> Session {
-    let number = format!("1202555{:04}", 100 + dice.u32(..100));
+/// A row of somebody who dialled in; the numbers are of the range that is kept for fiction. All rows of one
+/// `caller` have one number.
+pub(super) fn mark_caller(dice: &mut fastrand::Rng, session: Session, caller: u64) -> Session {
+    let number = format!("1202555{:04}", 100 + caller % 100);
+    // Zoom has many numbers that may be called.
+    let dialled = format!("1202555{:04}", 100 + dice.u32(..100));
     mark_guest(dice, session).with("user_name", number.as_str()).with("device", "Phone").with(
         "audio_call",
-        json!([{ "call_number": number, "call_type": "call-in", "zoom_number": "12025550199" }]),
+        json!([{ "call_number": number, "call_type": "call-in", "zoom_number": dialled }]),
     )
 }
 

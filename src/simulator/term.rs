@@ -234,7 +234,7 @@ impl<'a> Holding<'a> {
             Who::Member(person, _) => person.mark(session, stay.device, self.week),
             Who::Guest(..) => mark_guest(dice, session),
             // Zoom's own example has a row without a status.
-            Who::Caller(_) => mark_caller(dice, session).without("status"),
+            Who::Caller(_) => mark_caller(dice, session, self.week * 7).without("status"),
         };
         let connection = self.week << 20 | (whose as u64) << 4 | stay.connection;
         session.set("participant_uuid", format!("{connection:08X}-2ABB-2FCC-019B-39E41D8DADF7"));
