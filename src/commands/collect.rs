@@ -123,8 +123,9 @@ impl<'a> Printer<'a> {
         match event {
             Event::Warning(words) => self.progress.suspend(|| tracing::warn!("{words}")),
             Event::Due(count) => {
-                self.progress.reset();
+                // The other way round it would be drawn once for nothing.
                 self.progress.set_length(*count as u64);
+                self.progress.reset();
             }
             Event::Instance(report) => {
                 self.progress.suspend(|| self.line(&line(report, self.timezone)));
