@@ -8,6 +8,14 @@ CREATE TABLE pruned_counts (
     PRIMARY KEY (name, label)
 ) STRICT, WITHOUT ROWID;
 
+-- Answers of Zoom by rate-limit label and HTTP status ('none' where no answer came), counted on for ever.
+CREATE TABLE answer_counts (
+    label  TEXT NOT NULL,
+    status TEXT NOT NULL,
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (label, status)
+) STRICT, WITHOUT ROWID;
+
 -- Digests of what identified forgotten people, keyed with the setting `forgotten_key`, so that a later reading
 -- does not bring them back. `subject` is a random number, the same for all that identified one of them.
 CREATE TABLE forgotten (

@@ -111,6 +111,15 @@ pub fn render(snapshot: &MetricsSnapshot, now: Timestamp) -> String {
             page.sample(name, &[(label, value)], count);
         }
     }
+    page.family(
+        "rollcall_answers_total",
+        "counter",
+        "Answers of Zoom, by rate-limit label and HTTP status; none where no answer came.",
+    );
+    for (answer, count) in &snapshot.answers {
+        let (label, status) = answer.split_once(' ').unwrap_or((answer, "none"));
+        page.sample("rollcall_answers_total", &[("label", label), ("status", status)], count);
+    }
     page.family("rollcall_retries_total", "counter", "Requests to Zoom that repeated another.");
     page.sample("rollcall_retries_total", &[], snapshot.retries);
     page.family("rollcall_quota_left", "gauge", "Requests left of the day's budget, by rate-limit label.");
@@ -191,6 +200,7 @@ mod tests {
             fetches: counts(&[("ok", 77)]),
             rows: counts(&[("inserted", 1200), ("updated", 3)]),
             requests: counts(&[("heavy", 300)]),
+            answers: [("Heavy 200".to_owned(), 9), ("Heavy 429".to_owned(), 1)].into(),
             throttled: counts(&[("heavy", 1)]),
             retries: 4,
             quota_left: counts(&[("heavy", 47_700)]),
@@ -225,6 +235,10 @@ rollcall_requests_total{label="heavy"} 300
 # HELP rollcall_throttled_total Answers of Zoom that asked to slow down, by rate-limit label.
 # TYPE rollcall_throttled_total counter
 rollcall_throttled_total{label="heavy"} 1
+# HELP rollcall_answers_total Answers of Zoom, by rate-limit label and HTTP status; none where no answer came.
+# TYPE rollcall_answers_total counter
+rollcall_answers_total{label="Heavy",status="200"} 9
+rollcall_answers_total{label="Heavy",status="429"} 1
 # HELP rollcall_retries_total Requests to Zoom that repeated another.
 # TYPE rollcall_retries_total counter
 rollcall_retries_total 4

@@ -135,6 +135,9 @@ impl Collector {
         if let Err(error) = self.zoom.return_unused().await {
             tracing::debug!(%error, "reserved requests were not given back");
         }
+        if let Err(error) = self.store.count_answers(&self.zoom.counters().take_answers()).await {
+            tracing::debug!(%error, "answers were not counted");
+        }
         let now = self.zoom.counters().total();
         summary.requests = now.requests - before.requests;
         summary.outcome = summary.judge(stop.is_cancelled());

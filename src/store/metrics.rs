@@ -20,6 +20,8 @@ pub struct MetricsSnapshot {
     pub rows: BTreeMap<String, u64>,
     /// Requests sent or reserved, by rate-limit label.
     pub requests: BTreeMap<String, u64>,
+    /// Answers by rate-limit label and HTTP status, as `Heavy 200`; `none` where no answer came.
+    pub answers: BTreeMap<String, u64>,
     /// Answers that asked to slow down, by rate-limit label.
     pub throttled: BTreeMap<String, u64>,
     /// Requests that repeated another.
@@ -84,6 +86,7 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
             "fetches" => &mut snapshot.fetches,
             "rows" => &mut snapshot.rows,
             "requests" => &mut snapshot.requests,
+            "answers" => &mut snapshot.answers,
             "throttled" => &mut snapshot.throttled,
             "instances" => &mut snapshot.instances,
             "run_seconds" => &mut lengths,
@@ -139,6 +142,7 @@ async fn totals(connection: &mut SqliteConnection) -> Result<Vec<(String, String
              UNION ALL SELECT 'runs', outcome, count(*) FROM run_log WHERE outcome <> 'running' GROUP BY outcome \
              UNION ALL SELECT 'retries', '', sum(retries) FROM run_log \
              UNION ALL SELECT 'requests', label, sum(requests) FROM quota_ledger GROUP BY label \
+             UNION ALL SELECT 'answers', label || ' ' || status, count FROM answer_counts \
              UNION ALL SELECT 'throttled', label, sum(throttled) FROM quota_ledger GROUP BY label \
              UNION ALL SELECT 'instances', state, count(*) FROM instances GROUP BY state \
              UNION ALL {lengths}) \

@@ -1,7 +1,7 @@
 //! The log of runs.
 
 use super::{Store, StoreError};
-use crate::model::{RunOutcome, Timestamp, Trigger};
+use crate::model::{RateLabel, RunOutcome, Timestamp, Trigger};
 
 /// How a run ended, for its row in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +71,24 @@ impl Store {
         .map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
         Ok(run_id)
+    }
+
+    /// Counts answers of Zoom, by label and HTTP status, on those of earlier runs.
+    pub async fn count_answers(&self, answers: &[(RateLabel, Option<u16>, u64)]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (label, status, count) in answers {
+            sqlx::query(
+                "INSERT INTO answer_counts (label, status, count) VALUES (?, ?, ?) \
+                 ON CONFLICT (label, status) DO UPDATE SET count = count + excluded.count",
+            )
+            .bind(label.as_str())
+            .bind(status.map_or_else(|| "none".to_owned(), |status| status.to_string()))
+            .bind(i64::try_from(*count).unwrap_or(i64::MAX))
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| self.error(error))?;
+        }
+        transaction.commit().await.map_err(|error| self.error(error))
     }
 
     /// Ends a run.

@@ -1,14 +1,22 @@
 //! What was asked, counted while it happens.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::RateLabel;
 
 /// Requests, counted by label as they are sent. Clones count into the same numbers.
 #[derive(Clone, Default)]
-pub struct Counters(Arc<[Tally; RateLabel::ALL.len()]>);
+pub struct Counters(Arc<Tallies>);
+
+#[derive(Default)]
+struct Tallies {
+    by_label: [Tally; RateLabel::ALL.len()],
+    /// By HTTP status; none where no answer came.
+    answers: Mutex<BTreeMap<(RateLabel, Option<u16>), u64>>,
+}
 
 #[derive(Default)]
 struct Tally {
@@ -58,12 +66,27 @@ impl Counters {
         }
     }
 
+    /// How requests were answered since this was asked last: label, HTTP status (none where no answer came), count.
+    #[must_use]
+    pub fn take_answers(&self) -> Vec<(RateLabel, Option<u16>, u64)> {
+        let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *answers)
+            .into_iter()
+            .map(|((label, status), count)| (label, status, count))
+            .collect()
+    }
+
+    pub(super) fn count_answer(&self, label: RateLabel, status: Option<u16>) {
+        let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        *answers.entry((label, status)).or_default() += 1;
+    }
+
     pub(super) fn count_throttled(&self, label: RateLabel) {
         self.tally(label).throttled.fetch_add(1, Ordering::Relaxed);
     }
 
     fn tally(&self, label: RateLabel) -> &Tally {
-        &self.0[label as usize]
+        &self.0.by_label[label as usize]
     }
 }
 

@@ -148,6 +148,11 @@ impl ZoomError {
         if let Self::Refused(refusal) = self { Some(refusal.status) } else { None }
     }
 
+    /// The HTTP status of the answer, a good one included; none where none came.
+    pub(super) fn answered_with(&self) -> Option<u16> {
+        if matches!(self, Self::Malformed { .. } | Self::TooLarge { .. }) { Some(200) } else { self.status() }
+    }
+
     /// Zoom's code, where it gave one.
     #[must_use]
     pub fn code(&self) -> Option<i64> {

@@ -92,7 +92,10 @@ impl Zoom {
             permit.used();
             let is_retry = failures + throttles > 0 || renewed;
             self.count(|counters| counters.count_request(label, is_retry));
-            let error = match self.send(call, &token, &read).await {
+            let answer = self.send(call, &token, &read).await;
+            let status = answer.as_ref().map_or_else(ZoomError::answered_with, |_| Some(200));
+            self.count(|counters| counters.count_answer(label, status));
+            let error = match answer {
                 Ok(answered) => {
                     shared.pacers.answered(label);
                     return Ok(answered);

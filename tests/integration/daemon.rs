@@ -237,6 +237,7 @@ async fn it_answers_monitoring_and_keeps_what_the_config_says() {
     service.hears("last run ok").await;
     let metrics = get(&address, "/metrics").await;
     assert!(metrics.contains("rollcall_runs_total{outcome=\"ok\"}"), "{metrics}");
+    assert!(metrics.contains("rollcall_answers_total{label=\"Heavy\",status=\"200\"}"), "{metrics}");
     assert!(!metrics.contains("@example"), "{metrics}");
     ends_well(&mut daemon, &service.program.database).await;
     let store = service.database().await;
