@@ -131,9 +131,7 @@ impl Collector {
                 }
                 Some(Answer::Stop(reason)) => {
                     summary.discovered_all = false;
-                    if let Some(words) = summary.halt(&reason) {
-                        observe(Event::Warning(words));
-                    }
+                    summary.halt(&reason, observe);
                     // No other way is open to the others, either.
                     return Ok(None);
                 }
@@ -179,9 +177,7 @@ impl Collector {
                     ))),
                 },
                 Err(Answer::Stop(reason)) => {
-                    if let Some(words) = summary.halt(&reason) {
-                        observe(Event::Warning(words));
-                    }
+                    summary.halt(&reason, observe);
                     return Ok(());
                 }
                 Err(Answer::NotThere(error) | Answer::Closed(error) | Answer::Passing(error)) => {
@@ -226,9 +222,7 @@ impl Collector {
             }
         };
         summary.discovered_all = false;
-        if let Some(words) = summary.halt(&reason) {
-            observe(Event::Warning(words));
-        }
+        summary.halt(&reason, observe);
         Ok(())
     }
 
@@ -276,9 +270,7 @@ impl Collector {
             }
             Answer::Stop(reason) => {
                 summary.discovered_all = false;
-                if let Some(words) = summary.halt(&reason) {
-                    observe(Event::Warning(words));
-                }
+                summary.halt(&reason, observe);
             }
             Answer::Passing(error) | Answer::NotThere(error) => {
                 observe(Event::Warning(list_failed(summary, &error)));
@@ -325,14 +317,10 @@ impl Collector {
                 summary.instances_found += self.store.learn(&found, window, now).await?.new;
             }
             Err(Answer::Stop(reason)) => {
-                if let Some(words) = summary.halt(&reason) {
-                    observe(Event::Warning(words));
-                }
+                summary.halt(&reason, observe);
             }
             Err(Answer::Closed(error)) => {
-                if let Some(words) = summary.halt(&Stop::Refused(error.to_string())) {
-                    observe(Event::Warning(words));
-                }
+                summary.halt(&Stop::Refused(error.to_string()), observe);
             }
             Err(Answer::NotThere(error) | Answer::Passing(error)) => {
                 let words = format!("the latest instance of meeting {meeting} could not be found: {error}");

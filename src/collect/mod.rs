@@ -221,8 +221,8 @@ impl Collector {
         while let Some(result) = reports.next().await {
             match result {
                 Ok(Some(report)) => {
-                    if let Some(reason) = summary.take(&report) {
-                        observe(Event::Warning(reason));
+                    summary.take(&report, observe);
+                    if summary.stop.is_some() {
                         halt.cancel();
                     }
                     observe(Event::Instance(report));

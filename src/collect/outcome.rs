@@ -125,8 +125,8 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// Adds what became of an instance; answers with words where the run can read nothing more.
-    pub(super) fn take(&mut self, report: &InstanceReport) -> Option<String> {
+    /// Adds what became of an instance; where the run can read nothing more, it is halted.
+    pub(super) fn take(&mut self, report: &InstanceReport, observe: &(dyn Fn(Event) + Send + Sync)) {
         self.answered |=
             matches!(report.result, Reading::Stored { .. } | Reading::NotThere | Reading::Parked(_));
         match &report.result {
@@ -140,20 +140,19 @@ impl Summary {
                 self.unreachable |= matches!(report.result, Reading::Unreachable(_));
                 self.error.get_or_insert_with(|| format!("instance {}: {reason}", report.uuid));
             }
-            Reading::Stopped(stop) => return self.halt(stop),
+            Reading::Stopped(stop) => self.halt(stop, observe),
         }
-        None
     }
 
-    /// Notes why nothing more can be read; answers with words the first time.
-    pub(super) fn halt(&mut self, stop: &Stop) -> Option<String> {
+    /// Notes why nothing more can be read, and says so the first time.
+    pub(super) fn halt(&mut self, stop: &Stop, observe: &(dyn Fn(Event) + Send + Sync)) {
         if self.stop.is_some() {
-            return None;
+            return;
         }
         self.stop = Some(stop.clone());
         let (Stop::Quota(_, words) | Stop::Refused(words)) = stop;
         self.error = Some(words.clone());
-        Some(words.clone())
+        observe(Event::Warning(words.clone()));
     }
 
     pub(super) fn judge(&self, interrupted: bool) -> RunOutcome {

@@ -125,9 +125,7 @@ impl Collector {
                 }
             }
         };
-        if let Some(words) = summary.halt(&reason) {
-            observe(Event::Warning(words));
-        }
+        summary.halt(&reason, observe);
         false
     }
 

@@ -57,6 +57,31 @@ impl Grounds {
     }
 }
 
+/// Takes decisions out of the log that hold on to identifiers of these kinds, or to these values.
+pub(super) async fn remove(
+    connection: &mut SqliteConnection,
+    kinds: &[&str],
+    values: &[String],
+) -> Result<(), sqlx::Error> {
+    let (kinds, values) = (serde_json::Value::from(kinds), serde_json::Value::from(values));
+    for statement in [
+        // A decision that was overruled by one that goes is no longer overruled by anything.
+        "UPDATE people_decisions SET overruled_by = NULL WHERE overruled_by IN (SELECT decision_id FROM people_decisions \
+          WHERE left_kind IN (SELECT value FROM json_each(?1)) OR right_kind IN (SELECT value FROM json_each(?1)) \
+             OR left_value IN (SELECT value FROM json_each(?2)) OR right_value IN (SELECT value FROM json_each(?2)))",
+        "DELETE FROM people_decisions \
+          WHERE left_kind IN (SELECT value FROM json_each(?1)) OR right_kind IN (SELECT value FROM json_each(?1)) \
+             OR left_value IN (SELECT value FROM json_each(?2)) OR right_value IN (SELECT value FROM json_each(?2))",
+    ] {
+        sqlx::query(statement)
+            .bind(kinds.to_string())
+            .bind(values.to_string())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
 #[derive(FromRow)]
 struct StoredDecision {
     decision_id: i64,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::{FromRow, SqliteConnection};
 
-use super::decisions::Grounds;
+use super::decisions::{self, Grounds};
 use super::forgotten::{self, Forgotten, Mark, PSEUDONYM, marks_of, pseudonyms};
 use super::identity::{Evidence, GuestScope, Kind};
 use super::people::{Place, Told, normalized};
@@ -366,17 +366,7 @@ async fn remove_from_decisions(
 ) -> Result<(), sqlx::Error> {
     let mut held: Vec<String> = texts.emails.iter().chain(&texts.names).chain(&texts.ids).cloned().collect();
     held.extend(anonymous.values().flatten().map(|session| session.id.to_string()));
-    let held = serde_json::Value::from(held).to_string();
-    // A decision that was overruled by one that goes is no longer overruled by anything.
-    for statement in [
-        "UPDATE people_decisions SET overruled_by = NULL WHERE overruled_by IN (SELECT decision_id FROM people_decisions \
-          WHERE left_value IN (SELECT value FROM json_each(?1)) OR right_value IN (SELECT value FROM json_each(?1)))",
-        "DELETE FROM people_decisions \
-          WHERE left_value IN (SELECT value FROM json_each(?1)) OR right_value IN (SELECT value FROM json_each(?1))",
-    ] {
-        sqlx::query(statement).bind(&held).execute(&mut *connection).await?;
-    }
-    Ok(())
+    decisions::remove(connection, &[], &held).await
 }
 
 async fn topics_with(connection: &mut SqliteConnection, texts: &Texts) -> Result<u64, sqlx::Error> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
 
-use super::decisions::Grounds;
+use super::decisions::{self, Grounds};
 use super::ingest::reject_digest;
 use super::people::Told;
 use super::rows::{self, remove_unused_facts};
@@ -137,16 +137,7 @@ async fn remove_decisions(connection: &mut SqliteConnection, dropped: &Dropped) 
     if dropped.holds("id") && dropped.holds("participant_user_id") {
         kinds.push("zoom_user");
     }
-    let kinds = serde_json::Value::from(kinds).to_string();
-    for statement in [
-        "UPDATE people_decisions SET overruled_by = NULL WHERE overruled_by IN (SELECT decision_id FROM people_decisions \
-          WHERE left_kind IN (SELECT value FROM json_each(?1)) OR right_kind IN (SELECT value FROM json_each(?1)))",
-        "DELETE FROM people_decisions \
-          WHERE left_kind IN (SELECT value FROM json_each(?1)) OR right_kind IN (SELECT value FROM json_each(?1))",
-    ] {
-        sqlx::query(statement).bind(&kinds).execute(&mut *connection).await?;
-    }
-    Ok(())
+    decisions::remove(connection, &kinds, &[]).await
 }
 
 async fn cleanse_rejects(connection: &mut SqliteConnection, dropped: &Dropped) -> Result<u64, sqlx::Error> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
+use sqlx::{Sqlite, SqliteConnection};
 
 use super::decisions::Grounds;
 use super::people::normalized;
@@ -83,13 +83,10 @@ impl Store {
 
 async fn apply(connection: &mut SqliteConnection, settings: &Settings) -> Result<(), sqlx::Error> {
     let zone_changed = set(connection, "timezone", settings.timezone.name()).await?;
-    sqlx::query("INSERT INTO settings (name, value) VALUES ('present_percent', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-        .bind(settings.present_percent)
-        .execute(&mut *connection)
-        .await?;
-    set_millis(connection, "late_after_ms", settings.late_after).await?;
-    set_millis(connection, "counts_from_ms", settings.counts_from).await?;
-    let gap_changed = set_millis(connection, "stitch_gap_ms", settings.stitch_gap).await?;
+    set(connection, "present_percent", settings.present_percent).await?;
+    set(connection, "late_after_ms", millis(settings.late_after)).await?;
+    set(connection, "counts_from_ms", millis(settings.counts_from)).await?;
+    let gap_changed = set(connection, "stitch_gap_ms", millis(settings.stitch_gap)).await?;
 
     let (plans_changed, guests_changed) = apply_meetings(connection, settings).await?;
     let shared_changed = apply_shared(connection, settings).await?;
@@ -234,29 +231,17 @@ async fn rework_people(
     people::remove(connection, &reworked.gone).await
 }
 
-async fn set(connection: &mut SqliteConnection, name: &str, value: &str) -> Result<bool, sqlx::Error> {
+/// Writes a setting; says whether that changed it.
+async fn set<'q, T>(connection: &mut SqliteConnection, name: &str, value: T) -> Result<bool, sqlx::Error>
+where
+    T: sqlx::Encode<'q, Sqlite> + sqlx::Type<Sqlite> + Send + 'q,
+{
     let changed = sqlx::query(
         "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value \
           WHERE value IS NOT excluded.value",
     )
     .bind(name)
     .bind(value)
-    .execute(connection)
-    .await?;
-    Ok(changed.rows_affected() > 0)
-}
-
-async fn set_millis(
-    connection: &mut SqliteConnection,
-    name: &str,
-    value: Duration,
-) -> Result<bool, sqlx::Error> {
-    let changed = sqlx::query(
-        "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value \
-          WHERE value IS NOT excluded.value",
-    )
-    .bind(name)
-    .bind(millis(value))
     .execute(connection)
     .await?;
     Ok(changed.rows_affected() > 0)
