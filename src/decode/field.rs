@@ -20,6 +20,8 @@ pub enum Kind {
 pub enum Home {
     /// The session itself.
     Session,
+    /// `profiles`: what a participant says of himself.
+    Profile,
     /// `clients`: the program that a participant joined with.
     Client,
     /// `machines`: the computer underneath.
@@ -31,8 +33,8 @@ pub enum Home {
 }
 
 impl Home {
-    /// The homes of facts that sessions share, in the order of [`super::Keys::shared`].
-    pub const SHARED: [Self; 4] = [Self::Client, Self::Machine, Self::Network, Self::Media];
+    /// The homes of what a participant joined with, in the order of [`super::Keys::setup_parts`].
+    pub const SETUP: [Self; 4] = [Self::Client, Self::Machine, Self::Network, Self::Media];
 }
 
 macro_rules! fields {
@@ -85,12 +87,12 @@ macro_rules! fields {
 fields! {
     UserId = "user_id" Text Session,
     ParticipantUuid = "participant_uuid" Text Session,
-    Id = "id" Text Session,
-    ParticipantUserId = "participant_user_id" Text Session,
-    RegistrantId = "registrant_id" Text Session,
-    UserName = "user_name" Text Session,
-    Email = "email" Text Session,
-    CustomerKey = "customer_key" Text Session,
+    Id = "id" Text Profile,
+    ParticipantUserId = "participant_user_id" Text Profile,
+    RegistrantId = "registrant_id" Text Profile,
+    UserName = "user_name" Text Profile,
+    Email = "email" Text Profile,
+    CustomerKey = "customer_key" Text Profile,
     JoinTime = "join_time" Instant Session,
     LeaveTime = "leave_time" Instant Session,
     Status = "status" Text Session,

@@ -32,8 +32,10 @@ pub struct Row<'a> {
 pub struct Keys {
     /// Of everything that the row says: equal rows have equal ones.
     pub fingerprint: i64,
-    /// Of the facts that it shares with other rows, one for each of [`Home::SHARED`]; none where it tells none.
-    pub shared: [Option<i64>; 4],
+    /// Of what the participant says of himself; none where he says nothing.
+    pub profile: Option<i64>,
+    /// Of what he joined with, one for each of [`Home::SETUP`]; none where it tells none.
+    pub setup_parts: [Option<i64>; 4],
     /// Of all of those together; none where it tells none.
     pub setup: Option<i64>,
     /// Of what has no column; none where there is nothing.
@@ -251,19 +253,12 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn keys(&self) -> Keys {
         let mut digest = Digest::new();
-        let shared = Home::SHARED.map(|home| {
-            let mut empty = true;
-            for value in self.of(home) {
-                empty &= value.is_null();
-                digest.value(value);
-            }
-            let key = digest.finish();
-            (!empty).then_some(key)
-        });
+        let profile = self.key_of(Home::Profile, &mut digest);
+        let setup_parts = Home::SETUP.map(|home| self.key_of(home, &mut digest));
         let key = |key: Option<i64>| key.map_or(Value::Null, Value::Int);
-        let setup = shared.iter().any(Option::is_some).then(|| {
-            for shared in &shared {
-                digest.value(&key(*shared));
+        let setup = setup_parts.iter().any(Option::is_some).then(|| {
+            for part in &setup_parts {
+                digest.value(&key(*part));
             }
             digest.finish()
         });
@@ -271,11 +266,22 @@ impl<'a> Row<'a> {
             digest.text(&text);
             digest.finish()
         });
-        // What is shared goes in by its digest, so that no text is hashed twice.
-        self.of(Home::Session).for_each(|value| digest.value(value));
+        // What is shared goes in by its digest, so that no text is hashed twice; but for the profile, whose values
+        // stand among the session's since the first version, and a fingerprint is kept.
+        let own = |field: &&Field| matches!(field.home(), Home::Session | Home::Profile);
+        Field::ALL.iter().filter(own).for_each(|field| digest.value(self.get(*field)));
         digest.value(&key(setup));
         digest.value(&key(extra));
-        Keys { fingerprint: digest.finish(), shared, setup, extra }
+        Keys { fingerprint: digest.finish(), profile, setup_parts, setup, extra }
+    }
+
+    /// The digest of the values of one home; none where it has none.
+    fn key_of(&self, home: Home, digest: &mut Digest) -> Option<i64> {
+        if self.of(home).all(Value::is_null) {
+            return None;
+        }
+        self.of(home).for_each(|value| digest.value(value));
+        Some(digest.finish())
     }
 
     /// The values of one home, in the order of their fields.

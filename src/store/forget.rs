@@ -46,7 +46,8 @@ impl Store {
             "SELECT person_id, json_group_array(DISTINCT user_name) FILTER (WHERE user_name IS NOT NULL), \
                     json_group_array(DISTINCT lower(email)) FILTER (WHERE email IS NOT NULL), \
                     count(*), count(DISTINCT instance_id) \
-               FROM sessions WHERE person_id IN (SELECT value FROM json_each(?)) GROUP BY person_id ORDER BY person_id",
+               FROM sessions LEFT JOIN profiles USING (profile_id) \
+              WHERE person_id IN (SELECT value FROM json_each(?)) GROUP BY person_id ORDER BY person_id",
         )
         .bind(json_list(people))
         .fetch_all(&self.pool)

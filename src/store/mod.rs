@@ -20,6 +20,8 @@ mod ingest;
 mod ledger;
 mod lock;
 mod metrics;
+#[cfg(test)]
+mod migration_tests;
 mod people;
 mod presence;
 mod privacy;

@@ -450,9 +450,10 @@ async fn load(
     values: &[i64],
 ) -> Result<Vec<Known>, sqlx::Error> {
     let text = format!(
-        "SELECT s.session_id, s.instance_id, i.meeting_id, m.guests, s.person_id, s.join_at, s.zoom_id, \
-                s.participant_user_id, s.email, s.registrant_id, s.participant_uuid, s.user_name \
+        "SELECT s.session_id, s.instance_id, i.meeting_id, m.guests, s.person_id, s.join_at, f.zoom_id, \
+                f.participant_user_id, f.email, f.registrant_id, s.participant_uuid, f.user_name \
            FROM sessions s JOIN instances i ON i.instance_id = s.instance_id JOIN meetings m ON m.meeting_id = i.meeting_id \
+           LEFT JOIN profiles f ON f.profile_id = s.profile_id \
           WHERE s.withdrawn_at IS NULL AND {column} IN (SELECT value FROM json_each(?))"
     );
     sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(json_list(values)).fetch_all(connection).await

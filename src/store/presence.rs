@@ -29,13 +29,8 @@ pub(super) async fn refresh(
             .await?;
         let several: String =
             sqlx::query_scalar(SEVERAL_STAYS).bind(instance_id).fetch_one(&mut *connection).await?;
-        for (statement, are_several) in [(ONE_STAY, false), (UNION_OF_STAYS, true)] {
-            sqlx::query(statement)
-                .bind(instance_id)
-                .bind(&several)
-                .bind(are_several)
-                .execute(&mut *connection)
-                .await?;
+        for statement in [ONE_STAY, UNION_OF_STAYS] {
+            sqlx::query(statement).bind(instance_id).bind(&several).execute(&mut *connection).await?;
         }
         sqlx::query("UPDATE instances SET presences_stale = 0 WHERE instance_id = ? AND presences_stale")
             .bind(instance_id)
@@ -61,12 +56,12 @@ SELECT json_group_array(person_id)
          WHERE instance_id = ? AND withdrawn_at IS NULL AND person_id IS NOT NULL
          GROUP BY person_id HAVING count(*) > 1)";
 
-/// The sessions that make presences: of the people in the list ?2 where ?3 is 1, of all others where it is 0.
+/// The sessions that make presences: of the people in the list ?2, or of all others.
 macro_rules! of_stays {
-    ($select:literal) => {
+    ($in:literal, $select:literal) => {
         concat!(
             "
-INSERT INTO presences (instance_id, person_id, name, email, evidence, is_host, heads,
+INSERT INTO presences (instance_id, person_id, profile_id, name_profile_id, evidence, is_host, heads,
                        first_join_at, last_leave_at, still_in, joins, present_ms, waiting_ms)
 WITH instance AS (
     SELECT instance_id,
@@ -79,22 +74,25 @@ WITH instance AS (
       FROM instances
      WHERE instance_id = ?1
 ), stays AS (
-    SELECT s.session_id, s.person_id, s.user_name, s.email, s.role, s.in_room_participants, s.leave_at,
+    SELECT s.session_id, s.person_id, s.profile_id, f.user_name, f.email, s.role, s.in_room_participants, s.leave_at,
            NOT s.waiting AS counted,
            s.join_at AS b,
            max(s.join_at, coalesce(s.leave_at, i.open_end_at, s.join_at)) AS e,
-           CASE WHEN s.email IS NOT NULL AND lower(s.email) NOT IN (SELECT value FROM shared_identifiers) THEN 1
-                WHEN coalesce(s.participant_user_id, s.zoom_id) IS NOT NULL
-                     AND lower(coalesce(s.participant_user_id, s.zoom_id)) NOT IN (SELECT value FROM shared_identifiers) THEN 2
-                WHEN s.registrant_id IS NOT NULL THEN 3
+           CASE WHEN f.email IS NOT NULL AND lower(f.email) NOT IN (SELECT value FROM shared_identifiers) THEN 1
+                WHEN coalesce(f.participant_user_id, f.zoom_id) IS NOT NULL
+                     AND lower(coalesce(f.participant_user_id, f.zoom_id)) NOT IN (SELECT value FROM shared_identifiers) THEN 2
+                WHEN f.registrant_id IS NOT NULL THEN 3
                 WHEN s.participant_uuid IS NOT NULL THEN 4
-                WHEN s.user_name IS NOT NULL THEN 5
+                WHEN f.user_name IS NOT NULL THEN 5
                 ELSE 6 END AS evidence,
            i.is_live, i.clip_from, i.clip_to
       FROM instance i
       JOIN sessions s ON s.instance_id = i.instance_id
+      LEFT JOIN profiles f ON f.profile_id = s.profile_id
      WHERE s.withdrawn_at IS NULL AND s.person_id IS NOT NULL
-       AND (s.person_id IN (SELECT value FROM json_each(?2))) = ?3
+       AND s.person_id ",
+            $in,
+            " (SELECT value FROM json_each(?2))
 )",
             $select
         )
@@ -103,8 +101,9 @@ WITH instance AS (
 
 /// Most people stay once, and nothing of theirs has to be put in order.
 const ONE_STAY: &str = of_stays!(
+    "NOT IN",
     "
-SELECT ?1, person_id, user_name, email, evidence,
+SELECT ?1, person_id, profile_id, NULL, evidence,
        coalesce(role = 'host', 0),
        max(1, coalesce(in_room_participants, 1)),
        CASE WHEN counted THEN b END,
@@ -116,8 +115,9 @@ SELECT ?1, person_id, user_name, email, evidence,
   FROM stays"
 );
 
-// Names and emails are the last ones told: the greatest of (join, session, text), less its first 32 letters.
+// Names and emails are the last ones told: the profile in the greatest of (join, session, profile), from its 33rd letter.
 const UNION_OF_STAYS: &str = of_stays!(
+    "IN",
     "
 , ordered AS (
     SELECT *,
@@ -126,20 +126,24 @@ const UNION_OF_STAYS: &str = of_stays!(
       FROM stays
     WINDOW before AS (PARTITION BY person_id ORDER BY b, e, session_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 )
-SELECT ?1,
-       person_id,
-       substr(max(CASE WHEN user_name IS NOT NULL THEN printf('%016d%016d', coalesce(b, 0), session_id) || user_name END), 33),
-       substr(max(CASE WHEN email IS NOT NULL THEN printf('%016d%016d', coalesce(b, 0), session_id) || email END), 33),
-       min(evidence),
-       max(coalesce(role = 'host', 0)),
-       max(1, coalesce(max(in_room_participants), 1)),
-       min(CASE WHEN counted THEN b END),
-       max(CASE WHEN counted THEN coalesce(e, leave_at) END),
-       max(is_live AND counted AND leave_at IS NULL),
-       max(sum(counted AND b IS NOT NULL AND (reached IS NULL OR b > reached + 10000)), max(counted)),
-       coalesce(sum(CASE WHEN counted THEN max(0, min(e, clip_to) - max(b, clip_from, coalesce(reached, b))) END), 0),
-       coalesce(sum(max(0, e - max(b, coalesce(reached_any, b)))), 0)
-           - coalesce(sum(CASE WHEN counted THEN max(0, e - max(b, coalesce(reached, b))) END), 0)
-  FROM ordered
- GROUP BY person_id"
+, added AS (
+    SELECT person_id,
+           CAST(substr(max(CASE WHEN user_name IS NOT NULL THEN printf('%016d%016d', coalesce(b, 0), session_id) || profile_id END), 33) AS INTEGER) AS of_name,
+           CAST(substr(max(CASE WHEN email IS NOT NULL THEN printf('%016d%016d', coalesce(b, 0), session_id) || profile_id END), 33) AS INTEGER) AS of_email,
+           min(evidence) AS evidence,
+           max(coalesce(role = 'host', 0)) AS is_host,
+           max(1, coalesce(max(in_room_participants), 1)) AS heads,
+           min(CASE WHEN counted THEN b END) AS first_join_at,
+           max(CASE WHEN counted THEN coalesce(e, leave_at) END) AS last_leave_at,
+           max(is_live AND counted AND leave_at IS NULL) AS still_in,
+           max(sum(counted AND b IS NOT NULL AND (reached IS NULL OR b > reached + 10000)), max(counted)) AS joins,
+           coalesce(sum(CASE WHEN counted THEN max(0, min(e, clip_to) - max(b, clip_from, coalesce(reached, b))) END), 0) AS present_ms,
+           coalesce(sum(max(0, e - max(b, coalesce(reached_any, b)))), 0)
+               - coalesce(sum(CASE WHEN counted THEN max(0, e - max(b, coalesce(reached, b))) END), 0) AS waiting_ms
+      FROM ordered
+     GROUP BY person_id
+)
+SELECT ?1, person_id, coalesce(of_email, of_name), nullif(of_name, coalesce(of_email, of_name)),
+       evidence, is_host, heads, first_join_at, last_leave_at, still_in, joins, present_ms, waiting_ms
+  FROM added"
 );

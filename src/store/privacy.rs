@@ -198,10 +198,10 @@ mod tests {
         let cleansed = store.apply_privacy(&Dropped::new(names.clone())).await.unwrap();
         assert_eq!(cleansed, Cleansed { sessions: 10, rejects: 2 });
         assert_eq!(
-            texts(&store, "SELECT user_name FROM sessions WHERE user_name IS NOT NULL").await.len(),
+            texts(&store, "SELECT user_name FROM profiles WHERE user_name IS NOT NULL").await.len(),
             0
         );
-        assert_eq!(texts(&store, "SELECT name FROM presences WHERE name IS NOT NULL").await.len(), 0);
+        assert_eq!(texts(&store, "SELECT name FROM attendance WHERE name IS NOT NULL").await.len(), 0);
         assert_eq!(texts(&store, "SELECT value FROM identifiers WHERE kind = 'name'").await.len(), 0);
         assert_eq!(texts(&store, "SELECT content FROM reject_log").await, [r#"[{"n":1}]"#]);
         assert_eq!(texts(&store, "SELECT sum(present_ms) || '' FROM presences").await, minutes);

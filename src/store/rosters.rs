@@ -241,8 +241,9 @@ pub(super) async fn match_members(
     let instances = json_list(instance_ids);
     let people = json_list(&people.iter().copied().collect::<Vec<_>>());
     let unfolded: Vec<(i64, i64, String)> = sqlx::query_as(
-        "SELECT p.instance_id, p.person_id, p.name FROM presences p JOIN instances i ON i.instance_id = p.instance_id \
-          WHERE p.instance_id IN (SELECT value FROM json_each(?)) AND p.name IS NOT NULL AND p.name_key IS NULL \
+        "SELECT p.instance_id, p.person_id, f.user_name FROM presences p JOIN instances i ON i.instance_id = p.instance_id \
+           JOIN profiles f ON f.profile_id = coalesce(p.name_profile_id, p.profile_id) \
+          WHERE p.instance_id IN (SELECT value FROM json_each(?)) AND f.user_name IS NOT NULL AND p.name_key IS NULL \
             AND EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = i.meeting_id)",
     )
     .bind(&instances)

@@ -51,15 +51,20 @@ pub(super) async fn insert_many<T>(
     Ok(())
 }
 
-/// The tables of [`Home::SHARED`], with the column that a setup refers to them by.
-const SHARED: [(Home, &str, &str); 4] = [
+/// A table of shared facts, with the column that it is referred to by.
+type Facts = (Home, &'static str, &'static str);
+
+const PROFILES: Facts = (Home::Profile, "profiles", "profile_id");
+
+/// The tables of [`Home::SETUP`].
+const SETUP: [Facts; 4] = [
     (Home::Client, "clients", "client_id"),
     (Home::Machine, "machines", "machine_id"),
     (Home::Network, "networks", "network_id"),
     (Home::Media, "media", "media_id"),
 ];
 
-/// The column of `sessions` that holds a field: Zoom's name, but for what would say too little or is in other units.
+/// The column that holds a field: Zoom's name, but for what would say too little or is in other units.
 fn column(field: Field) -> &'static str {
     match field {
         Field::Id => "zoom_id",
@@ -81,25 +86,16 @@ pub(super) async fn insert_shared(
     rows: &[(&Row<'_>, &Keys)],
     known: &mut KnownFacts,
 ) -> Result<(), sqlx::Error> {
+    insert_facts(connection, PROFILES, rows, |keys| keys.profile, known).await?;
     let setups = known.fresh(rows, |keys| keys.setup);
-    for (at, (home, table, key)) in SHARED.into_iter().enumerate() {
-        let fields: Vec<Field> = fields_of(home).collect();
-        let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
-        let head = format!("INSERT OR IGNORE INTO {table} ({key}, {}) VALUES", names.join(", "));
-        let fresh = known.fresh(&setups, |keys| keys.shared[at]);
-        insert_many(connection, &head, "", fields.len() + 1, &fresh, |arguments, (row, keys)| {
-            arguments.add(keys.shared[at])?;
-            fields.iter().try_for_each(|field| add(arguments, row.get(*field)))
-        })
-        .await?;
+    for (at, part) in SETUP.into_iter().enumerate() {
+        insert_facts(connection, part, &setups, |keys| keys.setup_parts[at], known).await?;
     }
-    let head = format!(
-        "INSERT OR IGNORE INTO setups (setup_id, {}) VALUES",
-        SHARED.map(|(_, _, key)| key).join(", ")
-    );
-    insert_many(connection, &head, "", SHARED.len() + 1, &setups, |arguments, (_, keys)| {
+    let parts = SETUP.map(|(_, _, key)| key).join(", ");
+    let head = format!("INSERT OR IGNORE INTO setups (setup_id, {parts}) VALUES");
+    insert_many(connection, &head, "", SETUP.len() + 1, &setups, |arguments, (_, keys)| {
         arguments.add(keys.setup)?;
-        keys.shared.iter().try_for_each(|key| arguments.add(*key))
+        keys.setup_parts.iter().try_for_each(|key| arguments.add(*key))
     })
     .await?;
     let extras = known.fresh(rows, |keys| keys.extra);
@@ -107,6 +103,24 @@ pub(super) async fn insert_shared(
     insert_many(connection, head, "", 2, &extras, |arguments, (row, keys)| {
         arguments.add(keys.extra)?;
         arguments.add(row.extra())
+    })
+    .await
+}
+
+async fn insert_facts(
+    connection: &mut SqliteConnection,
+    (home, table, id): Facts,
+    rows: &[(&Row<'_>, &Keys)],
+    key: impl Fn(&Keys) -> Option<i64>,
+    known: &mut KnownFacts,
+) -> Result<(), sqlx::Error> {
+    let fresh = known.fresh(rows, &key);
+    let fields: Vec<Field> = fields_of(home).collect();
+    let columns: Vec<&str> = fields.iter().map(|field| column(*field)).collect();
+    let head = format!("INSERT OR IGNORE INTO {table} ({id}, {}) VALUES", columns.join(", "));
+    insert_many(connection, &head, "", fields.len() + 1, &fresh, |arguments, (row, keys)| {
+        arguments.add(key(keys))?;
+        fields.iter().try_for_each(|field| add(arguments, row.get(*field)))
     })
     .await
 }
@@ -147,7 +161,7 @@ impl KnownFacts {
 
 /// The columns of `sessions` that hold these fields and the keys, in the order in which they are bound.
 fn session_columns(fields: &[Field]) -> Vec<&'static str> {
-    let keys = ["setup_id", "extra_id", "stand_in", "fingerprint"];
+    let keys = ["profile_id", "setup_id", "extra_id", "stand_in", "fingerprint"];
     fields.iter().map(|field| column(*field)).chain(keys).collect()
 }
 
@@ -158,7 +172,7 @@ fn bind_session(
     keys: &Keys,
 ) -> Result<(), sqlx::error::BoxDynError> {
     fields.iter().try_for_each(|field| add(arguments, row.get(*field)))?;
-    for key in [keys.setup, keys.extra, row.stand_in()] {
+    for key in [keys.profile, keys.setup, keys.extra, row.stand_in()] {
         arguments.add(key)?;
     }
     arguments.add(keys.fingerprint)
@@ -244,9 +258,10 @@ pub(super) async fn load_sessions(
     let mut columns: Vec<String> =
         fields_of(Home::Session).map(|field| format!("s.{}", column(field))).collect();
     let mut joins = String::new();
-    for (home, table, key) in SHARED {
-        columns.extend(fields_of(home).map(|field| format!("{table}.{}", field.name())));
-        let _ = write!(joins, " LEFT JOIN {table} ON {table}.{key} = u.{key}");
+    let facts = [(PROFILES, "s")].into_iter().chain(SETUP.map(|facts| (facts, "u")));
+    for ((home, table, key), user) in facts {
+        columns.extend(fields_of(home).map(|field| format!("{table}.{}", column(field))));
+        let _ = write!(joins, " LEFT JOIN {table} ON {table}.{key} = {user}.{key}");
     }
     let text = format!(
         "SELECT s.session_id, s.stand_in, e.content, {} FROM sessions s \
@@ -254,10 +269,8 @@ pub(super) async fn load_sessions(
          WHERE s.session_id IN (SELECT value FROM json_each(?))",
         columns.join(", ")
     );
-    let fields: Vec<Field> = [Home::Session, Home::Client, Home::Machine, Home::Network, Home::Media]
-        .into_iter()
-        .flat_map(fields_of)
-        .collect();
+    let fields: Vec<Field> =
+        [Home::Session, Home::Profile].into_iter().chain(Home::SETUP).flat_map(fields_of).collect();
     let mut loaded = HashMap::with_capacity(session_ids.len());
     for chunk in session_ids.chunks(1_000) {
         let rows = sqlx::query(AssertSqlSafe(text.as_str()))
@@ -292,9 +305,14 @@ fn session_of(row: &SqliteRow, fields: &[Field]) -> Result<Row<'static>, sqlx::E
 
 /// Removes the shared facts that no session refers to any more.
 pub(super) async fn remove_unused_facts(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let facts = SHARED.map(|(_, table, key)| (table, key, "setups"));
-    let tables =
-        [("setups", "setup_id", "sessions"), ("extras", "extra_id", "sessions")].into_iter().chain(facts);
+    let parts = SETUP.map(|(_, table, key)| (table, key, "setups"));
+    let tables = [
+        ("profiles", "profile_id", "sessions"),
+        ("setups", "setup_id", "sessions"),
+        ("extras", "extra_id", "sessions"),
+    ]
+    .into_iter()
+    .chain(parts);
     for (table, key, users) in tables {
         let text = format!(
             "DELETE FROM {table} WHERE {key} NOT IN (SELECT {key} FROM {users} WHERE {key} IS NOT NULL)"

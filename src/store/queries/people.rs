@@ -80,9 +80,10 @@ impl Store {
             return Ok(BTreeMap::new());
         }
         let others: Vec<(i64, i64, String)> = sqlx::query_as(
-            "SELECT DISTINCT i.meeting_id, q.person_id, q.name \
+            "SELECT DISTINCT i.meeting_id, q.person_id, f.user_name \
                FROM presences q JOIN instances i ON i.instance_id = q.instance_id JOIN people p ON p.person_id = q.person_id \
-              WHERE NOT p.is_guest AND q.name IS NOT NULL",
+               JOIN profiles f ON f.profile_id = coalesce(q.name_profile_id, q.profile_id) \
+              WHERE NOT p.is_guest AND f.user_name IS NOT NULL",
         )
         .fetch_all(&self.pool)
         .await
@@ -108,8 +109,8 @@ const PEOPLE: &str = "
 SELECT p.person_id,
        p.is_guest,
        (SELECT json_group_array(value) FROM (
-            SELECT DISTINCT s.user_name AS value FROM sessions s
-             WHERE s.person_id = p.person_id AND s.user_name IS NOT NULL ORDER BY 1)),
+            SELECT DISTINCT f.user_name AS value FROM sessions s JOIN profiles f ON f.profile_id = s.profile_id
+             WHERE s.person_id = p.person_id AND f.user_name IS NOT NULL ORDER BY 1)),
        CASE WHEN EXISTS (SELECT 1 FROM identifiers n WHERE n.person_id = p.person_id AND n.kind <> 'name')
             THEN (SELECT json_group_array(value) FROM (
                       SELECT CASE n.kind WHEN 'registrant' THEN printf('registrant:%d:%s', n.scope, n.value) ELSE n.value END AS value
