@@ -2,7 +2,8 @@
 -- of an email in a row or an index makes the file larger and every write slower.
 --
 -- The rows of shared facts are no longer foreign keys of `sessions`: without an index on each, removing one of them
--- would read every session. They are removed by one statement, once no row refers to them.
+-- would read every session. They are removed by one statement, once no row refers to them. The keys that stay are
+-- looked at when a transaction ends: for keys that may fail a statement SQLite keeps every page that it changes.
 
 CREATE TABLE profiles (
     profile_id          INTEGER PRIMARY KEY,                 -- a digest of the content, but for those of this migration
@@ -25,8 +26,8 @@ CREATE INDEX profiles_by_content
 
 CREATE TABLE sessions_with_profiles (
     session_id           INTEGER PRIMARY KEY,
-    instance_id          INTEGER NOT NULL REFERENCES instances,
-    person_id            INTEGER REFERENCES people,          -- NULL while withdrawn
+    instance_id          INTEGER NOT NULL REFERENCES instances DEFERRABLE INITIALLY DEFERRED,
+    person_id            INTEGER REFERENCES people DEFERRABLE INITIALLY DEFERRED, -- NULL while withdrawn
     withdrawn_at         INTEGER,
     join_at              INTEGER,
     leave_at             INTEGER,
@@ -81,8 +82,8 @@ CREATE INDEX profiles_by_email ON profiles (email) WHERE email IS NOT NULL;
 -- A person in an instance, worked out from the sessions of both that are not withdrawn, by one statement, in the
 -- transaction that changes them: the views would take seconds to do it over a large file.
 CREATE TABLE presences_with_profiles (
-    instance_id      INTEGER NOT NULL REFERENCES instances,
-    person_id        INTEGER NOT NULL REFERENCES people,
+    instance_id      INTEGER NOT NULL REFERENCES instances DEFERRABLE INITIALLY DEFERRED,
+    person_id        INTEGER NOT NULL REFERENCES people DEFERRABLE INITIALLY DEFERRED,
     profile_id       INTEGER,                                -- tells the email, which is the last one told
     name_profile_id  INTEGER,                                -- tells the name, where that is another one
     evidence         INTEGER NOT NULL,                       -- 1 email, 2 zoom_user, 3 registrant, 4 participant, 5 name, 6 none

@@ -3,11 +3,12 @@
 use std::sync::Mutex;
 
 use futures_util::StreamExt as _;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::discover::description_of;
 use super::outcome::{InstanceReport, Reading, Stop};
-use super::{Collector, LARGE_ROWS, log};
+use super::{Collector, ROWS_IN_HAND, log};
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source, Timestamp};
 use crate::plan::{DASHBOARD_REACH, Failure};
@@ -74,6 +75,13 @@ fn refuses_alike(first: &ZoomError, second: &ZoomError) -> bool {
     first.status() != Some(404) || first.code() == second.code()
 }
 
+/// The room that a listing takes which says that it has so many rows.
+fn rows_in_hand(rows_reported: Option<i64>) -> u32 {
+    rows_reported
+        .and_then(|rows| u32::try_from(rows).ok())
+        .map_or(ROWS_IN_HAND, |rows| rows.clamp(1, ROWS_IN_HAND))
+}
+
 fn holds_no_row(body: &str) -> bool {
     let mut decoded = Decoded::default();
     if body.len() < 2_000 {
@@ -96,10 +104,10 @@ impl Collector {
         let started_at = self.clock.now();
         let counters = Counters::default();
         let zoom = self.zoom.counted_by(counters.clone());
-        let mut large = None;
+        let mut room = None;
         let read = async {
             let description = self.describe(&zoom, &instance).await?;
-            let pages = self.read(&zoom, &instance, &mut large).await;
+            let pages = self.read(&zoom, &instance, &mut room).await;
             Ok((description, pages))
         };
         // Whatever is on the wire when the run is stopped is dropped; what is being stored is not.
@@ -142,8 +150,12 @@ impl Collector {
         // One listing at a time is taken apart: rows take more room than the text that they are in.
         let _decoding = self.decoding.acquire().await;
         let mut decoded = Decoded::default();
-        for one in &pages.read {
+        for (at, one) in pages.read.iter().enumerate() {
             page(&one.body, &self.rules.dropped, &mut decoded);
+            if at == 0 {
+                // Other pages have no more rows than the first; growing by doubling would take twice the room.
+                decoded.rows.reserve_exact(decoded.rows.len() * (pages.read.len() - 1));
+            }
         }
         let source = pages.from.source();
         record.source = Some(source);
@@ -221,10 +233,10 @@ impl Collector {
         &self,
         zoom: &Zoom,
         instance: &DueInstance,
-        large: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+        room: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<Pages, ZoomError> {
         if instance.state == InstanceState::Live {
-            return self.read_live(zoom, instance, large).await;
+            return self.read_live(zoom, instance, room).await;
         }
         let mut refusal = None;
         let sources = self.sources(instance, self.clock.now());
@@ -234,9 +246,9 @@ impl Collector {
                 continue;
             }
             let pages = match source {
-                Source::Dashboard => self.read_dashboard(zoom, instance, large).await,
-                Source::Report => self.read_either(zoom, instance, ParticipantsEndpoint::Report, large).await,
-                _ => self.read_either(zoom, instance, ParticipantsEndpoint::PastMeetings, large).await,
+                Source::Dashboard => self.read_dashboard(zoom, instance, room).await,
+                Source::Report => self.read_either(zoom, instance, ParticipantsEndpoint::Report, room).await,
+                _ => self.read_either(zoom, instance, ParticipantsEndpoint::PastMeetings, room).await,
             };
             match pages {
                 Err(error) if matches!(error.disposition(), Disposition::NextSource(_)) => {
@@ -256,14 +268,14 @@ impl Collector {
         &self,
         zoom: &Zoom,
         instance: &DueInstance,
-        large: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+        room: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<Pages, ZoomError> {
         let (first, second) = if instance.one_person {
             (ListingType::PastOne, ListingType::Past)
         } else {
             (ListingType::Past, ListingType::PastOne)
         };
-        let told = self.read_either(zoom, instance, ParticipantsEndpoint::Dashboard(first), large).await;
+        let told = self.read_either(zoom, instance, ParticipantsEndpoint::Dashboard(first), room).await;
         let nothing = match &told {
             Ok(pages) => pages.is_empty(),
             Err(error) => matches!(error.disposition(), Disposition::NotThere | Disposition::TryPastOne),
@@ -271,7 +283,7 @@ impl Collector {
         if !nothing {
             return told;
         }
-        let other = self.read_either(zoom, instance, ParticipantsEndpoint::Dashboard(second), large).await;
+        let other = self.read_either(zoom, instance, ParticipantsEndpoint::Dashboard(second), room).await;
         match (told, other) {
             (_, Ok(pages)) if !pages.is_empty() => Ok(pages),
             (_, Err(error))
@@ -295,7 +307,7 @@ impl Collector {
         zoom: &Zoom,
         instance: &DueInstance,
         from: ParticipantsEndpoint,
-        large: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+        room: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<Pages, ZoomError> {
         let (first, second) = if instance.other_encoding {
             (Encoding::Other, Encoding::Documented)
@@ -304,13 +316,13 @@ impl Collector {
         };
         let key = MeetingKey::Uuid(instance.uuid.clone());
         let told =
-            self.read_pages(zoom, ListingRequest { from, key: key.clone(), encoding: first }, large).await;
+            self.read_pages(zoom, ListingRequest { from, key: key.clone(), encoding: first }, room).await;
         let not_there =
             matches!(&told, Err(error) if error.code() == Some(3001) || error.status() == Some(404));
         if !not_there || !Encoding::other_may_help(&instance.uuid) {
             return told;
         }
-        match self.read_pages(zoom, ListingRequest { from, key, encoding: second }, large).await {
+        match self.read_pages(zoom, ListingRequest { from, key, encoding: second }, room).await {
             Ok(pages) => Ok(pages),
             Err(_) => told,
         }
@@ -321,7 +333,7 @@ impl Collector {
         &self,
         zoom: &Zoom,
         instance: &DueInstance,
-        large: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+        room: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<Pages, ZoomError> {
         let key = MeetingKey::Latest(instance.meeting_id);
         let request = ListingRequest {
@@ -329,12 +341,12 @@ impl Collector {
             key: key.clone(),
             encoding: Encoding::Documented,
         };
-        let pages = self.read_pages(zoom, request, large).await;
+        let pages = self.read_pages(zoom, request, room).await;
         let after = zoom.dashboard_meeting(&key, ListingType::Live, Encoding::Documented).await;
         match (pages, after) {
             (Ok(pages), Ok(told)) if told.uuid.as_ref() == Some(&instance.uuid) => Ok(pages),
             // It has ended in between, or was never on: it is read as a past one.
-            _ => self.read_dashboard(zoom, instance, large).await,
+            _ => self.read_dashboard(zoom, instance, room).await,
         }
     }
 
@@ -342,7 +354,7 @@ impl Collector {
         &self,
         zoom: &Zoom,
         request: ListingRequest,
-        large: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+        room: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<Pages, ZoomError> {
         let mut restarts = 0;
         'listing: loop {
@@ -352,12 +364,11 @@ impl Collector {
             while let Some(next) = pages.next().await {
                 match next {
                     Ok(page) => {
-                        let is_large = page.next_page_token.is_some()
-                            && page.total_records.is_none_or(|rows| rows > LARGE_ROWS);
+                        let rows = page.next_page_token.is_some().then(|| rows_in_hand(page.total_records));
                         listing.read.push(page);
-                        if is_large && large.is_none() {
+                        if let (Some(rows), None) = (rows, &room) {
                             // The semaphore is never closed.
-                            *large = self.large.clone().acquire_owned().await.ok();
+                            *room = self.room.clone().acquire_many_owned(rows).await.ok();
                         }
                     }
                     Err(error) => match error.disposition() {

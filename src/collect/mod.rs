@@ -30,11 +30,9 @@ use crate::zoom::Zoom;
 /// How many instances are read at the same time: enough to keep the widest pace busy over a slow line.
 const FETCHES_AT_ONCE: usize = 24;
 
-/// Listings of more rows than this are large,
-const LARGE_ROWS: i64 = 1_000;
-
-/// and only so many of those are held in memory at the same time.
-const LARGE_AT_ONCE: usize = 2;
+/// How many rows the listings of more than one page have together that are held in memory at the same time; a larger
+/// listing has that room for itself.
+const ROWS_IN_HAND: u32 = 6_000;
 
 /// How a run works, whatever it is asked to do.
 #[derive(Clone, Debug)]
@@ -79,7 +77,7 @@ pub struct Collector {
     rules: Arc<Rules>,
     refused: Arc<fetch::Refused>,
     told: Arc<preflight::Told>,
-    large: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     decoding: Arc<Semaphore>,
     hand_over: Arc<dyn Fn() -> bool + Send + Sync>,
 }
@@ -95,7 +93,7 @@ impl Collector {
             rules: Arc::new(rules),
             refused: Arc::default(),
             told: Arc::default(),
-            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            room: Arc::new(Semaphore::new(ROWS_IN_HAND as usize)),
             decoding: Arc::new(Semaphore::new(1)),
             hand_over: Arc::new(|| false),
         }

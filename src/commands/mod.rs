@@ -35,7 +35,9 @@ use crate::zoom::{Disposition, ZoomError};
 #[must_use]
 pub fn main() -> ProcessExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // One thread beside the database's own: what there is to wait for is Zoom and the disk, and handing work from one
+    // thread to another costs more than it saves.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("rollcall: the system gives no threads: {error}");

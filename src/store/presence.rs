@@ -56,12 +56,12 @@ SELECT json_group_array(person_id)
          WHERE instance_id = ? AND withdrawn_at IS NULL AND person_id IS NOT NULL
          GROUP BY person_id HAVING count(*) > 1)";
 
-/// The sessions that make presences: of the people in the list ?2, or of all others.
+/// The sessions that make presences (`OR FAIL` as where sessions are inserted): of the people in the list ?2, or of all others.
 macro_rules! of_stays {
     ($in:literal, $select:literal) => {
         concat!(
             "
-INSERT INTO presences (instance_id, person_id, profile_id, name_profile_id, evidence, is_host, heads,
+INSERT OR FAIL INTO presences (instance_id, person_id, profile_id, name_profile_id, evidence, is_host, heads,
                        first_join_at, last_leave_at, still_in, joins, present_ms, waiting_ms)
 WITH instance AS (
     SELECT instance_id,

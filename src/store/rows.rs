@@ -10,8 +10,8 @@ use sqlx::{Arguments, AssertSqlSafe, Row as _, SqliteConnection};
 
 use crate::decode::{Field, Home, Keys, Row, Value};
 
-/// How many rows go into one statement: a statement is a round trip, and a text of a hundred rows is prepared once.
-const ROWS_PER_STATEMENT: usize = 100;
+/// How many rows go into one statement: a statement is a round trip, and a text of many rows is prepared once.
+const ROWS_PER_STATEMENT: usize = 200;
 
 /// A session to insert.
 pub(super) struct NewSession<'r, 'a> {
@@ -31,7 +31,7 @@ pub(super) async fn insert_many<T>(
     bind: impl Fn(&mut SqliteArguments, &T) -> Result<(), sqlx::error::BoxDynError>,
 ) -> Result<(), sqlx::Error> {
     let mut rest = rows;
-    for size in [ROWS_PER_STATEMENT, 10, 1] {
+    for size in [ROWS_PER_STATEMENT, 20, 5, 1] {
         if rest.len() < size {
             continue;
         }
@@ -197,8 +197,11 @@ pub(super) async fn insert_sessions(
     let is_told = |field: &Field| sessions.iter().any(|session| !session.row.get(*field).is_null());
     let fields: Vec<Field> = fields_of(Home::Session).filter(is_told).collect();
     let columns = session_columns(&fields);
-    let head =
-        format!("INSERT INTO sessions (session_id, instance_id, person_id, {}) VALUES", columns.join(", "));
+    // An error rolls back the transaction; `OR FAIL` spares SQLite the copies that would take back this statement alone.
+    let head = format!(
+        "INSERT OR FAIL INTO sessions (session_id, instance_id, person_id, {}) VALUES",
+        columns.join(", ")
+    );
     insert_many(connection, &head, "", columns.len() + 3, sessions, |arguments, session| {
         arguments.add(session.session_id)?;
         arguments.add(instance_id)?;
