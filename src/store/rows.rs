@@ -306,11 +306,14 @@ fn session_of(row: &SqliteRow, fields: &[Field]) -> Result<Row<'static>, sqlx::E
     Ok(session)
 }
 
-/// Removes the shared facts that no session refers to any more.
+/// Removes the shared facts that nothing refers to any more.
 pub(super) async fn remove_unused_facts(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let parts = SETUP.map(|(_, table, key)| (table, key, "setups"));
+    // A presence may go on telling a name by a row equal to the one that its sessions have come to refer to.
+    let speakers = "(SELECT profile_id FROM sessions UNION ALL SELECT profile_id FROM presences \
+                     UNION ALL SELECT name_profile_id FROM presences)";
     let tables = [
-        ("profiles", "profile_id", "sessions"),
+        ("profiles", "profile_id", speakers),
         ("setups", "setup_id", "sessions"),
         ("extras", "extra_id", "sessions"),
     ]
