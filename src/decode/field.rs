@@ -1,5 +1,7 @@
 //! The fields of a participant row that have a column of their own.
 
+use std::ops::Range;
+
 /// How a field's value is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -35,7 +37,31 @@ pub enum Home {
 impl Home {
     /// The homes of what a participant joined with, in the order of [`super::Keys::setup_parts`].
     pub const SETUP: [Self; 4] = [Self::Client, Self::Machine, Self::Network, Self::Media];
+
+    /// The places of its fields in a row. The profile stands among the session's; otherwise a home stands alone.
+    pub(super) const fn places(self) -> Range<usize> {
+        let (first, end) = PLACES[self as usize];
+        first..end
+    }
 }
+
+const PLACES: [(usize, usize); 6] = {
+    let mut places = [(usize::MAX, 0); 6];
+    let mut at = 0;
+    while at < Field::COUNT {
+        let (first, end) = &mut places[Field::ALL[at].home() as usize];
+        if *first == usize::MAX {
+            *first = at;
+        }
+        assert!(
+            *end == 0 || *end == at || matches!(Field::ALL[at].home(), Home::Session),
+            "it stands together"
+        );
+        *end = at + 1;
+        at += 1;
+    }
+    places
+};
 
 macro_rules! fields {
     ($($variant:ident = $name:literal $kind:ident $home:ident,)+) => {

@@ -121,13 +121,13 @@ pub(super) struct Decision {
 
 /// A set of sessions that belong to one person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Component {
+pub(super) struct Component<'s> {
     /// The numbers of the sessions.
     pub members: Vec<usize>,
     /// Whether only a name is known.
     pub is_guest: bool,
-    /// What will join further sessions to it.
-    pub identifiers: HashSet<Identifier>,
+    /// What will join further sessions to it: each once.
+    pub identifiers: Vec<&'s Identifier>,
 }
 
 /// The people behind a set of sessions: through any chain of strong identifiers, then guests by exact name, then
@@ -135,7 +135,7 @@ pub(super) struct Component {
 ///
 /// With a split in force the order of joining matters: stronger kinds come first, then values in their order, and
 /// for each of them the oldest session, so an identifier that both sides carry stays with the side of that one.
-pub(super) fn components(sessions: &[Evidence], decisions: &[Decision]) -> Vec<Component> {
+pub(super) fn components<'s>(sessions: &'s [Evidence], decisions: &[Decision]) -> Vec<Component<'s>> {
     let mut graph = Graph::new(sessions);
     for decision in decisions.iter().filter(|decision| decision.verdict == Verdict::Split) {
         if let (Some(left), Some(right)) = (graph.node(&decision.left), graph.node(&decision.right)) {
@@ -161,6 +161,8 @@ pub(super) fn components(sessions: &[Evidence], decisions: &[Decision]) -> Vec<C
 struct Graph<'s> {
     sessions: &'s [Evidence],
     identifiers: HashMap<&'s Identifier, usize>,
+    /// For each session the nodes of its identifiers: those that are strong, then the name.
+    nodes: Vec<Vec<usize>>,
     numbers: HashMap<i64, usize>,
     sets: DisjointSets,
 }
@@ -168,14 +170,15 @@ struct Graph<'s> {
 impl<'s> Graph<'s> {
     fn new(sessions: &'s [Evidence]) -> Self {
         let mut identifiers = HashMap::new();
-        for identifier in sessions.iter().flat_map(Evidence::identifiers) {
+        let mut node = |identifier: &'s Identifier| {
             let next = sessions.len() + identifiers.len();
-            identifiers.entry(identifier).or_insert(next);
-        }
+            *identifiers.entry(identifier).or_insert(next)
+        };
+        let nodes = sessions.iter().map(|session| session.identifiers().map(&mut node).collect()).collect();
         let numbers =
             sessions.iter().enumerate().filter_map(|(at, session)| Some((session.session_id?, at))).collect();
         let sets = DisjointSets::new(sessions.len() + identifiers.len());
-        Self { sessions, identifiers, numbers, sets }
+        Self { sessions, identifiers, nodes, numbers, sets }
     }
 
     fn node(&self, anchor: &Anchor) -> Option<usize> {
@@ -200,17 +203,12 @@ impl<'s> Graph<'s> {
     }
 
     fn join_strong(&mut self, by_age: &[usize]) {
-        let mut edges: Vec<(&Identifier, usize)> = by_age
+        let strong = |at: usize| self.sessions[at].strong.iter().zip(&self.nodes[at]);
+        let mut edges: Vec<(&Identifier, usize, usize)> = by_age
             .iter()
-            .flat_map(|at| self.sessions[*at].strong.iter().map(move |identifier| (identifier, *at)))
+            .flat_map(|at| strong(*at).map(move |(identifier, node)| (identifier, *node, *at)))
             .collect();
-        if self.sets.are_parted() {
-            // Stable: for one identifier the sessions stay in order of age.
-            edges.sort_by_key(|(identifier, _)| *identifier);
-        }
-        for (identifier, at) in edges {
-            self.sets.join(self.identifiers[identifier], at);
-        }
+        self.join_edges(&mut edges);
     }
 
     fn join_participants(&mut self, by_age: &[usize]) {
@@ -240,25 +238,31 @@ impl<'s> Graph<'s> {
             .filter(|at| !self.sessions[**at].strong.is_empty())
             .map(|at| self.sets.root(*at))
             .collect();
-        let mut edges: Vec<(&Identifier, usize)> = Vec::new();
+        let mut edges: Vec<(&Identifier, usize, usize)> = Vec::new();
         for at in by_age {
-            if let Some(name) = &self.sessions[*at].name
+            if let (Some(name), Some(node)) = (&self.sessions[*at].name, self.nodes[*at].last())
                 && !strong.contains(&self.sets.root(*at))
             {
-                edges.push((name, *at));
+                edges.push((name, *node, *at));
             }
         }
+        self.join_edges(&mut edges);
+    }
+
+    /// Joins identifiers, given with their nodes, and sessions.
+    fn join_edges(&mut self, edges: &mut [(&Identifier, usize, usize)]) {
         if self.sets.are_parted() {
-            edges.sort_by_key(|(name, _)| *name);
+            // Stable: for one identifier the sessions stay in order of age.
+            edges.sort_by_key(|(identifier, ..)| *identifier);
         }
-        for (name, at) in edges {
-            self.sets.join(self.identifiers[name], at);
+        for (_, node, at) in edges {
+            self.sets.join(*node, *at);
         }
     }
 
-    fn components(mut self) -> Vec<Component> {
+    fn components(mut self) -> Vec<Component<'s>> {
         let mut numbers: HashMap<usize, usize> = HashMap::new();
-        let mut found: Vec<Component> = Vec::new();
+        let mut found: Vec<Component<'s>> = Vec::new();
         for (at, session) in self.sessions.iter().enumerate() {
             let number = *numbers.entry(self.sets.root(at)).or_insert_with(|| {
                 found.push(Component { is_guest: true, ..Component::default() });
@@ -270,7 +274,7 @@ impl<'s> Graph<'s> {
         for (identifier, node) in self.identifiers {
             // An identifier that no session could take belongs to nobody.
             if let Some(number) = numbers.get(&self.sets.root(node)) {
-                found[*number].identifiers.insert(identifier.clone());
+                found[*number].identifiers.push(identifier);
             }
         }
         found

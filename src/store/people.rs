@@ -103,7 +103,9 @@ pub(super) async fn assign(
     }
     let evidence: Vec<Evidence> = rows.iter().map(|(row, _)| place.evidence(&Told::by(row))).collect();
     let found = components(&evidence, &[]);
-    let owners = owners(connection, found.iter().flat_map(|component| &component.identifiers)).await?;
+    let identifiers: Vec<&Identifier> =
+        found.iter().flat_map(|component| &component.identifiers).copied().collect();
+    let owners = owners(connection, identifiers.into_iter()).await?;
     let mut peers_of: HashMap<&str, BTreeSet<i64>> = HashMap::new();
     for peer in peers {
         peers_of.entry(peer.participant_uuid).or_default().insert(peer.person_id);
@@ -119,7 +121,7 @@ pub(super) async fn assign(
     let mut new_identifiers: Vec<(&Identifier, i64)> = Vec::new();
     for component in &found {
         let owning: BTreeSet<i64> =
-            component.identifiers.iter().filter_map(|identifier| owners.get(identifier)).copied().collect();
+            component.identifiers.iter().filter_map(|identifier| owners.get(*identifier)).copied().collect();
         let peering: BTreeSet<i64> = component
             .members
             .iter()
@@ -141,8 +143,8 @@ pub(super) async fn assign(
         let concerns_decision = place.grounds.join_people()
             && (!peering.is_empty()
                 || component.identifiers.iter().any(|identifier| {
-                    !owners.contains_key(identifier)
-                        && place.grounds.concern(&Anchor::Identifier(identifier.clone()))
+                    !owners.contains_key(*identifier)
+                        && place.grounds.concern(&Anchor::Identifier((*identifier).clone()))
                 }));
         if all.len() > 1 || turns_strong || concerns_decision {
             return Ok(None);
@@ -155,7 +157,8 @@ pub(super) async fn assign(
         component.members.iter().for_each(|at| people[*at] = person_id);
         let is_known = person_id < first_new;
         if !component.is_guest || by_name {
-            let fresh = component.identifiers.iter().filter(|identifier| !owners.contains_key(*identifier));
+            let fresh =
+                component.identifiers.iter().copied().filter(|identifier| !owners.contains_key(identifier));
             let before = new_identifiers.len();
             new_identifiers.extend(fresh.map(|identifier| (identifier, person_id)));
             if is_known && new_identifiers[before..].iter().any(|((kind, _, _), _)| *kind == Kind::Email) {
@@ -249,7 +252,7 @@ pub(super) async fn rework(
 }
 
 /// For each component the person that goes on in it: the one with the oldest session, each in one component only.
-fn holders(sessions: &[Known], found: &[Component]) -> Vec<Option<i64>> {
+fn holders(sessions: &[Known], found: &[Component<'_>]) -> Vec<Option<i64>> {
     let mut component_of = vec![0; sessions.len()];
     for (number, component) in found.iter().enumerate() {
         component.members.iter().for_each(|at| component_of[*at] = number);
@@ -270,7 +273,7 @@ fn holders(sessions: &[Known], found: &[Component]) -> Vec<Option<i64>> {
 async fn replace(
     connection: &mut SqliteConnection,
     sessions: &[Known],
-    found: &[Component],
+    found: &[Component<'_>],
     holders: &[Option<i64>],
     involved: &BTreeSet<i64>,
 ) -> Result<Reworked, sqlx::Error> {
@@ -292,7 +295,7 @@ async fn replace(
             next_person - 1
         });
         kinds.push(json!([person_id, i64::from(component.is_guest)]));
-        identifiers.extend(component.identifiers.iter().map(|identifier| (identifier, person_id)));
+        identifiers.extend(component.identifiers.iter().map(|identifier| (*identifier, person_id)));
         for session in component.members.iter().map(|at| &sessions[*at]) {
             if session.person_id != Some(person_id) {
                 moves.push(json!([session.session_id, person_id]));

@@ -90,15 +90,15 @@ fn a_merged_guest_keeps_the_name_for_later_guests() {
     assert_eq!(groups(&sessions, &decisions), [vec![0, 1, 2], vec![3]]);
     let found = components(&sessions, &decisions);
     assert!(!found[0].is_guest);
-    assert!(found[0].identifiers.contains(&(Kind::Name, 7, "sam".to_owned())));
-    assert!(!found[1].identifiers.contains(&(Kind::Name, 7, "sam".to_owned())));
+    assert!(found[0].identifiers.contains(&&(Kind::Name, 7, "sam".to_owned())));
+    assert!(!found[1].identifiers.contains(&&(Kind::Name, 7, "sam".to_owned())));
 }
 
 #[test]
 fn a_merge_rests_while_nobody_leads_to_one_of_its_sides() {
     let sessions = numbered([session(1, "z", "", "", "sam")]);
     let found = components(&sessions, &[merge(name("sam"), zoom("z"))]);
-    assert!(!found[0].identifiers.contains(&(Kind::Name, 7, "sam".to_owned())), "no guest has that name");
+    assert!(!found[0].identifiers.contains(&&(Kind::Name, 7, "sam".to_owned())), "no guest has that name");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_split_parts_a_chain_and_what_both_carry_stays_with_the_oldest() {
     let decisions = [split(Anchor::Session(1), Anchor::Session(2))];
     assert_eq!(groups(&sessions, &decisions), [vec![0, 3, 4], vec![1, 2]]);
     let found = components(&sessions, &decisions);
-    assert!(found[0].identifiers.contains(&(Kind::ZoomUser, 0, "shared".to_owned())));
+    assert!(found[0].identifiers.contains(&&(Kind::ZoomUser, 0, "shared".to_owned())));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn described(
         .into_iter()
         .map(|component| {
             let members = component.members.iter().map(|at| format!("{:?}", sessions[*at])).collect();
-            (members, component.identifiers.into_iter().collect())
+            (members, component.identifiers.into_iter().cloned().collect())
         })
         .collect()
 }
@@ -177,9 +177,9 @@ fn any_decision() -> impl Strategy<Value = Decision> {
 }
 
 /// The components that an anchor leads to: of one whose identifier no session could take, none.
-fn held(sessions: &[Evidence], found: &[Component], anchor: &Anchor) -> Option<usize> {
+fn held(sessions: &[Evidence], found: &[Component<'_>], anchor: &Anchor) -> Option<usize> {
     found.iter().position(|component| match anchor {
-        Anchor::Identifier(identifier) => component.identifiers.contains(identifier),
+        Anchor::Identifier(identifier) => component.identifiers.contains(&identifier),
         Anchor::Session(number) => {
             component.members.iter().any(|at| sessions[*at].session_id == Some(*number))
         }
