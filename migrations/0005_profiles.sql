@@ -6,7 +6,8 @@
 -- looked at when a transaction ends: for keys that may fail a statement SQLite keeps every page that it changes.
 
 CREATE TABLE profiles (
-    profile_id          INTEGER PRIMARY KEY,                 -- a digest of the content, but for those of this migration
+    profile_id          INTEGER PRIMARY KEY,                 -- in the order of their coming
+    digest              INTEGER UNIQUE,                      -- of the content; NULL for those of this migration
     zoom_id             TEXT,                                -- Zoom's `id`
     participant_user_id TEXT,
     registrant_id       TEXT,

@@ -32,7 +32,7 @@ pub struct Row<'a> {
 pub struct Keys {
     /// Of everything that the row says: equal rows have equal ones.
     pub fingerprint: i64,
-    /// Of what the participant says of himself; none where he says nothing.
+    /// Of what the participant says of himself (the fields of [`Home::Profile`]); none where he says nothing.
     pub profile: Option<i64>,
     /// Of what he joined with, one for each of [`Home::SETUP`]; none where it tells none.
     pub setup_parts: [Option<i64>; 4],

@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 
 use sqlx::{FromRow, SqliteConnection};
 
+use super::facts::{KnownFacts, insert_shared};
 use super::people::{self, Peer, Place, Reworked, Told};
 use super::reconcile::{Identity, Stay, reconcile};
-use super::rows::{self, KnownFacts, NewSession, json_list, numbers};
+use super::rows::{self, NewSession, json_list, numbers};
 use crate::decode::{Digest, Keys, Row};
 use crate::model::Timestamp;
 use crate::plan::Progress;
@@ -99,9 +100,9 @@ pub(super) async fn apply(
         merged.push((old_at, after, keys));
     }
     let changed: Vec<_> = merged.iter().map(|(_, row, keys)| (row, keys)).collect();
-    rows::insert_shared(connection, &changed, known).await?;
+    insert_shared(connection, &changed, known).await?;
     for (old_at, row, keys) in &merged {
-        rows::update_session(connection, stored[*old_at].session_id, row, keys).await?;
+        rows::update_session(connection, stored[*old_at].session_id, row, keys, known).await?;
     }
 
     withdraw(connection, &stored, &matches, listed.len(), guard, &mut change, &mut people_to_rework).await?;
@@ -113,7 +114,7 @@ pub(super) async fn apply(
         .map(|(_, listed)| (listed.row, &listed.keys))
         .collect();
     change.inserted = fresh.len() as u64;
-    rows::insert_shared(connection, &fresh, known).await?;
+    insert_shared(connection, &fresh, known).await?;
     let peers: Vec<Peer<'_>> = stored
         .iter()
         .filter_map(|row| {
@@ -134,7 +135,7 @@ pub(super) async fn apply(
             keys,
         })
         .collect();
-    rows::insert_sessions(connection, place.instance_id, &sessions).await?;
+    rows::insert_sessions(connection, place.instance_id, &sessions, known).await?;
     if let Some(assigned) = assigned {
         change.reworked.people = assigned.new_emails;
     } else {

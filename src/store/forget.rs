@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use sqlx::{FromRow, SqliteConnection};
 
 use super::decisions::{self, Grounds};
+use super::facts::remove_unused_facts;
 use super::forgotten::{self, Forgotten, Mark, PSEUDONYM, marks_of, pseudonyms};
 use super::identity::{Evidence, GuestScope, Kind};
 use super::people::{Place, Told, normalized};
-use super::rows::{self, json_list, remove_unused_facts};
+use super::rows::{self, json_list};
 use super::{Store, StoreError, people, presence};
 use crate::decode::{Field, Row};
 use crate::model::Timestamp;

@@ -7,7 +7,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{Column as _, Row as _};
 
-use super::{MIGRATIONS, Store, presence, rows};
+use super::{MIGRATIONS, Store, facts, presence};
 
 /// Two instances that are one sitting, with whatever told people apart in the tables of version 4.
 const SEED: &str = r#"
@@ -101,11 +101,11 @@ async fn a_file_without_profiles_shows_the_same_with_them() {
     transaction.commit().await.unwrap();
     assert_eq!(shown(store.pool()).await, before, "worked out anew from the sessions");
     // Sessions that are read again refer to rows of the same content under other numbers.
-    let renumber = "INSERT INTO profiles SELECT profile_id + 100, zoom_id, participant_user_id, registrant_id, user_name, email, customer_key FROM profiles; \
+    let renumber = "INSERT INTO profiles SELECT profile_id + 100, digest, zoom_id, participant_user_id, registrant_id, user_name, email, customer_key FROM profiles; \
                     UPDATE sessions SET profile_id = profile_id + 100";
     sqlx::raw_sql(renumber).execute(store.pool()).await.unwrap();
     let mut transaction = store.begin().await.unwrap();
-    rows::remove_unused_facts(&mut transaction).await.unwrap();
+    facts::remove_unused_facts(&mut transaction).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(shown(store.pool()).await, before, "after unused facts were removed");
     let violations: i64 = sqlx::query_scalar("SELECT count(*) FROM pragma_foreign_key_check")

@@ -12,6 +12,7 @@ mod calendar;
 mod changes;
 mod decisions;
 mod error;
+mod facts;
 mod forget;
 mod forgotten;
 mod group;
@@ -72,7 +73,7 @@ pub struct Store {
     path: PathBuf,
     /// The members of a group read it, too.
     is_shared: bool,
-    known: Arc<Mutex<rows::KnownFacts>>,
+    known: Arc<Mutex<facts::KnownFacts>>,
     /// The file that was opened, whatever its path leads to later.
     file: Option<FileId>,
 }
@@ -233,7 +234,7 @@ impl Store {
     }
 
     /// What is known to be in the file; for the length of a run, in which nobody else writes.
-    fn known(&self) -> MutexGuard<'_, rows::KnownFacts> {
+    fn known(&self) -> MutexGuard<'_, facts::KnownFacts> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

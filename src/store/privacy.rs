@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 
 use super::decisions::{self, Grounds};
+use super::facts::remove_unused_facts;
 use super::ingest::reject_digest;
 use super::people::Told;
-use super::rows::{self, remove_unused_facts};
+use super::rows;
 use super::{Store, StoreError, people, presence};
 use crate::decode::{Dropped, Reject};
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 
 use super::decisions::Grounds;
-use super::rows::{json_list, remove_unused_facts};
+use super::facts::remove_unused_facts;
+use super::rows::json_list;
 use super::{Store, StoreError, calendar, people, presence};
 use crate::model::Timestamp;
 

@@ -1,6 +1,6 @@
 //! Session rows on their way into the tables and out of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Row as _, SqliteConnection};
 
+use super::facts::{KnownFacts, PROFILES, SETUP, insert_shared};
 use crate::decode::{Field, Home, Keys, Row, Value};
 
 /// How many rows go into one statement: a statement is a round trip, and a text of many rows is prepared once.
@@ -51,21 +52,8 @@ pub(super) async fn insert_many<T>(
     Ok(())
 }
 
-/// A table of shared facts, with the column that it is referred to by.
-type Facts = (Home, &'static str, &'static str);
-
-const PROFILES: Facts = (Home::Profile, "profiles", "profile_id");
-
-/// The tables of [`Home::SETUP`].
-const SETUP: [Facts; 4] = [
-    (Home::Client, "clients", "client_id"),
-    (Home::Machine, "machines", "machine_id"),
-    (Home::Network, "networks", "network_id"),
-    (Home::Media, "media", "media_id"),
-];
-
 /// The column that holds a field: Zoom's name, but for what would say too little or is in other units.
-fn column(field: Field) -> &'static str {
+pub(super) fn column(field: Field) -> &'static str {
     match field {
         Field::Id => "zoom_id",
         Field::JoinTime => "join_at",
@@ -74,89 +62,8 @@ fn column(field: Field) -> &'static str {
     }
 }
 
-fn fields_of(home: Home) -> impl Iterator<Item = Field> {
+pub(super) fn fields_of(home: Home) -> impl Iterator<Item = Field> {
     Field::ALL.iter().copied().filter(move |field| field.home() == home)
-}
-
-/// Writes the facts that these rows share with others, those that `known` does not hold yet.
-///
-/// A row of shared facts is named by its content, so writing it again is without effect.
-pub(super) async fn insert_shared(
-    connection: &mut SqliteConnection,
-    rows: &[(&Row<'_>, &Keys)],
-    known: &mut KnownFacts,
-) -> Result<(), sqlx::Error> {
-    insert_facts(connection, PROFILES, rows, |keys| keys.profile, known).await?;
-    let setups = known.fresh(rows, |keys| keys.setup);
-    for (at, part) in SETUP.into_iter().enumerate() {
-        insert_facts(connection, part, &setups, |keys| keys.setup_parts[at], known).await?;
-    }
-    let parts = SETUP.map(|(_, _, key)| key).join(", ");
-    let head = format!("INSERT OR IGNORE INTO setups (setup_id, {parts}) VALUES");
-    insert_many(connection, &head, "", SETUP.len() + 1, &setups, |arguments, (_, keys)| {
-        arguments.add(keys.setup)?;
-        keys.setup_parts.iter().try_for_each(|key| arguments.add(*key))
-    })
-    .await?;
-    let extras = known.fresh(rows, |keys| keys.extra);
-    let head = "INSERT OR IGNORE INTO extras (extra_id, content) VALUES";
-    insert_many(connection, head, "", 2, &extras, |arguments, (row, keys)| {
-        arguments.add(keys.extra)?;
-        arguments.add(row.extra())
-    })
-    .await
-}
-
-async fn insert_facts(
-    connection: &mut SqliteConnection,
-    (home, table, id): Facts,
-    rows: &[(&Row<'_>, &Keys)],
-    key: impl Fn(&Keys) -> Option<i64>,
-    known: &mut KnownFacts,
-) -> Result<(), sqlx::Error> {
-    let fresh = known.fresh(rows, &key);
-    let fields: Vec<Field> = fields_of(home).collect();
-    let columns: Vec<&str> = fields.iter().map(|field| column(*field)).collect();
-    let head = format!("INSERT OR IGNORE INTO {table} ({id}, {}) VALUES", columns.join(", "));
-    insert_many(connection, &head, "", fields.len() + 1, &fresh, |arguments, (row, keys)| {
-        arguments.add(key(keys))?;
-        fields.iter().try_for_each(|field| add(arguments, row.get(*field)))
-    })
-    .await
-}
-
-/// Keys of shared facts that are known to be in the file, so that they need not be written again.
-///
-/// Bounded: when it is full it forgets, which costs statements and nothing else.
-#[derive(Debug, Default)]
-pub(super) struct KnownFacts(HashSet<i64>);
-
-impl KnownFacts {
-    const LIMIT: usize = 50_000;
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// The rows whose fact is not known yet, one for each, in the order of their keys: the table's own, in which it
-    /// is written with the fewest pages.
-    fn fresh<'r, 'a>(
-        &mut self,
-        rows: &[(&'r Row<'a>, &'r Keys)],
-        key: impl Fn(&Keys) -> Option<i64>,
-    ) -> Vec<(&'r Row<'a>, &'r Keys)> {
-        let mut fresh: Vec<_> =
-            rows.iter().filter(|(_, keys)| key(keys).is_some_and(|key| self.add(key))).copied().collect();
-        fresh.sort_unstable_by_key(|(_, keys)| key(keys));
-        fresh
-    }
-
-    fn add(&mut self, id: i64) -> bool {
-        if self.0.len() >= Self::LIMIT {
-            self.0.clear();
-        }
-        self.0.insert(id)
-    }
 }
 
 /// The columns of `sessions` that hold these fields and the keys, in the order in which they are bound.
@@ -170,15 +77,19 @@ fn bind_session(
     fields: &[Field],
     row: &Row<'_>,
     keys: &Keys,
+    known: &KnownFacts,
 ) -> Result<(), sqlx::error::BoxDynError> {
     fields.iter().try_for_each(|field| add(arguments, row.get(*field)))?;
-    for key in [keys.profile, keys.setup, keys.extra, row.stand_in()] {
+    for key in [known.profile_id(keys), keys.setup, keys.extra, row.stand_in()] {
         arguments.add(key)?;
     }
     arguments.add(keys.fingerprint)
 }
 
-fn add(arguments: &mut SqliteArguments, value: &Value<'_>) -> Result<(), sqlx::error::BoxDynError> {
+pub(super) fn add(
+    arguments: &mut SqliteArguments,
+    value: &Value<'_>,
+) -> Result<(), sqlx::error::BoxDynError> {
     match value {
         Value::Null => arguments.add(None::<i64>),
         Value::Int(number) => arguments.add(*number),
@@ -187,11 +98,12 @@ fn add(arguments: &mut SqliteArguments, value: &Value<'_>) -> Result<(), sqlx::e
     }
 }
 
-/// Inserts sessions of one instance.
+/// Inserts sessions of one instance; what they share has been written.
 pub(super) async fn insert_sessions(
     connection: &mut SqliteConnection,
     instance_id: i64,
     sessions: &[NewSession<'_, '_>],
+    known: &KnownFacts,
 ) -> Result<(), sqlx::Error> {
     // What no row tells is not bound, either.
     let is_told = |field: &Field| sessions.iter().any(|session| !session.row.get(*field).is_null());
@@ -206,7 +118,7 @@ pub(super) async fn insert_sessions(
         arguments.add(session.session_id)?;
         arguments.add(instance_id)?;
         arguments.add(session.person_id)?;
-        bind_session(arguments, &fields, session.row, session.keys)
+        bind_session(arguments, &fields, session.row, session.keys, known)
     })
     .await
 }
@@ -217,8 +129,9 @@ pub(super) async fn update_session(
     session_id: i64,
     row: &Row<'_>,
     keys: &Keys,
+    known: &KnownFacts,
 ) -> Result<(), sqlx::Error> {
-    write_session(connection, "withdrawn_at = NULL", session_id, row, keys).await
+    write_session(connection, "withdrawn_at = NULL", session_id, row, keys, known).await
 }
 
 /// Writes a session anew, with the facts that it shares, and without a word about whether it is withdrawn.
@@ -228,8 +141,9 @@ pub(super) async fn rewrite_session(
     row: &Row<'_>,
 ) -> Result<(), sqlx::Error> {
     let keys = row.keys();
-    insert_shared(connection, &[(row, &keys)], &mut KnownFacts::default()).await?;
-    write_session(connection, "withdrawn_at = withdrawn_at", session_id, row, &keys).await
+    let mut known = KnownFacts::default();
+    insert_shared(connection, &[(row, &keys)], &mut known).await?;
+    write_session(connection, "withdrawn_at = withdrawn_at", session_id, row, &keys, &known).await
 }
 
 async fn write_session(
@@ -238,6 +152,7 @@ async fn write_session(
     session_id: i64,
     row: &Row<'_>,
     keys: &Keys,
+    known: &KnownFacts,
 ) -> Result<(), sqlx::Error> {
     let mut text = format!("UPDATE sessions SET {first}");
     let fields: Vec<Field> = fields_of(Home::Session).collect();
@@ -247,7 +162,7 @@ async fn write_session(
     }
     text.push_str(" WHERE session_id = ?");
     let mut arguments = SqliteArguments::default();
-    bind_session(&mut arguments, &fields, row, keys).map_err(sqlx::Error::Encode)?;
+    bind_session(&mut arguments, &fields, row, keys, known).map_err(sqlx::Error::Encode)?;
     arguments.add(session_id).map_err(sqlx::Error::Encode)?;
     sqlx::query_with(AssertSqlSafe(text), arguments).execute(connection).await?;
     Ok(())
@@ -304,28 +219,6 @@ fn session_of(row: &SqliteRow, fields: &[Field]) -> Result<Row<'static>, sqlx::E
         session.restore(*field, value.unwrap_or_default());
     }
     Ok(session)
-}
-
-/// Removes the shared facts that nothing refers to any more.
-pub(super) async fn remove_unused_facts(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let parts = SETUP.map(|(_, table, key)| (table, key, "setups"));
-    // A presence may go on telling a name by a row equal to the one that its sessions have come to refer to.
-    let speakers = "(SELECT profile_id FROM sessions UNION ALL SELECT profile_id FROM presences \
-                     UNION ALL SELECT name_profile_id FROM presences)";
-    let tables = [
-        ("profiles", "profile_id", speakers),
-        ("setups", "setup_id", "sessions"),
-        ("extras", "extra_id", "sessions"),
-    ]
-    .into_iter()
-    .chain(parts);
-    for (table, key, users) in tables {
-        let text = format!(
-            "DELETE FROM {table} WHERE {key} NOT IN (SELECT {key} FROM {users} WHERE {key} IS NOT NULL)"
-        );
-        sqlx::query(AssertSqlSafe(text)).execute(&mut *connection).await?;
-    }
-    Ok(())
 }
 
 /// A list of numbers as one bound value.
