@@ -141,6 +141,8 @@ async fn read_body(
         }
         bytes.extend_from_slice(&chunk);
     }
+    // Of a compressed body the size is not announced, and pages wait in memory for the rest of their listing.
+    bytes.shrink_to_fit();
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
