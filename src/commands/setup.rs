@@ -209,18 +209,18 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    /// Listens to signals from now on.
+    /// Listens to signals from now on, in a thread of its own: one that waits for a full pipe or a long computation
+    /// ends all the same.
     pub fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let stopper = Self::default();
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (mut interrupt, mut terminate) = {
+            let _within = runtime.enter();
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        };
         let told = stopper.clone();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "who asks twice, or would wait too long, wants it at once"
-        )]
-        tokio::spawn(async move {
+        let wait = async move {
             let mut next = async || {
                 tokio::select! {
                     _ = interrupt.recv() => ExitCode::Interrupted,
@@ -231,9 +231,16 @@ impl Stopper {
             // Set once, here.
             told.code.set(first).ok();
             told.token.cancel();
-            let code = tokio::time::timeout(GRACE, next()).await.unwrap_or(first);
+            tokio::time::timeout(GRACE, next()).await.unwrap_or(first)
+        };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "who asks twice, or would wait too long, wants it at once"
+        )]
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let code = runtime.block_on(wait);
             std::process::exit(i32::from(code.status()));
-        });
+        })?;
         Ok(stopper)
     }
 

@@ -58,14 +58,20 @@ async fn insert_facts(
     known: &mut KnownFacts,
 ) -> Result<(), sqlx::Error> {
     let fresh = known.fresh(rows, &key);
-    let fields: Vec<Field> = fields_of(home).collect();
-    let columns: Vec<&str> = fields.iter().map(|field| column(*field)).collect();
-    let head = format!("INSERT OR IGNORE INTO {table} ({id}, {}) VALUES", columns.join(", "));
+    let (fields, columns) = columns_of(home);
+    let head = format!("INSERT OR IGNORE INTO {table} ({id}, {columns}) VALUES");
     insert_many(connection, &head, "", fields.len() + 1, &fresh, |arguments, (row, keys)| {
         arguments.add(key(keys))?;
         fields.iter().try_for_each(|field| add(arguments, row.get(*field)))
     })
     .await
+}
+
+/// The fields of a home, and the list of their columns.
+fn columns_of(home: Home) -> (Vec<Field>, String) {
+    let fields: Vec<Field> = fields_of(home).collect();
+    let columns: Vec<&str> = fields.iter().map(|field| column(*field)).collect();
+    (fields, columns.join(", "))
 }
 
 /// Numbers the profiles of these rows, and writes those that are new.
@@ -101,9 +107,8 @@ async fn insert_profiles(
     let numbered: Vec<(i64, i64, &Row<'_>)> =
         fresh.iter().zip(last + 1..).map(|((digest, row), profile_id)| (profile_id, *digest, *row)).collect();
     let (home, table, id) = PROFILES;
-    let fields: Vec<Field> = fields_of(home).collect();
-    let columns: Vec<&str> = fields.iter().map(|field| column(*field)).collect();
-    let head = format!("INSERT INTO {table} ({id}, digest, {}) VALUES", columns.join(", "));
+    let (fields, columns) = columns_of(home);
+    let head = format!("INSERT INTO {table} ({id}, digest, {columns}) VALUES");
     insert_many(
         connection,
         &head,

@@ -56,7 +56,8 @@ SELECT json_group_array(person_id)
          WHERE instance_id = ? AND withdrawn_at IS NULL AND person_id IS NOT NULL
          GROUP BY person_id HAVING count(*) > 1)";
 
-/// The sessions that make presences (`OR FAIL` as where sessions are inserted): of the people in the list ?2, or of all others.
+/// The sessions that make presences: of the people in the list ?2, or of all others. `OR FAIL` is as where sessions are
+/// inserted.
 macro_rules! of_stays {
     ($in:literal, $select:literal) => {
         concat!(
@@ -115,7 +116,7 @@ SELECT ?1, person_id, profile_id, NULL, evidence,
   FROM stays"
 );
 
-// Names and emails are the last ones told: the profile in the greatest of (join, session, profile), from its 33rd letter.
+// Names and emails are the last ones told: the profile in the greatest of (join, session, profile), behind 32 letters.
 const UNION_OF_STAYS: &str = of_stays!(
     "IN",
     "

@@ -109,7 +109,7 @@ pub(super) async fn insert_sessions(
     let is_told = |field: &Field| sessions.iter().any(|session| !session.row.get(*field).is_null());
     let fields: Vec<Field> = fields_of(Home::Session).filter(is_told).collect();
     let columns = session_columns(&fields);
-    // An error rolls back the transaction; `OR FAIL` spares SQLite the copies that would take back this statement alone.
+    // An error rolls back the transaction; `OR FAIL` spares SQLite the copies that would take back one statement.
     let head = format!(
         "INSERT OR FAIL INTO sessions (session_id, instance_id, person_id, {}) VALUES",
         columns.join(", ")

@@ -63,13 +63,14 @@ impl Program {
     }
 
     /// Starts this command.
-    pub fn spawn(&self, mut command: Command) -> Running {
+    pub fn spawn(&self, command: Command) -> Running {
+        self.spawn_into(File::create(self.desk.path("stdout")).unwrap(), command)
+    }
+
+    /// Starts this command with its standard output leading elsewhere.
+    pub fn spawn_into(&self, output: impl Into<Stdio>, mut command: Command) -> Running {
         let (stdout, stderr) = (self.desk.path("stdout"), self.desk.path("stderr"));
-        let child = command
-            .stdout(File::create(&stdout).unwrap())
-            .stderr(File::create(&stderr).unwrap())
-            .spawn()
-            .unwrap();
+        let child = command.stdout(output).stderr(File::create(&stderr).unwrap()).spawn().unwrap();
         Running { child, stdout, stderr }
     }
 }

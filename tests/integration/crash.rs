@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -428,4 +429,26 @@ async fn sigint_during_discovery_ends_the_run_cleanly() {
     let (code, took) = stop_by("INT", 0).await;
     println!("gone after {took:?}");
     assert_eq!(code, Some(130));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipe_that_nobody_reads_holds_up_no_end() {
+    let simulator = simulator().await;
+    let program = Program::new(&simulator);
+    let (reader, mut full) = std::io::pipe().unwrap();
+    let output = full.try_clone().unwrap();
+    // It fills the pipe, and goes on as soon as the reader is gone.
+    let filler = std::thread::spawn(move || while full.write_all(b"x").is_ok() {});
+    let mut running = program.spawn_into(output, program.command(&["collect"]));
+    while simulator.requests().iter().all(|request| request.label != Some(RateLabel::Heavy)) {
+        sleep(Duration::from_millis(5)).await;
+    }
+    // By then the first line waits for the pipe.
+    sleep(Duration::from_secs(1)).await;
+    running.signal("TERM");
+    let (code, took) = running.wait(Duration::from_secs(20)).await;
+    assert_eq!(code, Some(143));
+    assert!(took < Duration::from_secs(10), "gone after {took:?}");
+    drop(reader);
+    filler.join().unwrap();
 }
