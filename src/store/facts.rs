@@ -36,14 +36,14 @@ pub(super) async fn insert_shared(
     }
     let parts = SETUP.map(|(_, _, key)| key).join(", ");
     let head = format!("INSERT OR IGNORE INTO setups (setup_id, {parts}) VALUES");
-    insert_many(connection, &head, "", SETUP.len() + 1, &setups, |arguments, (_, keys)| {
+    insert_many(connection, &head, SETUP.len() + 1, &setups, |arguments, (_, keys)| {
         arguments.add(keys.setup)?;
         keys.setup_parts.iter().try_for_each(|key| arguments.add(*key))
     })
     .await?;
     let extras = known.fresh(rows, |keys| keys.extra);
     let head = "INSERT OR IGNORE INTO extras (extra_id, content) VALUES";
-    insert_many(connection, head, "", 2, &extras, |arguments, (row, keys)| {
+    insert_many(connection, head, 2, &extras, |arguments, (row, keys)| {
         arguments.add(keys.extra)?;
         arguments.add(row.extra())
     })
@@ -60,7 +60,7 @@ async fn insert_facts(
     let fresh = known.fresh(rows, &key);
     let (fields, columns) = columns_of(home);
     let head = format!("INSERT OR IGNORE INTO {table} ({id}, {columns}) VALUES");
-    insert_many(connection, &head, "", fields.len() + 1, &fresh, |arguments, (row, keys)| {
+    insert_many(connection, &head, fields.len() + 1, &fresh, |arguments, (row, keys)| {
         arguments.add(key(keys))?;
         fields.iter().try_for_each(|field| add(arguments, row.get(*field)))
     })
@@ -109,18 +109,11 @@ async fn insert_profiles(
     let (home, table, id) = PROFILES;
     let (fields, columns) = columns_of(home);
     let head = format!("INSERT INTO {table} ({id}, digest, {columns}) VALUES");
-    insert_many(
-        connection,
-        &head,
-        "",
-        fields.len() + 2,
-        &numbered,
-        |arguments, (profile_id, digest, row)| {
-            arguments.add(*profile_id)?;
-            arguments.add(*digest)?;
-            fields.iter().try_for_each(|field| add(arguments, row.get(*field)))
-        },
-    )
+    insert_many(connection, &head, fields.len() + 2, &numbered, |arguments, (profile_id, digest, row)| {
+        arguments.add(*profile_id)?;
+        arguments.add(*digest)?;
+        fields.iter().try_for_each(|field| add(arguments, row.get(*field)))
+    })
     .await?;
     known.profiles.extend(numbered.iter().map(|(profile_id, digest, _)| (*digest, *profile_id)));
     Ok(())

@@ -388,13 +388,13 @@ async fn write(
     identifiers: &[(&Identifier, i64)],
 ) -> Result<(), sqlx::Error> {
     let head = "INSERT INTO people (person_id, is_guest) VALUES";
-    insert_many(connection, head, "", 2, people, |arguments, (person_id, is_guest)| {
+    insert_many(connection, head, 2, people, |arguments, (person_id, is_guest)| {
         arguments.add(*person_id)?;
         arguments.add(*is_guest)
     })
     .await?;
     let head = "INSERT INTO identifiers (kind, scope, value, person_id) VALUES";
-    insert_many(connection, head, "", 4, identifiers, |arguments, ((kind, scope, value), person_id)| {
+    insert_many(connection, head, 4, identifiers, |arguments, ((kind, scope, value), person_id)| {
         arguments.add(kind.as_str())?;
         arguments.add(*scope)?;
         arguments.add(value.as_str())?;

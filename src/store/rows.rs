@@ -26,7 +26,6 @@ pub(super) struct NewSession<'r, 'a> {
 pub(super) async fn insert_many<T>(
     connection: &mut SqliteConnection,
     head: &str,
-    tail: &str,
     columns: usize,
     rows: &[T],
     bind: impl Fn(&mut SqliteArguments, &T) -> Result<(), sqlx::error::BoxDynError>,
@@ -37,7 +36,7 @@ pub(super) async fn insert_many<T>(
             continue;
         }
         let tuple = format!("({})", vec!["?"; columns].join(","));
-        let text: Arc<str> = format!("{head} {} {tail}", vec![tuple; size].join(",")).into();
+        let text: Arc<str> = format!("{head} {}", vec![tuple; size].join(",")).into();
         while rest.len() >= size {
             let (chunk, others) = rest.split_at(size);
             rest = others;
@@ -114,7 +113,7 @@ pub(super) async fn insert_sessions(
         "INSERT OR FAIL INTO sessions (session_id, instance_id, person_id, {}) VALUES",
         columns.join(", ")
     );
-    insert_many(connection, &head, "", columns.len() + 3, sessions, |arguments, session| {
+    insert_many(connection, &head, columns.len() + 3, sessions, |arguments, session| {
         arguments.add(session.session_id)?;
         arguments.add(instance_id)?;
         arguments.add(session.person_id)?;

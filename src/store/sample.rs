@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use chrono_tz::Tz;
-
-use super::{Found, Listing, MeetingSettings, RunEnd, RunTotals, Settings, Store};
+use super::{Found, Listing, RunEnd, RunTotals, Settings, Store, bench};
 use crate::decode::{Decoded, Dropped, page};
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
@@ -47,23 +45,11 @@ pub(crate) async fn database(path: &Path) -> Store {
 }
 
 fn settings() -> Settings {
-    Settings {
-        timezone: Tz::Europe__Berlin,
-        present_percent: 75.0,
-        late_after: Duration::from_mins(10),
-        stitch_gap: Duration::from_mins(5),
-        counts_from: Duration::from_mins(5),
-        shared: Vec::new(),
-        meetings: vec![MeetingSettings {
-            meeting_id: "85746065432".parse().unwrap(),
-            label: Some("CS101".to_owned()),
-            personal: false,
-            guests_per_instance: false,
-            present_percent: None,
-            late_after: None,
-            planned: Vec::new(),
-        }],
-    }
+    let mut settings = bench::settings(Vec::new());
+    // One listed meeting; the office hour is discovered.
+    settings.meetings.truncate(1);
+    settings.meetings[0].label = Some("CS101".to_owned());
+    settings
 }
 
 fn found(uuid: &str, meeting_id: MeetingId, topic: &str, start: &str, end: &str) -> Found {
