@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::presentable::presentable;
+use super::presentable::Hidden;
 use super::throttle::{Throttle, read_retry_after, read_throttle};
 use crate::model::{RateLabel, Timestamp};
 
@@ -75,6 +75,7 @@ pub(super) struct Answer<'a> {
     pub(super) retry_after: Option<&'a str>,
     pub(super) is_html: bool,
     pub(super) body: &'a str,
+    pub(super) hidden: &'a Hidden,
     pub(super) now: Timestamp,
 }
 
@@ -94,7 +95,7 @@ pub(super) fn classify(answer: &Answer<'_>) -> Meaning {
     let (code, message) = if is_html(answer) {
         (None, "an HTML page, as a gateway or a block sends".to_owned())
     } else {
-        read_body(answer.body)
+        read_body(answer.body, answer.hidden)
     };
     let disposition = match answer.stage {
         _ if answer.status == 429 => Disposition::Throttled(read_throttle(
@@ -171,7 +172,7 @@ fn is_html(answer: &Answer<'_>) -> bool {
 }
 
 /// Zoom's code and message; the API and the token endpoint have a shape each, and neither is sure to come.
-fn read_body(body: &str) -> (Option<i64>, String) {
+fn read_body(body: &str, hidden: &Hidden) -> (Option<i64>, String) {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Body {
@@ -183,7 +184,7 @@ fn read_body(body: &str) -> (Option<i64>, String) {
         error: Value,
         errors: Value,
     }
-    let Ok(read) = super::wire::parse_object::<Body>(body) else { return read_broken_body(body) };
+    let Ok(read) = super::wire::parse_object::<Body>(body) else { return read_broken_body(body, hidden) };
     let mut words: Vec<String> = [&read.message, &read.reason, &read.error]
         .iter()
         .filter_map(|value| value.as_str())
@@ -193,11 +194,11 @@ fn read_body(body: &str) -> (Option<i64>, String) {
         Some(format!("{}: {}", error.get("field")?.as_str()?, error.get("message")?.as_str()?))
     }));
     let code = read.code.as_i64().or_else(|| read.code.as_str()?.trim().parse().ok());
-    (code, presentable(&words.join("; ")))
+    (code, hidden.presentable(&words.join("; ")))
 }
 
 /// As [`read_body`], for what is no valid JSON: code 104 comes with unescaped quotes in its message.
-fn read_broken_body(body: &str) -> (Option<i64>, String) {
+fn read_broken_body(body: &str, hidden: &Hidden) -> (Option<i64>, String) {
     let after = |key: &str| {
         let rest = &body[body.find(&format!("\"{key}\""))? + key.len() + 2..];
         rest.trim_start().strip_prefix(':').map(str::trim_start)
@@ -208,7 +209,7 @@ fn read_broken_body(body: &str) -> (Option<i64>, String) {
         digits[..end].parse().ok()
     });
     let message = after("message").map_or(body, |rest| rest.trim_end_matches(['}', '"', ' ', '\n']));
-    (code, presentable(message.trim_start_matches('"')))
+    (code, hidden.presentable(message.trim_start_matches('"')))
 }
 
 impl Disposition {

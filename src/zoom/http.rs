@@ -1,16 +1,18 @@
 //! One exchange over HTTP: bounded in time and size, without redirects.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, RequestBuilder, Response, Url, redirect};
+use secrecy::ExposeSecret as _;
 
 use super::Settings;
 use super::classify::{Answer, Stage, classify};
 use super::endpoints::Endpoint;
 use super::error::{ConnectionFault, Refusal, ZoomError};
-use super::presentable::presentable;
+use super::presentable::{Hidden, presentable};
 use crate::clock::Clock;
 
 /// A page of 300 rows has 400 KiB; this is far beyond what any page has.
@@ -20,7 +22,10 @@ const SMALL_BYTES: usize = 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
-pub(super) struct Http(Client);
+pub(super) struct Http {
+    client: Client,
+    hidden: Arc<Hidden>,
+}
 
 /// A 200 as it came.
 pub(super) struct Received {
@@ -41,46 +46,67 @@ impl Http {
         if is_loopback(&settings.token_url) || settings.api_url.as_ref().is_some_and(is_loopback) {
             builder = builder.no_proxy();
         }
-        builder.build().map(Self).map_err(|error| ZoomError::Setup(causes(&error)))
+        let failed = |error| ZoomError::Setup(causes(&error));
+        let client = builder.build().map_err(failed)?;
+        let secret = settings.client_secret.expose_secret();
+        let asks = client.post(settings.token_url.clone()).basic_auth(&settings.client_id, Some(secret));
+        let asks = asks.build().map_err(failed)?;
+        let hidden = Arc::new(Hidden::new(secret, credentials_in(asks.headers())));
+        Ok(Self { client, hidden })
     }
 
     pub(super) fn get(&self, url: Url) -> RequestBuilder {
-        self.0.get(url)
+        self.client.get(url)
     }
 
     pub(super) fn post(&self, url: Url) -> RequestBuilder {
-        self.0.post(url)
+        self.client.post(url)
     }
 }
 
-/// Sends a request and reads its answer to the end: a 2xx as it came, anything else as a refusal.
-///
-/// A refusal may repeat what it refuses: the credentials that were sent, and `secret` where it is given, are taken
-/// out of it before anybody reads it.
-pub(super) async fn exchange(
-    request: RequestBuilder,
+impl Http {
+    /// Sends a request and reads its answer to the end: a 2xx as it came, anything else as a refusal.
+    ///
+    /// An answer may repeat what it was asked with: the client secret and the token that was sent are taken out of it
+    /// before anybody reads it.
+    pub(super) async fn exchange(
+        &self,
+        request: RequestBuilder,
+        endpoint: Endpoint,
+        stage: Stage,
+        clock: &Clock,
+    ) -> Result<Received, ZoomError> {
+        let (client, request) = request.build_split();
+        let request = request.map_err(|error| connection_error(&error, endpoint))?;
+        let hidden = self.hidden.and(credentials_in(request.headers()));
+        let response = client.execute(request).await.map_err(|error| connection_error(&error, endpoint))?;
+        answer_of(response, endpoint, stage, &hidden, clock).await
+    }
+}
+
+async fn answer_of(
+    response: Response,
     endpoint: Endpoint,
     stage: Stage,
-    secret: Option<&str>,
+    hidden: &Hidden,
     clock: &Clock,
 ) -> Result<Received, ZoomError> {
-    let (client, request) = request.build_split();
-    let request = request.map_err(|error| connection_error(&error, endpoint))?;
-    let sent =
-        header(request.headers(), AUTHORIZATION.as_str()).and_then(|value| value.split(' ').next_back());
-    let hidden: Vec<String> = sent.into_iter().chain(secret).map(str::to_owned).collect();
-    let response = client.execute(request).await.map_err(|error| connection_error(&error, endpoint))?;
     let status = response.status();
     let headers = response.headers().clone();
-    let tracking_id = header(&headers, "x-zm-trackingid").map(|id| presentable(&without(id, &hidden)));
+    let tracking_id = header(&headers, "x-zm-trackingid").map(|id| hidden.presentable(id));
     let is_page = status.is_success() && stage != Stage::Token;
     let limit_bytes = if is_page { PAGE_BYTES } else { SMALL_BYTES };
     let read = read_body(response, endpoint, limit_bytes).await;
     if status.is_success() {
-        return Ok(Received { body: read?, tracking_id });
+        let mut body = read?;
+        if let std::borrow::Cow::Owned(cleaned) = hidden.out_of_data(&body) {
+            body = cleaned;
+        }
+        return Ok(Received { body, tracking_id });
     }
     // The status of a refusal counts even where its body is cut or too long.
-    let body = without(&read.unwrap_or_default(), &hidden);
+    let body = read.unwrap_or_default();
+    let body = hidden.out_of(&body);
     let meaning = classify(&Answer {
         stage,
         label: endpoint.label(),
@@ -89,6 +115,7 @@ pub(super) async fn exchange(
         retry_after: header(&headers, "retry-after"),
         is_html: header(&headers, CONTENT_TYPE.as_str()).is_some_and(|text| text.contains("text/html")),
         body: &body,
+        hidden,
         now: clock.now(),
     });
     Err(ZoomError::Refused(Box::new(Refusal {
@@ -102,12 +129,9 @@ pub(super) async fn exchange(
     })))
 }
 
-/// A text without these.
-fn without(text: &str, hidden: &[String]) -> String {
-    hidden
-        .iter()
-        .filter(|hidden| !hidden.is_empty())
-        .fold(text.to_owned(), |text, hidden| text.replace(hidden.as_str(), "(left out)"))
+/// What tells who asks, without the word that says how.
+fn credentials_in(headers: &HeaderMap) -> Option<&str> {
+    header(headers, AUTHORIZATION.as_str()).and_then(|value| value.split(' ').next_back())
 }
 
 /// Whether a URL points to this machine.

@@ -6,7 +6,7 @@ use super::Zoom;
 use super::classify::{Disposition, Stage};
 use super::endpoints::Endpoint;
 use super::error::{ZoomError, is_redirect};
-use super::http::{Received, exchange};
+use super::http::Received;
 use super::pace::Resumption;
 use super::token::Token;
 use crate::model::Timestamp;
@@ -148,7 +148,7 @@ impl Zoom {
         let url = token.url(&call.path, &call.query)?;
         let request = self.shared.http.get(url).bearer_auth(token.secret());
         let Received { body, tracking_id } =
-            exchange(request, call.endpoint, call.stage, None, &self.shared.clock).await?;
+            self.shared.http.exchange(request, call.endpoint, call.stage, &self.shared.clock).await?;
         match read(body) {
             Ok(value) => Ok(Answered { value, tracking_id }),
             Err(error) => {

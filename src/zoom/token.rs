@@ -13,7 +13,7 @@ use super::Settings;
 use super::classify::Stage;
 use super::endpoints::Endpoint;
 use super::error::ZoomError;
-use super::http::{Http, exchange, is_loopback};
+use super::http::{Http, is_loopback};
 use super::retry::RetryPolicy;
 use super::wire::{TokenAnswer, parse_object};
 use crate::clock::Clock;
@@ -158,14 +158,7 @@ impl Tokens {
             .basic_auth(&self.client_id, Some(self.client_secret.expose_secret()))
             .form(&form);
         let asked_at = self.clock.now();
-        let received = exchange(
-            request,
-            Endpoint::Token,
-            Stage::Token,
-            Some(self.client_secret.expose_secret()),
-            &self.clock,
-        )
-        .await?;
+        let received = self.http.exchange(request, Endpoint::Token, Stage::Token, &self.clock).await?;
         let malformed = |detail: String| ZoomError::Malformed {
             endpoint: Endpoint::Token,
             detail,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::model::RateLabel;
 use crate::model::parse_instant;
 use crate::zoom::classify::{Answer, Meaning, classify};
-use crate::zoom::presentable::{MESSAGE_CHARS, is_visible};
+use crate::zoom::presentable::{Hidden, MESSAGE_CHARS, is_visible};
 use crate::zoom::{Disposition, Stage};
 
 const FIRST_PAST: Stage = Stage::FirstPage { past: true };
@@ -20,6 +20,7 @@ fn meaning(stage: Stage, status: u16, body: &str) -> Meaning {
         retry_after: None,
         is_html: false,
         body,
+        hidden: &Hidden::default(),
         now: parse_instant("2026-03-01T12:00:00Z").unwrap(),
     })
 }

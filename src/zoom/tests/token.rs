@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 
 use crate::model::MeetingId;
@@ -183,4 +184,29 @@ async fn credentials_that_zoom_repeats_are_taken_out_of_what_it_says() {
     .await;
     let error = fake.zoom().instances(meeting()).await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("short-token"), "{error}");
+}
+
+#[tokio::test]
+async fn a_client_secret_that_the_api_repeats_is_neither_shown_nor_kept() {
+    let fake = Fake::with(vec![
+        Reply::new(400, r#"{"code":1,"message":"client:s3cret-s3cret, or \u00733cret-s3cret, or Y2xpZW50OnMzY3JldC1zM2NyZXQ=, is odd"}"#)
+            .header("x-zm-trackingid", "s3cret-s3cret"),
+        Reply::ok(r#"{"participants":["s3cret-s3cret",{"user_name":"s3cret-s3cret and first-token"}]}"#),
+    ])
+    .await;
+    let zoom = fake.zoom();
+    let error = zoom.instances(meeting()).await.unwrap_err();
+    assert!(
+        error.to_string().contains("client:(left out), or (left out), or (left out)=, is odd"),
+        "{error}"
+    );
+    assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+    let request = ListingRequest {
+        from: ParticipantsEndpoint::Report,
+        key: MeetingKey::Latest(meeting()),
+        encoding: Encoding::Documented,
+    };
+    let pages: Vec<_> = zoom.participants(&request).collect().await;
+    let body = &pages[0].as_ref().unwrap().body;
+    assert_eq!(body, r#"{"participants":["(left out)",{"user_name":"(left out) and (left out)"}]}"#);
 }
