@@ -14,8 +14,10 @@ impl Store {
     /// Lets the members of a group read the file (0640), now and after it is closed.
     pub fn shared_with(mut self, group: &str) -> Result<Self, StoreError> {
         let id = group_id(group)?;
+        // The other files are beside the file itself, not beside a link to it.
+        let place = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
         for ending in ["", "-wal", "-shm"] {
-            let mut file = self.path.clone().into_os_string();
+            let mut file = place.clone().into_os_string();
             file.push(ending);
             let file = PathBuf::from(file);
             if file.exists() {

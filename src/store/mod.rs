@@ -290,15 +290,16 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// Makes the file its owner's only, before the database makes one that others can read. A link that leads nowhere yet
+/// is followed, as the database follows it.
 #[cfg(unix)]
 fn create_private(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
-    let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match created {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(source) => Err(StoreError::Create { path: path.to_owned(), source }),
+    if path.exists() {
+        return Ok(());
     }
+    let created = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    created.map(drop).map_err(|source| StoreError::Create { path: path.to_owned(), source })
 }
 
 #[cfg(not(unix))]
@@ -323,5 +324,28 @@ mod tests {
         let kept: i64 =
             sqlx::query_scalar("SELECT count(*) FROM settings").fetch_one(store.pool()).await.unwrap();
         assert_eq!(kept, 1);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_new_file_is_its_owners_only_even_where_a_link_leads_to_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let elsewhere = directory.path().join("elsewhere");
+        std::fs::create_dir(&elsewhere).unwrap();
+        let link = directory.path().join("rollcall.db");
+        std::os::unix::fs::symlink(elsewhere.join("data.db"), &link).unwrap();
+        let store = Store::open(&link).await.unwrap();
+        for file in ["data.db", "data.db-wal", "data.db-shm"] {
+            let mode = elsewhere.join(file).metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
+        let group = std::os::unix::fs::MetadataExt::gid(&elsewhere.metadata().unwrap()).to_string();
+        let store = store.shared_with(&group).unwrap();
+        for file in ["data.db", "data.db-wal", "data.db-shm"] {
+            let mode = elsewhere.join(file).metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o640, "{file}");
+        }
+        store.close().await;
     }
 }
