@@ -85,7 +85,7 @@ fn rows_in_hand(rows_reported: Option<i64>) -> u32 {
 fn holds_no_row(body: &str) -> bool {
     let mut decoded = Decoded::default();
     if body.len() < 2_000 {
-        page(body, &crate::decode::Dropped::default(), &mut decoded);
+        page(body, &mut decoded);
     }
     body.len() < 2_000 && decoded.rows.is_empty() && decoded.rejects.is_empty()
 }
@@ -151,7 +151,7 @@ impl Collector {
         let _decoding = self.decoding.acquire().await;
         let mut decoded = Decoded::default();
         for (at, one) in pages.read.iter().enumerate() {
-            page(&one.body, &self.rules.dropped, &mut decoded);
+            page(&one.body, &mut decoded);
             if at == 0 {
                 // Other pages have no more rows than the first; growing by doubling would take twice the room.
                 decoded.rows.reserve_exact(decoded.rows.len() * (pages.read.len() - 1));

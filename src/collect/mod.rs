@@ -88,7 +88,7 @@ impl Collector {
     pub fn new(zoom: Zoom, store: Store, clock: Clock, rules: Rules) -> Self {
         Self {
             zoom,
-            store,
+            store: store.dropping(rules.dropped.clone()),
             clock,
             rules: Arc::new(rules),
             refused: Arc::default(),

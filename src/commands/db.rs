@@ -7,11 +7,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::collect::lock;
-use super::setup::{Stopper, open_store};
+use super::setup::{Stopper, dropped, open_store};
 use crate::cli::{ApplyPrivacyOptions, BackupOptions, Db, ForgetOptions, PruneOptions};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::decode::Dropped;
 use crate::exit::ExitCode;
 use crate::model::Timestamp;
 use crate::store::{BackupError, PersonSummary, Pruned, Store, StoreError};
@@ -109,7 +108,7 @@ async fn apply_privacy(options: &ApplyPrivacyOptions, config: &Config) -> anyhow
         return Ok(only(stopper.code().unwrap_or(ExitCode::TryLater)));
     };
     let store = existing(config).await?;
-    let dropped = Dropped::new(config.privacy_drop.clone());
+    let dropped = dropped(config);
     let cleansed = tokio::select! {
         cleansed = store.apply_privacy(&dropped) => cleansed?,
         // The batch under way is undone; calling it again goes on.
@@ -120,8 +119,8 @@ async fn apply_privacy(options: &ApplyPrivacyOptions, config: &Config) -> anyhow
     };
     store.close().await;
     let words = format!(
-        "Took the fields of privacy.drop out of {} sessions and {} rejects, and wrote the file anew.\n",
-        cleansed.sessions, cleansed.rejects
+        "Took the fields of privacy.drop out of {} sessions, {} rejects and {} instances, and wrote the file anew.\n",
+        cleansed.sessions, cleansed.rejects, cleansed.instances
     );
     Ok((words, ExitCode::Success))
 }

@@ -71,11 +71,17 @@ pub fn make_place(config: &Config) -> Result<(), StoreError> {
 /// Opens the database for writing, shared with the group that the config names. The caller holds the run lock.
 pub async fn open_store(config: &Config) -> Result<Store, StoreError> {
     let database = &config.database;
-    let store = Store::open(&database.path).await?;
+    let store = Store::open(&database.path).await?.dropping(dropped(config));
     match &database.group {
         Some(group) => store.shared_with(group),
         None => Ok(store),
     }
+}
+
+/// The fields that never reach the file.
+#[must_use]
+pub fn dropped(config: &Config) -> Dropped {
+    Dropped::new(config.privacy_drop.iter().cloned())
 }
 
 /// The client of Zoom's API, with its quota kept in the database.
@@ -157,7 +163,7 @@ pub fn rules(config: &Config) -> Rules {
         policy: Policy { rereads: config.collection.rereads.clone() },
         lookback: config.collection.lookback,
         include_live: config.collection.include_live,
-        dropped: Dropped::new(config.privacy_drop.clone()),
+        dropped: dropped(config),
     }
 }
 

@@ -32,7 +32,8 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// Reads everything; the result counts only where no problem was found.
     pub fn config(&mut self, schema: Schema, listed: Vec<Value>, secret: secrets::Given) -> Config {
-        let (source, warnings) = self.secret(&schema.zoom, secret);
+        let (source, mut warnings) = self.secret(&schema.zoom, secret);
+        warnings.extend(schema.privacy.drop.iter().filter_map(|field| super::privacy::unheard_of(field)));
         let identity = self.identity(&schema.identity);
         let attendance = self.attendance(&schema.attendance);
         let meetings = self.meetings(listed, &Common { guests: identity.guests, attendance: &attendance });

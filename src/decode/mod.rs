@@ -4,6 +4,7 @@
 //! column ([`Field`]); everything else goes to `extra`, so nothing that was sent is forgotten.
 
 mod digest;
+mod dropped;
 mod field;
 mod value;
 
@@ -15,6 +16,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub use self::digest::Digest;
+pub use self::dropped::{Dropped, Stripper, is_word};
 pub use self::field::{Field, Home, Kind};
 pub use self::value::Value;
 use self::value::{Raw, read};
@@ -60,59 +62,29 @@ pub struct Decoded<'a> {
     pub rejects: Vec<Reject>,
 }
 
-/// Fields that the privacy setting keeps out of the file, by Zoom's names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dropped(Vec<String>);
-
-impl Dropped {
-    /// Drops these fields.
-    #[must_use]
-    pub fn new(names: Vec<String>) -> Self {
-        Self(names)
-    }
-
-    /// Whether this field is dropped.
-    #[must_use]
-    pub fn holds(&self, name: &str) -> bool {
-        self.0.iter().any(|dropped| dropped == name)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The text of an element that is no row, without the fields that must not be kept.
-    ///
-    /// One that names such a field and cannot be taken apart is left out whole.
-    #[must_use]
-    pub fn strip(&self, element: &str) -> String {
-        without(element, self)
-    }
-}
-
 /// Decodes the text of one page and adds what it holds to `decoded`.
 ///
 /// A text that is not JSON adds one reject, so that the counts still tell of it; the client of Zoom's API hands
 /// on no such page.
-pub fn page<'a>(text: &'a str, dropped: &Dropped, decoded: &mut Decoded<'a>) {
+pub fn page<'a>(text: &'a str, decoded: &mut Decoded<'a>) {
     let before = decoded.rows.len();
     // The quick way reads every element as a row in one pass; anything else in the list takes the careful way.
     match serde_json::from_str::<Page<Vec<Row<'a>>>>(text) {
         Ok(page) => decoded.rows.extend(page.participants.unwrap_or_default()),
-        Err(_) => careful_page(text, dropped, decoded),
+        Err(_) => careful_page(text, decoded),
     }
-    for row in &mut decoded.rows[before..] {
-        row.finish(dropped);
-    }
+    decoded.rows[before..].iter_mut().for_each(Row::finish);
 }
 
-fn careful_page<'a>(text: &'a str, dropped: &Dropped, decoded: &mut Decoded<'a>) {
-    let reject = |reason: String, content: &str| Reject { reason, content: without(content, dropped) };
+fn careful_page<'a>(text: &'a str, decoded: &mut Decoded<'a>) {
+    let reject = |reason: String, content: &str| Reject { reason, content: content.to_owned() };
+    // The parser's own words may quote what was sent.
+    let place = |error: &serde_json::Error| format!("line {}, column {}", error.line(), error.column());
     let list = match serde_json::from_str::<Page<&'a RawValue>>(text) {
         Ok(Page { participants: Some(list) }) => list.get(),
         Ok(Page { participants: None }) => return,
         Err(error) => {
-            decoded.rejects.push(reject(format!("the page is not JSON: {error}"), text));
+            decoded.rejects.push(reject(format!("the page is not JSON ({})", place(&error)), text));
             return;
         }
     };
@@ -128,37 +100,11 @@ fn careful_page<'a>(text: &'a str, dropped: &Dropped, decoded: &mut Decoded<'a>)
             Err(_) if !element.trim_start().starts_with('{') => {
                 decoded.rejects.push(reject("the element is no object".to_owned(), element));
             }
-            Err(error) => decoded.rejects.push(reject(format!("the row cannot be read: {error}"), element)),
+            Err(error) => {
+                decoded.rejects.push(reject(format!("the row cannot be read ({})", place(&error)), element));
+            }
         }
     }
-}
-
-/// The element without the fields that must not be kept; as it is where it holds none.
-fn without(element: &str, dropped: &Dropped) -> String {
-    if dropped.is_empty() || !dropped.0.iter().any(|name| element.contains(name.as_str())) {
-        return element.to_owned();
-    }
-    // A reject that names a dropped field and cannot be taken apart is not kept verbatim: privacy comes first.
-    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(&mended(element)) else {
-        return "(left out: it names a field that the privacy setting drops)".to_owned();
-    };
-    remove(&mut value, dropped);
-    value.to_string()
-}
-
-fn remove(value: &mut serde_json::Value, dropped: &Dropped) {
-    match value {
-        serde_json::Value::Object(map) => {
-            map.retain(|name, _| !drops(dropped, name));
-            map.values_mut().for_each(|value| remove(value, dropped));
-        }
-        serde_json::Value::Array(list) => list.iter_mut().for_each(|value| remove(value, dropped)),
-        _ => {}
-    }
-}
-
-fn drops(dropped: &Dropped, name: &str) -> bool {
-    dropped.holds(name) || Field::named(name).is_some_and(|field| dropped.holds(field.name()))
 }
 
 /// Halves of surrogate pairs, which cut names bring along, replaced: JSON allows them, text does not.
@@ -346,8 +292,8 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Takes the digest of a row that lacks its key, and only then drops what must not be kept.
-    fn finish(&mut self, dropped: &Dropped) {
+    /// Takes the digest of a row that lacks its key: before anything is taken out of it.
+    fn finish(&mut self) {
         self.extra.sort_by(|(left, _), (right, _)| left.cmp(right));
         self.extra.dedup_by(|(later, _), (earlier, _)| later == earlier);
         if self.text(Field::UserId).is_none() || self.number(Field::JoinTime).is_none() {
@@ -356,23 +302,6 @@ impl<'a> Row<'a> {
                 digest.value(self.get(*field));
             }
             self.stand_in = Some(digest.finish());
-        }
-        self.strip(dropped);
-    }
-
-    /// Takes out the fields that must not be kept.
-    pub fn strip(&mut self, dropped: &Dropped) {
-        if dropped.is_empty() {
-            return;
-        }
-        for field in Field::ALL {
-            if dropped.holds(field.name()) {
-                self.values[field.index()] = Value::Null;
-            }
-        }
-        self.extra.retain(|(name, _)| !drops(dropped, name));
-        for (_, value) in &mut self.extra {
-            remove(value, dropped);
         }
     }
 

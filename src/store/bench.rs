@@ -12,7 +12,7 @@ use super::{
     Description, FetchRecord, Found, Listing, MeetingSettings, PlannedTime, Selection, Settings, Store,
     Stored,
 };
-use crate::decode::{Decoded, Dropped, page};
+use crate::decode::{Decoded, page};
 use crate::model::{MeetingId, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 
@@ -125,7 +125,7 @@ impl Bench {
         let instance = due.into_iter().find(|due| due.uuid.as_str() == uuid).unwrap();
         let text = json!({ "participants": rows }).to_string();
         let mut decoded = Decoded::default();
-        page(&text, &Dropped::default(), &mut decoded);
+        page(&text, &mut decoded);
         assert_eq!((decoded.rows.len(), decoded.rejects.len()), (rows.len(), 0), "the rows must decode");
         let listing = Listing {
             source,

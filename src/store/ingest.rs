@@ -13,7 +13,7 @@ use super::identity::GuestScope;
 use super::people::{self, Place};
 use super::queue::{Description, describe, save_progress};
 use super::{Store, StoreError, forgotten, presence};
-use crate::decode::{Digest, Reject, Row};
+use crate::decode::{Digest, Dropped, Reject, Row, Stripper};
 use crate::model::{FetchOutcome, InstanceState, Source, Timestamp};
 use crate::plan::{self, Failure, Policy, Progress, Reading};
 
@@ -129,7 +129,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         // Taken until the transaction has ended well: what is rolled back is not known any more.
         let mut known = std::mem::take(&mut *self.known());
-        let stored = ingest(&mut transaction, listing, record, policy, &mut known).await;
+        let stored = ingest(&mut transaction, listing, record, policy, (&mut known, &self.dropped)).await;
         let stored = stored.map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
         *self.known() = known;
@@ -143,7 +143,9 @@ impl Store {
         record: &FetchRecord,
     ) -> Result<Progress, StoreError> {
         let mut transaction = self.begin().await?;
-        let progress = fail(&mut transaction, failure, record).await.map_err(|error| self.error(error))?;
+        let progress = fail(&mut transaction, failure, record, &self.dropped)
+            .await
+            .map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
         Ok(progress)
     }
@@ -153,9 +155,10 @@ async fn fail(
     connection: &mut SqliteConnection,
     failure: &Failure,
     record: &FetchRecord,
+    dropped: &Dropped,
 ) -> Result<Progress, sqlx::Error> {
     if let Some(description) = &record.description {
-        describe(connection, record.instance_id, description, record.finished_at).await?;
+        describe(connection, record.instance_id, description, record.finished_at, dropped).await?;
     }
     let before = super::queue::load_progress(connection, record.instance_id).await?;
     let after = plan::after_failure(&before, failure, record.finished_at);
@@ -169,11 +172,11 @@ async fn ingest(
     listing: &Listing<'_>,
     record: &FetchRecord,
     policy: &Policy,
-    known: &mut KnownFacts,
+    (known, dropped): (&mut KnownFacts, &Dropped),
 ) -> Result<Stored, sqlx::Error> {
     let instance_id = record.instance_id;
     if let Some(description) = &record.description {
-        describe(connection, instance_id, description, record.finished_at).await?;
+        describe(connection, instance_id, description, record.finished_at, dropped).await?;
     }
     let instance: InstanceRow = sqlx::query_as(
         "SELECT i.meeting_id, m.guests, i.source, i.ended_at, i.last_leave_at, i.start_at \
@@ -192,9 +195,13 @@ async fn ingest(
     // Before anything is taken from them: not even a digest of what told who it was.
     let anonymous =
         forgotten::without_forgotten(connection, &place, &listing.rows, record.finished_at).await?;
-    let rows = anonymous.as_ref().unwrap_or(&listing.rows);
+    let mentioning =
+        forgotten::mentioning_rejects(connection, &listing.rejects, instance_id, instance.meeting_id).await?;
+    let private = without_dropped(listing, anonymous.as_ref(), record.description.as_ref(), dropped);
+    let rows = private.as_ref().map(|(rows, _)| rows).or(anonymous.as_ref()).unwrap_or(&listing.rows);
+    let rejects = private.as_ref().map_or(&listing.rejects, |(_, rejects)| rejects);
     let (unique, duplicate) = distinct(rows);
-    let digest = digest_of(&unique, &listing.rejects);
+    let digest = digest_of(&unique, rejects);
     let mut counts =
         Counts { received, duplicate, rejected: listing.rejects.len() as u64, ..Counts::default() };
     let stored_source = instance.source.as_deref().and_then(Source::from_text);
@@ -211,7 +218,7 @@ async fn ingest(
     }
     // Rows that yield to a richer source's change nothing; the log says that they did.
     counts.unchanged = unique.len() as u64 - counts.inserted - counts.updated;
-    log_rejects(connection, record, &listing.rejects, instance.meeting_id).await?;
+    log_rejects(connection, record, rejects, &mentioning, instance.meeting_id).await?;
 
     let ended_at =
         instance.ended_at.or(change.last_leave_at).or(instance.last_leave_at).or(instance.start_at);
@@ -250,6 +257,39 @@ async fn ingest(
     }
     log_fetch(connection, &record, Some(listing), counts, outcome).await?;
     Ok(Stored { counts, outcome, progress })
+}
+
+/// Rows and rejects without the fields that must not be kept, and without what those hold in other texts; none where
+/// everything is kept.
+fn without_dropped<'a>(
+    listing: &Listing<'a>,
+    anonymous: Option<&Vec<Row<'a>>>,
+    description: Option<&Description>,
+    dropped: &Dropped,
+) -> Option<(Vec<Row<'a>>, Vec<Reject>)> {
+    if dropped.is_empty() {
+        return None;
+    }
+    let mut stripper = Stripper::new(dropped);
+    for row in &listing.rows {
+        stripper.learn(row);
+    }
+    for reject in &listing.rejects {
+        stripper.learn_reject(&reject.content);
+    }
+    if let Some(description) = description {
+        stripper.learn_text("host_name", description.host_name.as_deref());
+        stripper.learn_text("host_email", description.host_email.as_deref());
+    }
+    let mut rows = anonymous.unwrap_or(&listing.rows).clone();
+    for row in &mut rows {
+        stripper.strip(row);
+    }
+    let strip = |reject: &Reject| Reject {
+        reason: reject.reason.clone(),
+        content: stripper.strip_reject(&reject.content),
+    };
+    Some((rows, listing.rejects.iter().map(strip).collect()))
 }
 
 /// Whether the rows of a listing may count beside, or instead of, those that are stored.
@@ -364,11 +404,13 @@ async fn log_rejects(
     connection: &mut SqliteConnection,
     record: &FetchRecord,
     rejects: &[Reject],
+    mentioning: &HashSet<usize>,
     meeting_id: i64,
 ) -> Result<(), sqlx::Error> {
-    let forgotten =
-        forgotten::mentioning_rejects(connection, rejects, record.instance_id, meeting_id).await?;
-    for (_, reject) in rejects.iter().enumerate().filter(|(at, _)| !forgotten.contains(at)) {
+    // Of one that was stored, and then taken out with a person, the digest is that of what was stored.
+    let gone = forgotten::mentioning_rejects(connection, rejects, record.instance_id, meeting_id).await?;
+    let is_kept = |at: &usize| !mentioning.contains(at) && !gone.contains(at);
+    for (_, reject) in rejects.iter().enumerate().filter(|(at, _)| is_kept(at)) {
         sqlx::query(
             "INSERT OR IGNORE INTO reject_log (run_id, instance_id, digest, reason, content) VALUES (?, ?, ?, ?, ?)",
         )

@@ -63,6 +63,7 @@ pub use self::queries::{Holding, LastEnds, ReportFilter};
 pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::run_log::{LastSlot, RunEnd, RunTotals};
 pub use self::settings::{MeetingSettings, PlannedTime, Settings};
+use crate::decode::Dropped;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -73,6 +74,8 @@ pub struct Store {
     path: PathBuf,
     /// The members of a group read it, too.
     is_shared: bool,
+    /// Fields that never reach the file.
+    dropped: Arc<Dropped>,
     known: Arc<Mutex<facts::KnownFacts>>,
     /// The file that was opened, whatever its path leads to later.
     file: Option<FileId>,
@@ -112,6 +115,12 @@ impl Store {
         Ok(store)
     }
 
+    /// Keeps these fields out of the file: whatever is taken in goes without them.
+    #[must_use]
+    pub fn dropping(self, dropped: Dropped) -> Self {
+        Self { dropped: Arc::new(dropped), ..self }
+    }
+
     /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -144,7 +153,14 @@ impl Store {
             .await
             .map_err(store)?;
         let file = file_id(path);
-        Ok(Self { pool, path: path.to_owned(), known: Arc::default(), is_shared: false, file })
+        Ok(Self {
+            pool,
+            path: path.to_owned(),
+            known: Arc::default(),
+            is_shared: false,
+            dropped: Arc::default(),
+            file,
+        })
     }
 
     /// An error where the file was moved, deleted or replaced while it was open: what is written then is lost to

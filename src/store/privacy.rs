@@ -8,9 +8,10 @@ use super::decisions::{self, Grounds};
 use super::facts::remove_unused_facts;
 use super::ingest::reject_digest;
 use super::people::Told;
+use super::queue::Description;
 use super::rows;
 use super::{Store, StoreError, people, presence};
-use crate::decode::{Dropped, Reject};
+use crate::decode::{Dropped, Reject, Stripper};
 
 /// What changed where fields were taken out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,33 +20,37 @@ pub struct Cleansed {
     pub sessions: u64,
     /// Rejects that did.
     pub rejects: u64,
+    /// Instances of which host or topic did.
+    pub instances: u64,
 }
 
-/// So many sessions go into one transaction: other programs wait for no longer than that takes.
+/// So many sessions go into one transaction, but for a single instance of more: other programs wait for no longer than
+/// that takes.
 const SESSIONS_AT_ONCE: i64 = 1_000;
 
 impl Store {
-    /// Takes these fields out of every session and reject, works out anew who is who, and leaves nothing of them in
-    /// the files: as if they had never been stored.
+    /// Takes these fields out of every session, reject and instance, with what they hold in other texts of the same
+    /// instance, works out anew who is who, and leaves nothing of them in the files: as if they had never been stored.
     ///
-    /// It goes by batches, each a transaction; what stops it half-way leaves the database whole, and the next call
-    /// goes on. The caller holds the run lock.
+    /// It goes by batches of instances, each a transaction; what stops it half-way leaves the database whole, and the
+    /// next call goes on. The caller holds the run lock.
     pub async fn apply_privacy(&self, dropped: &Dropped) -> Result<Cleansed, StoreError> {
         self.overwrite_what_is_deleted().await?;
         let mut cleansed = Cleansed::default();
+        // What was learnt of hosts: a meeting may be called as an instance was that is gone.
+        let mut hosts = Stripper::new(dropped);
         let mut after = 0;
         loop {
             let mut transaction = self.begin().await?;
-            let batch = cleanse_sessions(&mut transaction, dropped, after).await;
-            let (sessions, last) = batch.map_err(|error| self.error(error))?;
+            let batch = cleanse_batch(&mut transaction, dropped, after, &mut hosts, &mut cleansed).await;
+            let last = batch.map_err(|error| self.error(error))?;
             transaction.commit().await.map_err(|error| self.error(error))?;
-            cleansed.sessions += sessions;
             let Some(last) = last else { break };
             after = last;
         }
         let mut transaction = self.begin().await?;
         async {
-            cleansed.rejects = cleanse_rejects(&mut transaction, dropped).await?;
+            cleanse_meetings(&mut transaction, dropped, &hosts).await?;
             remove_decisions(&mut transaction, dropped).await?;
             remove_unused_facts(&mut transaction).await
         }
@@ -74,7 +79,8 @@ impl Store {
         if busy != 0 {
             return Err(StoreError::Traces { path: self.path.clone() });
         }
-        Ok(())
+        // Now whoever was forgotten is, to the last byte.
+        self.pragma("DELETE FROM settings WHERE name = 'unfinished_forgetting'").await
     }
 
     async fn pragma(&self, text: &'static str) -> Result<(), StoreError> {
@@ -83,39 +89,39 @@ impl Store {
     }
 }
 
-/// The next sessions after this one: how many changed, and which was the last; none where there is no more.
-async fn cleanse_sessions(
+/// The next instances after this one; answers with the last of them, none where there is no more.
+async fn cleanse_batch(
     connection: &mut SqliteConnection,
     dropped: &Dropped,
     after: i64,
-) -> Result<(u64, Option<i64>), sqlx::Error> {
-    let batch: Vec<(i64, i64, Option<i64>)> = sqlx::query_as(
-        "SELECT session_id, instance_id, person_id FROM sessions WHERE session_id > ? ORDER BY session_id LIMIT ?",
+    hosts: &mut Stripper<'_>,
+    cleansed: &mut Cleansed,
+) -> Result<Option<i64>, sqlx::Error> {
+    let next: Vec<(i64, i64)> = sqlx::query_as(
+        "SELECT instance_id, (SELECT count(*) FROM sessions s WHERE s.instance_id = i.instance_id) FROM instances i \
+          WHERE instance_id > ? ORDER BY instance_id LIMIT ?",
     )
     .bind(after)
     .bind(SESSIONS_AT_ONCE)
     .fetch_all(&mut *connection)
     .await?;
-    let ids: Vec<i64> = batch.iter().map(|(session_id, ..)| *session_id).collect();
-    let mut stored = rows::load_sessions(connection, &ids).await?;
+    let mut sessions = 0;
+    let mut batch: Vec<i64> = Vec::new();
+    for (instance_id, count) in next {
+        sessions += count;
+        if !batch.is_empty() && sessions > SESSIONS_AT_ONCE {
+            break;
+        }
+        batch.push(instance_id);
+    }
     let mut instance_ids = BTreeSet::new();
     let mut people = BTreeSet::new();
-    let mut changed = Vec::new();
-    for (session_id, instance_id, person_id) in &batch {
-        let Some(before) = stored.remove(session_id) else { continue };
-        let mut row = before.clone();
-        row.strip(dropped);
-        if row == before {
-            continue;
+    for instance_id in &batch {
+        let touched = cleanse_instance(connection, dropped, *instance_id, hosts, cleansed).await?;
+        if let Some(touched) = touched {
+            instance_ids.insert(*instance_id);
+            people.extend(touched);
         }
-        instance_ids.insert(*instance_id);
-        if Told::by(&row) != Told::by(&before) {
-            people.extend(*person_id);
-        }
-        changed.push((*session_id, row));
-    }
-    for (session_id, row) in &changed {
-        rows::rewrite_session(connection, *session_id, row).await?;
     }
     let mut reworked = people::Reworked::default();
     if !people.is_empty() {
@@ -126,7 +132,105 @@ async fn cleanse_sessions(
     let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
     presence::refresh(connection, &instance_ids, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await?;
-    Ok((changed.len() as u64, ids.last().copied()))
+    Ok(batch.last().copied())
+}
+
+/// Answers with the people of whom something is told no more, where a session changed.
+async fn cleanse_instance(
+    connection: &mut SqliteConnection,
+    dropped: &Dropped,
+    instance_id: i64,
+    hosts: &mut Stripper<'_>,
+    cleansed: &mut Cleansed,
+) -> Result<Option<BTreeSet<i64>>, sqlx::Error> {
+    let sessions: Vec<(i64, Option<i64>)> = sqlx::query_as(
+        "SELECT session_id, person_id FROM sessions WHERE instance_id = ? ORDER BY session_id",
+    )
+    .bind(instance_id)
+    .fetch_all(&mut *connection)
+    .await?;
+    let ids: Vec<i64> = sessions.iter().map(|(session_id, _)| *session_id).collect();
+    let mut stored = rows::load_sessions(connection, &ids).await?;
+    let rejects: Vec<(i64, String, String)> =
+        sqlx::query_as("SELECT reject_id, reason, content FROM reject_log WHERE instance_id = ?")
+            .bind(instance_id)
+            .fetch_all(&mut *connection)
+            .await?;
+    let told: (Option<String>, Option<String>, Option<String>) =
+        sqlx::query_as("SELECT topic, host_name, host_email FROM instances WHERE instance_id = ?")
+            .bind(instance_id)
+            .fetch_one(&mut *connection)
+            .await?;
+    let mut stripper = Stripper::new(dropped);
+    for row in stored.values() {
+        stripper.learn(row);
+    }
+    for (_, _, content) in &rejects {
+        stripper.learn_reject(content);
+    }
+    for (field, text) in [("host_name", &told.1), ("host_email", &told.2)] {
+        stripper.learn_text(field, text.as_deref());
+        hosts.learn_text(field, text.as_deref());
+    }
+
+    let mut touched: Option<BTreeSet<i64>> = None;
+    for (session_id, person_id) in sessions {
+        let Some(before) = stored.remove(&session_id) else { continue };
+        let mut row = before.clone();
+        stripper.strip(&mut row);
+        if row == before {
+            continue;
+        }
+        cleansed.sessions += 1;
+        let people = touched.get_or_insert_default();
+        if Told::by(&row) != Told::by(&before) {
+            people.extend(person_id);
+        }
+        rows::rewrite_session(connection, session_id, &row).await?;
+    }
+    for (reject_id, reason, content) in rejects {
+        let kept = stripper.strip_reject(&content);
+        if kept != content {
+            cleansed.rejects += 1;
+            replace_reject(connection, reject_id, Reject { reason, content: kept }).await?;
+        }
+    }
+    let (topic, host_name, host_email) = told.clone();
+    let description = Description { topic, host_name, host_email, ..Description::default() };
+    let kept = description.without(dropped);
+    if kept != description {
+        cleansed.instances += 1;
+        sqlx::query("UPDATE instances SET topic = ?, host_name = ?, host_email = ? WHERE instance_id = ?")
+            .bind(kept.topic)
+            .bind(kept.host_name)
+            .bind(kept.host_email)
+            .bind(instance_id)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(touched)
+}
+
+async fn cleanse_meetings(
+    connection: &mut SqliteConnection,
+    dropped: &Dropped,
+    hosts: &Stripper<'_>,
+) -> Result<(), sqlx::Error> {
+    let meetings: Vec<(i64, String)> =
+        sqlx::query_as("SELECT meeting_id, topic FROM meetings WHERE topic IS NOT NULL")
+            .fetch_all(&mut *connection)
+            .await?;
+    for (meeting_id, topic) in meetings {
+        let kept = (!dropped.holds("topic")).then(|| hosts.strip_text(&topic));
+        if kept.as_deref() != Some(topic.as_str()) {
+            sqlx::query("UPDATE meetings SET topic = ? WHERE meeting_id = ?")
+                .bind(kept)
+                .bind(meeting_id)
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 /// Decisions hold on to identifiers; one that holds on to a dropped field has nothing to hold on to any more.
@@ -141,34 +245,25 @@ async fn remove_decisions(connection: &mut SqliteConnection, dropped: &Dropped) 
     decisions::remove(connection, &kinds, &[]).await
 }
 
-async fn cleanse_rejects(connection: &mut SqliteConnection, dropped: &Dropped) -> Result<u64, sqlx::Error> {
-    let rejects: Vec<(i64, String, String)> =
-        sqlx::query_as("SELECT reject_id, reason, content FROM reject_log")
-            .fetch_all(&mut *connection)
-            .await?;
-    let mut replaced = 0;
-    for (reject_id, reason, content) in rejects {
-        let stripped = dropped.strip(&content);
-        if stripped == content {
-            continue;
-        }
-        replaced += 1;
-        let reject = Reject { reason, content: stripped };
-        let digest = reject_digest(&reject);
-        // Where two are equal now, one of them says it all.
-        sqlx::query("UPDATE OR IGNORE reject_log SET content = ?, digest = ? WHERE reject_id = ?")
-            .bind(&reject.content)
-            .bind(digest)
-            .bind(reject_id)
-            .execute(&mut *connection)
-            .await?;
-        sqlx::query("DELETE FROM reject_log WHERE reject_id = ? AND digest <> ?")
-            .bind(reject_id)
-            .bind(digest)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(replaced)
+/// Writes a reject anew; where two are equal now, one of them says it all.
+async fn replace_reject(
+    connection: &mut SqliteConnection,
+    reject_id: i64,
+    reject: Reject,
+) -> Result<(), sqlx::Error> {
+    let digest = reject_digest(&reject);
+    sqlx::query("UPDATE OR IGNORE reject_log SET content = ?, digest = ? WHERE reject_id = ?")
+        .bind(&reject.content)
+        .bind(digest)
+        .bind(reject_id)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("DELETE FROM reject_log WHERE reject_id = ? AND digest <> ?")
+        .bind(reject_id)
+        .bind(digest)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -197,7 +292,7 @@ mod tests {
         let minutes = texts(&store, "SELECT sum(present_ms) || '' FROM presences").await;
         let names = ["user_name", "name"].map(str::to_owned).to_vec();
         let cleansed = store.apply_privacy(&Dropped::new(names.clone())).await.unwrap();
-        assert_eq!(cleansed, Cleansed { sessions: 10, rejects: 2 });
+        assert_eq!(cleansed, Cleansed { sessions: 10, rejects: 2, instances: 0 });
         assert_eq!(
             texts(&store, "SELECT user_name FROM profiles WHERE user_name IS NOT NULL").await.len(),
             0

@@ -17,7 +17,7 @@ use sqlx::Row as _;
 use tempfile::TempDir;
 
 use super::{Found, Listing, Selection, Store, Stored};
-use crate::decode::{Decoded, Dropped, page};
+use crate::decode::{Decoded, page};
 use crate::model::{MeetingId, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 
@@ -157,7 +157,7 @@ impl Base {
         }
         let text = json!({ "participants": elements }).to_string();
         let mut decoded = Decoded::default();
-        page(&text, &Dropped::default(), &mut decoded);
+        page(&text, &mut decoded);
         let listing = Listing {
             source: reading.source,
             ended: reading.ended,

@@ -6,6 +6,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::calendar::{place, report_zone};
 use super::{Store, StoreError, forgotten};
+use crate::decode::{Dropped, Stripper};
 use crate::model::{InstanceState, InstanceUuid, MeetingId, Source, Timestamp, Window};
 use crate::plan::Progress;
 
@@ -35,6 +36,25 @@ pub struct Description {
     pub start_at: Option<Timestamp>,
     /// Its end, as Zoom says.
     pub ended_at: Option<Timestamp>,
+}
+
+impl Description {
+    /// The same without dropped fields, and without a dropped host in the topic, which often begins with the name.
+    pub(super) fn without(&self, dropped: &Dropped) -> Self {
+        if dropped.is_empty() {
+            return self.clone();
+        }
+        let mut stripper = Stripper::new(dropped);
+        stripper.learn_text("host_name", self.host_name.as_deref());
+        stripper.learn_text("host_email", self.host_email.as_deref());
+        let kept = |name: &str, text: &Option<String>| text.clone().filter(|_| !dropped.holds(name));
+        Self {
+            topic: kept("topic", &self.topic).map(|topic| stripper.strip_text(&topic)),
+            host_name: kept("host_name", &self.host_name),
+            host_email: kept("host_email", &self.host_email),
+            ..self.clone()
+        }
+    }
 }
 
 /// What discovery brought.
@@ -124,7 +144,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<Discovery, StoreError> {
         let mut transaction = self.begin().await?;
-        let learnt = learn(&mut transaction, found, window, now).await.map_err(|error| self.error(error))?;
+        let learnt = learn(&mut transaction, found, window, now, &self.dropped)
+            .await
+            .map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
         Ok(learnt)
     }
@@ -154,7 +176,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         async {
             let elsewhere = Window { from: now, to: now };
-            learn(&mut transaction, std::slice::from_ref(found), &elsewhere, now).await?;
+            learn(&mut transaction, std::slice::from_ref(found), &elsewhere, now, &self.dropped).await?;
             sqlx::query(
                 "UPDATE instances SET state = 'live', due_at = ? \
                   WHERE uuid = ? AND (state IN ('known', 'pending', 'live') AND (source IS NULL OR source = 'live'))",
@@ -260,6 +282,7 @@ async fn learn(
     found: &[Found],
     window: &Window,
     now: Timestamp,
+    dropped: &Dropped,
 ) -> Result<Discovery, sqlx::Error> {
     let mut learnt = Discovery::default();
     for instance in found {
@@ -308,7 +331,8 @@ async fn learn(
         };
         let start = Description { start_at: instance.start_at, ..Description::default() };
         if new.is_some() || instance.description.is_some() {
-            describe(connection, instance_id, instance.description.as_ref().unwrap_or(&start), now).await?;
+            let description = instance.description.as_ref().unwrap_or(&start);
+            describe(connection, instance_id, description, now, dropped).await?;
         }
     }
     Ok(learnt)
@@ -321,10 +345,13 @@ pub(super) async fn describe(
     instance_id: i64,
     description: &Description,
     now: Timestamp,
+    dropped: &Dropped,
 ) -> Result<(), sqlx::Error> {
     let (host_name, host_email) = (description.host_name.as_deref(), description.host_email.as_deref());
     let hidden = forgotten::is_forgotten_host(connection, instance_id, host_name, host_email).await?;
-    let (host_name, host_email) = if hidden { (None, None) } else { (host_name, host_email) };
+    let told = description.without(dropped);
+    let (host_name, host_email) =
+        if hidden { (None, None) } else { (told.host_name.as_deref(), told.host_email.as_deref()) };
     sqlx::query(
         "UPDATE instances SET topic = coalesce(?1, topic), host_name = coalesce(?2, host_name), \
                 host_email = coalesce(?3, host_email), start_at = coalesce(?4, start_at), \
@@ -332,7 +359,7 @@ pub(super) async fn describe(
                 presences_stale = presences_stale OR (?4 IS NOT NULL AND ?4 IS NOT start_at) OR (?5 IS NOT NULL AND ?5 IS NOT ended_at) \
           WHERE instance_id = ?7",
     )
-    .bind(&description.topic)
+    .bind(&told.topic)
     .bind(host_name)
     .bind(host_email)
     .bind(description.start_at.map(Timestamp::millis))

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Found, Listing, RunEnd, RunTotals, Settings, Store, bench};
-use crate::decode::{Decoded, Dropped, page};
+use crate::decode::{Decoded, page};
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 
@@ -71,7 +71,7 @@ async fn read(store: &Store, run_id: i64, uuid: &str, rows: &str, now: Timestamp
     let due = store.due(&super::Selection::default(), now).await.unwrap();
     let instance = due.into_iter().find(|due| due.uuid.as_str() == uuid).unwrap();
     let mut decoded = Decoded::default();
-    page(rows, &Dropped::default(), &mut decoded);
+    page(rows, &mut decoded);
     assert!(!decoded.rows.is_empty() && decoded.rejects.is_empty(), "the sample must decode");
     let listing = Listing {
         source: Source::Dashboard,

@@ -60,7 +60,7 @@ shared = [" "]
 [attendance]
 present_percent = 100.5
 [privacy]
-drop = ["ip_adress", "user_id"]
+drop = ["ip adress", "user_id"]
 [monitoring]
 listen = "9464"
 [log]
@@ -84,7 +84,7 @@ the configuration has 20 problems:
   config.toml:18: schedule.timezone: `Europe/Berln` is no time zone; did you mean "Europe/Berlin"?
   config.toml:20: identity.shared: an entry is empty; take it out
   config.toml:22: attendance.present_percent: 100.5 is no percentage; give a number from 0 to 100
-  config.toml:24: privacy.drop: `ip_adress` is no field of Zoom's rows; did you mean "ip_address"?
+  config.toml:24: privacy.drop: `ip adress` cannot be the name of a field; write it as Zoom's API does, such as "ip_address"
   config.toml:24: privacy.drop: `user_id` cannot be dropped: sessions are told apart and measured by it; take it out
   config.toml:26: monitoring.listen: `9464` is no address and port; write it as "127.0.0.1:9464"
   config.toml:28: log.level: `loud` is not known here; choose one of "error", "warn", "info", "debug", "trace"

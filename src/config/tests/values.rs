@@ -136,3 +136,11 @@ fn a_field_is_dropped_under_all_its_names() {
     let dropped = loaded("[privacy]\ndrop = [\"user_email\", \"name\", \"ip_address\"]\n").privacy_drop;
     assert_eq!(dropped, ["user_email", "name", "ip_address", "user_name", "email"]);
 }
+
+#[test]
+fn a_field_of_tomorrow_may_be_dropped_and_one_that_may_be_mistyped_is_told() {
+    let config = loaded("[privacy]\ndrop = [\"host_email\", \"ip_adress\"]\n");
+    assert_eq!(config.privacy_drop, ["host_email", "ip_adress"]);
+    let [warning] = config.warnings.as_slice() else { panic!("{:?}", config.warnings) };
+    assert!(warning.contains("`ip_adress`") && warning.contains("\"ip_address\""), "{warning}");
+}
