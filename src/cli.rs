@@ -11,7 +11,7 @@ use clap_complete::Shell;
 
 pub use date::{DateArgument, DateArgumentError};
 pub use db::{ApplyPrivacyOptions, BackupOptions, Db, ForgetOptions, PruneOptions};
-pub use people::{DecisionOptions, ListFormat, People, PeopleListOptions, UndoOptions};
+pub use people::{DecisionOptions, ListFormat, People, PeopleListOptions, ShowOptions, UndoOptions};
 
 use crate::model::{InstanceUuid, MeetingId};
 

@@ -24,10 +24,15 @@ pub enum Db {
     /// Make a person unrecognizable, for good
     ///
     /// Removes the person's names, emails, identifiers, addresses, machine facts, leave reasons and whatever else
-    /// Zoom told, and keeps when someone was there. Later readings do not bring the person back. Backups are not
-    /// reached: remove or prune them yourself.
+    /// Zoom told, and the lines of rosters, and keeps when someone was there. Later readings do not bring the person
+    /// back. Where the same name, email or identifier stands for somebody who may be another, it is kept, and the answer
+    /// says how many and where. What a full disk interrupts, the same command finishes later. Backups and replicas are
+    /// not reached: remove or prune them yourself.
     Forget(ForgetOptions),
     /// Take the fields of `privacy.drop` out of what is stored already
+    ///
+    /// With them goes what they hold in other texts of the same instance, such as a name in a leave reason. The file is
+    /// written anew. What is interrupted, the same command finishes later.
     ApplyPrivacy(ApplyPrivacyOptions),
 }
 
@@ -58,7 +63,7 @@ pub struct PruneOptions {
 /// Options of `rollcall db forget`.
 #[derive(Args, Clone, Debug)]
 pub struct ForgetOptions {
-    /// Whom: an id, a whole email, or a part of the name that no other person has
+    /// Whom: an id, a whole email, or a part of the name that no other person has; `member:ID` is a line of a roster
     #[arg(value_name = "PERSON")]
     pub person: String,
 

@@ -12,6 +12,15 @@ pub enum People {
     /// A guest is someone of whom only a display name is known. One with exactly the name of someone known by more,
     /// in the same meeting, may be that person: it is suggested and never done by itself.
     List(PeopleListOptions),
+    /// All that is held on one person, for whoever asks what it is
+    ///
+    /// Names, identifiers, every session, devices, networks, lines of rosters, instances hosted, decisions made by hand,
+    /// what could not be decoded and mentions the person, and where the same name stands for somebody who may be
+    /// another. Who is on a roster and never came is found, too.
+    #[command(after_help = "Examples:\n  \
+        rollcall people show sam.lee@example.com\n  \
+        rollcall people show 17 --json > sam-lee.json")]
+    Show(ShowOptions),
     /// Decide that two are one person
     ///
     /// Who is meant is told by a number of `people list`, an email, a Zoom user id, registrant:MEETING:ID, or
@@ -51,6 +60,18 @@ pub struct PeopleListOptions {
     /// The form of the list
     #[arg(long, value_enum, value_name = "FORM", default_value_t = ListFormat::Table)]
     pub format: ListFormat,
+}
+
+/// Options of `rollcall people show`.
+#[derive(Args, Clone, Debug)]
+pub struct ShowOptions {
+    /// Whom: an id, a whole email, or a part of the name that no other person has; `member:ID` is a line of a roster
+    #[arg(value_name = "PERSON")]
+    pub person: String,
+
+    /// One JSON object with every field of every row, instead of tables
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The form of a list.

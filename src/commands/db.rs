@@ -13,7 +13,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::model::Timestamp;
-use crate::store::{BackupError, PersonSummary, Pruned, Store, StoreError};
+use crate::report;
+use crate::store::{BackupError, ForgetResult, Pruned, Store, StoreError, Subject};
 
 /// Does what is asked, and says to `output` what was done.
 pub async fn run(options: &Db, config: &Config, output: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
@@ -126,69 +127,127 @@ async fn apply_privacy(options: &ApplyPrivacyOptions, config: &Config) -> anyhow
 }
 
 async fn forget(options: &ForgetOptions, config: &Config, now: Timestamp) -> anyhow::Result<Answer> {
+    let said = options.person.as_str();
     let store = Store::open_to_read(&config.database.path).await?;
-    let meant = who(&store, &options.person).await?;
+    let meant = store.subjects(said).await?;
+    let is_unfinished = meant.is_empty() && store.unfinished_forgetting(said).await?.is_some();
     store.close().await;
-    let [person] = meant.as_slice() else {
-        say_who(&options.person, &meant);
-        return Ok(only(ExitCode::Usage));
-    };
-    eprintln!("{}", about(person));
-    // Before signals are listened to: they end a question as usual.
-    if !options.yes && !confirmed()? {
-        return Ok(only(ExitCode::Usage));
+    if !is_unfinished {
+        let [whom] = meant.as_slice() else {
+            say_who(said, &meant);
+            return Ok(only(ExitCode::Usage));
+        };
+        eprintln!("{}", report::plain(&about(whom)));
+        // Before signals are listened to: they end a question as usual.
+        if !options.yes && !confirmed()? {
+            return Ok(only(ExitCode::Usage));
+        }
     }
     let stopper = Stopper::listen().context("signals cannot be listened to")?;
     let Some(_lock) = lock(&config.database.path, options.wait, &stopper).await? else {
         return Ok(only(stopper.code().unwrap_or(ExitCode::TryLater)));
     };
     let store = existing(config).await?;
-    // A run may have learnt more about who is who since.
-    let again = who(&store, &options.person).await?;
-    if again.iter().map(|person| person.person_id).ne([person.person_id]) {
-        say_who(&options.person, &again);
-        return Ok(only(ExitCode::TryLater));
-    }
-    let forgotten = store.forget(person.person_id, now).await?;
+    let forgotten = match (meant.first(), store.unfinished_forgetting(said).await?) {
+        (None, Some(unfinished)) => store.finish_forgetting().await.map(|()| unfinished),
+        (None, None) => return Err(anyhow::anyhow!("another process has finished this just now")),
+        (Some(whom), _) => {
+            // A run may have learnt more about who is who since.
+            let again = store.subjects(said).await?;
+            if again.iter().map(whose).ne([whose(whom)]) {
+                say_who(said, &again);
+                return Ok(only(ExitCode::TryLater));
+            }
+            store.forget(whom, said, now).await
+        }
+    };
+    let forgotten = match forgotten {
+        Ok(forgotten) => forgotten,
+        Err(error) => {
+            if matches!(store.unfinished_forgetting(said).await, Ok(Some(_))) {
+                eprintln!(
+                    "rollcall: the tables hold nothing of the person any more, but free pages of the file or its log \
+                     may; call the same command again to finish"
+                );
+            }
+            return Err(error.into());
+        }
+    };
     store.close().await;
-    let mut words = format!(
-        "Forgot the person: {} sessions in {} instances are anonymous now, and nothing is left in the file. Backups are \
-         not covered; remove those made before.\n",
-        forgotten.sessions, forgotten.instances
-    );
-    if forgotten.topics > 0 {
-        let _ =
-            writeln!(words, "{} topics of meetings hold one of the names, and were kept.", forgotten.topics);
+    Ok((forgot(&forgotten), ExitCode::Success))
+}
+
+/// What a person's number is, or what else tells him from others.
+fn whose(subject: &Subject) -> (Option<i64>, &[i64], Option<&str>) {
+    match subject {
+        Subject::Person(person) => (Some(person.person_id), &[], None),
+        Subject::Other(other) => (None, &other.member_ids, other.email.as_deref()),
     }
-    Ok((words, ExitCode::Success))
 }
 
-async fn who(store: &Store, text: &str) -> Result<Vec<PersonSummary>, StoreError> {
-    let ids = store.people_named(text).await?;
-    store.person_summaries(&ids).await
+fn forgot(forgotten: &ForgetResult) -> String {
+    let mut words = format!(
+        "Forgot the person: {} sessions in {} instances are anonymous now, and {} lines of rosters are gone.\n",
+        forgotten.sessions, forgotten.instances, forgotten.members
+    );
+    if forgotten.elsewhere.is_empty() {
+        words.push_str("Nothing of the names, emails and identifiers is left in the file.\n");
+    } else {
+        words.push_str(
+            "The same name, email or identifier stands for somebody who may be another, and was kept there:\n",
+        );
+        for mention in &forgotten.elsewhere {
+            let _ = writeln!(words, "  {}", report::mention(&mention.place, mention.count, &mention.numbers));
+        }
+        words.push_str(
+            "Where one of those people is the same, forget that one, too: `rollcall db forget NUMBER`.\n",
+        );
+    }
+    words.push_str("Backups and replicas are not covered; remove those made before.\n");
+    words
 }
 
-fn say_who(text: &str, meant: &[PersonSummary]) {
+/// Says on stderr that not one person is meant, and who may be.
+pub(super) fn say_who(text: &str, meant: &[Subject]) {
+    let text = report::plain(text);
     if meant.is_empty() {
         eprintln!("rollcall: nobody is meant by `{text}`; pass an id, a whole email, or a part of a name");
     } else {
         eprintln!("rollcall: `{text}` means {} people; pass the id of one of them", meant.len());
-        for person in meant {
-            eprintln!("  {}", about(person));
+        for subject in meant {
+            eprintln!("  {}", report::plain(&about(subject)));
         }
     }
 }
 
-fn about(person: &PersonSummary) -> String {
-    let known = [person.names.join(" / "), person.emails.join(", ")];
-    let known: Vec<String> = known.into_iter().filter(|text| !text.is_empty()).collect();
-    format!(
-        "person {}: {}; {} sessions in {} instances",
-        person.person_id,
-        if known.is_empty() { "without a name".to_owned() } else { known.join(", ") },
-        person.sessions,
-        person.instances
-    )
+fn about(subject: &Subject) -> String {
+    let known = |names: &[String], emails: &[String]| {
+        let known = [names.join(" / "), emails.join(", ")];
+        let known: Vec<String> = known.into_iter().filter(|text| !text.is_empty()).collect();
+        if known.is_empty() { "without a name".to_owned() } else { known.join(", ") }
+    };
+    match subject {
+        Subject::Person(person) => format!(
+            "person {}: {}; {} sessions in {} instances",
+            person.person_id,
+            known(&person.names, &person.emails),
+            person.sessions,
+            person.instances
+        ),
+        Subject::Other(other) => {
+            let emails: Vec<String> = other.email.iter().cloned().collect();
+            match other.member_ids.first() {
+                Some(member_id) => format!(
+                    "member:{member_id}: {}; on {} rosters, and never there",
+                    known(&other.names, &emails),
+                    other.meetings.len()
+                ),
+                None => {
+                    format!("{}: a host, or in sessions that were withdrawn", known(&other.names, &emails))
+                }
+            }
+        }
+    }
 }
 
 fn confirmed() -> anyhow::Result<bool> {

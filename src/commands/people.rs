@@ -5,14 +5,16 @@ use std::io::Write;
 use anyhow::Context as _;
 
 use super::collect::lock;
+use super::db::say_who;
 use super::report::{terminal_width, write_to};
 use super::setup::Stopper;
-use crate::cli::{DecisionOptions, ListFormat, People, PeopleListOptions};
+use crate::cli::{DecisionOptions, ListFormat, People, PeopleListOptions, ShowOptions};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exit::ExitCode;
+use crate::model::{Table, Value};
 use crate::report::{self, CsvFlavor};
-use crate::store::{DecisionError, Made, Store, Whom};
+use crate::store::{DecisionError, Made, Mention, Store, Subject, Whom};
 
 const NOBODY: &str = "Nobody in the database matches. `rollcall people list` shows everyone.";
 
@@ -25,6 +27,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let wait = match options {
         People::List(options) => return list(options, config, terminal_width(), output).await,
+        People::Show(options) => return show(options, config, terminal_width(), output).await,
         People::Merge(options) | People::Split(options) => options.wait,
         People::Undo(options) => options.wait,
     };
@@ -59,7 +62,7 @@ async fn decide(
             Ok((left, right)) => store.split_people(&left, &right, now).await,
             Err(reason) => return Ok(refused(&reason)),
         },
-        People::Undo(_) | People::List(_) => store.undo_decision(now).await,
+        People::Undo(_) | People::List(_) | People::Show(_) => store.undo_decision(now).await,
     };
     store.close().await;
     let said = match made {
@@ -128,6 +131,84 @@ async fn list(
     Ok(ExitCode::Success)
 }
 
+async fn show(
+    options: &ShowOptions,
+    config: &Config,
+    width: u16,
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<ExitCode> {
+    let store = Store::open_to_read(&config.database.path).await?;
+    let meant = store.subjects(&options.person).await?;
+    let [subject] = meant.as_slice() else {
+        store.close().await;
+        say_who(&options.person, &meant);
+        return Ok(ExitCode::Usage);
+    };
+    let held = store.held_on(subject).await?;
+    store.close().await;
+    let person = of_subject(subject);
+    let elsewhere = of_mentions(&held.elsewhere);
+    let tables = [
+        ("person", &person),
+        ("names", &held.names),
+        ("identifiers", &held.identifiers),
+        ("sessions", &held.sessions),
+        ("machines", &held.machines),
+        ("networks", &held.networks),
+        ("rosters", &held.rosters),
+        ("hosted", &held.hosted),
+        ("decisions", &held.decisions),
+        ("rejects", &held.rejects),
+        ("elsewhere", &elsewhere),
+    ];
+    let text = if options.json {
+        report::held_json(&tables)
+    } else {
+        let mention = |mention: &Mention| report::mention(&mention.place, mention.count, &mention.numbers);
+        let lines: Vec<String> = held.elsewhere.iter().map(mention).collect();
+        report::held(&tables, &lines, config.report_timezone, width)
+    };
+    write_to(output, text.as_bytes())?;
+    Ok(ExitCode::Success)
+}
+
+/// What the person is known as here.
+fn of_subject(subject: &Subject) -> Table {
+    let numbers = |numbers: &[i64]| numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+    let facts = match subject {
+        Subject::Person(person) => vec![
+            ("person_id", person.person_id.to_string()),
+            ("names", person.names.join(", ")),
+            ("emails", person.emails.join(", ")),
+            ("sessions", person.sessions.to_string()),
+            ("instances", person.instances.to_string()),
+        ],
+        Subject::Other(other) => vec![
+            ("names", other.names.join(", ")),
+            ("emails", other.email.clone().unwrap_or_default()),
+            ("members", numbers(&other.member_ids)),
+            ("meetings", numbers(&other.meetings)),
+        ],
+    };
+    let row = |(what, value): (&str, String)| vec![Value::Text(what.to_owned()), Value::Text(value)];
+    Table {
+        columns: ["what", "value"].map(str::to_owned).to_vec(),
+        rows: facts.into_iter().filter(|(_, value)| !value.is_empty()).map(row).collect(),
+    }
+}
+
+fn of_mentions(mentions: &[Mention]) -> Table {
+    let row = |mention: &Mention| {
+        let numbers = serde_json::Value::from(mention.numbers.clone()).to_string();
+        let count = i64::try_from(mention.count).unwrap_or(i64::MAX);
+        vec![Value::Text(mention.place.clone()), Value::Integer(count), Value::Text(numbers)]
+    };
+    Table {
+        columns: ["place", "count", "numbers"].map(str::to_owned).to_vec(),
+        rows: mentions.iter().map(row).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -145,6 +226,7 @@ mod tests {
             let mut out = Vec::new();
             let code = match &options {
                 People::List(options) => list(options, &self.config, 120, &mut out).await,
+                People::Show(options) => show(options, &self.config, 120, &mut out).await,
                 _ => run(&options, &self.config, &clock, &mut out).await,
             };
             (code.unwrap(), String::from_utf8(out).unwrap())
@@ -198,5 +280,48 @@ No.  Decision  One                Other                         Made        Stat
         let _lock = RunLock::try_acquire(&bench.config.database.path).unwrap().unwrap();
         assert_eq!(bench.people(&["undo"]).await, (ExitCode::TryLater, String::new()));
         assert_eq!(bench.people(&["list"]).await.0, ExitCode::Success, "who only reads need not wait");
+    }
+
+    #[tokio::test]
+    async fn all_that_is_held_on_a_person_is_shown() {
+        let bench = Bench::new().await;
+        let (code, shown) = bench.people(&["show", "ADA@example.com"]).await;
+        assert_eq!(code, ExitCode::Success);
+        insta::assert_snapshot!(shown, @r"
+Person (5 lines)
+What       Value
+───────────────────────────
+person_id  1
+names      Ada Lovelace
+emails     ada@example.com
+sessions   3
+instances  3
+
+Names (1 line)
+Name          Sessions  First                Last
+─────────────────────────────────────────────────────────────────
+Ada Lovelace         3  2026-03-02 09:00:00  2026-03-09 09:42:00
+
+Identifiers (1 line)
+Kind   Value            Sessions
+─────────────────────────────────
+email  ada@example.com         3
+
+Sessions (3 lines)
+Id  Joined               Left                     Meeting  Topic  Name
+───────────────────────────────────────────────────────────────────────────────
+ 1  2026-03-02 09:00:00  2026-03-02 10:30:00  85746065432  Logic  Ada Lovelace
+ 7  2026-03-09 09:00:00  2026-03-09 09:40:00  85746065432  Logic  Ada Lovelace
+ 9  2026-03-09 09:42:00  2026-03-09 10:30:00  85746065432  Logic  Ada Lovelace
+
+The same name, email or identifier stands nowhere else.
+");
+        let (_, json) = bench.people(&["show", "lovelace", "--json"]).await;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["sessions"].as_array().unwrap().len(), 3);
+        assert_eq!(json["sessions"][0]["user_name"], "Ada Lovelace");
+        assert_eq!(json["identifiers"][0]["value"], "ada@example.com");
+        assert_eq!(bench.people(&["show", "nobody"]).await, (ExitCode::Usage, String::new()));
+        assert_eq!(bench.people(&["show", "e"]).await, (ExitCode::Usage, String::new()), "several have one");
     }
 }

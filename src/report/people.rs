@@ -119,3 +119,17 @@ fn list(line: Line<'_>, column: &str) -> Vec<String> {
         })
         .collect()
 }
+
+/// A place where a name stands that may be another's: how many, and of which people or meetings.
+#[must_use]
+pub fn mention(place: &str, times: u64, numbers: &[i64]) -> String {
+    const SHOWN: usize = 10;
+    let list: Vec<String> = numbers.iter().take(SHOWN).map(i64::to_string).collect();
+    let more = if numbers.len() > SHOWN { ", ..." } else { "" };
+    let of = match (list.is_empty(), place.contains("of others")) {
+        (true, _) => String::new(),
+        (false, true) => format!(" (people {}{more})", list.join(", ")),
+        (false, false) => format!(" (meetings {}{more})", list.join(", ")),
+    };
+    format!("{times} {place}{of}")
+}

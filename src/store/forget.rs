@@ -1,90 +1,108 @@
 //! Making a person unrecognizable.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, SqliteConnection};
 
 use super::decisions::{self, Grounds};
 use super::facts::remove_unused_facts;
-use super::forgotten::{self, Forgotten, Mark, PSEUDONYM, marks_of, pseudonyms};
+use super::forgotten::{self, Forgotten, Mark, marks_of, pseudonyms};
 use super::identity::{Evidence, GuestScope, Kind};
+use super::mentions::{self, Mention, Texts};
 use super::people::{Place, Told, normalized};
 use super::rows::{self, json_list};
+use super::subjects::Subject;
 use super::{Store, StoreError, people, presence};
-use crate::decode::{Field, Row};
+use crate::decode::Row;
 use crate::model::Timestamp;
 
-/// What was made anonymous.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What was made anonymous, and what stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForgetResult {
     /// Sessions that keep their times, and nothing of the person.
     pub sessions: u64,
     /// Instances that they are of.
     pub instances: u64,
-    /// Topics that hold one of the names, and were kept: they are the meeting's.
-    pub topics: u64,
+    /// Lines of rosters that are gone.
+    pub members: u64,
+    /// Where the same name or email stands for somebody who may be another, and was kept.
+    pub elsewhere: Vec<Mention>,
 }
 
-/// Who somebody is, to be shown before something is done to him.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PersonSummary {
-    /// The number of the person.
-    pub person_id: i64,
-    /// The names, in order.
-    pub names: Vec<String>,
-    /// The emails, case-folded, in order.
-    pub emails: Vec<String>,
-    /// Sessions that count.
-    pub sessions: u64,
-    /// Instances that they are of.
-    pub instances: u64,
+/// A person who is out of the tables, and not yet out of the file: kept until that is done.
+#[derive(Serialize, Deserialize)]
+struct Unfinished {
+    /// A keyed digest of how the person was named.
+    said: String,
+    result: ForgetResult,
 }
 
 impl Store {
-    /// Who these people are, in the order of their numbers; whoever is not there is left out.
-    pub async fn person_summaries(&self, people: &[i64]) -> Result<Vec<PersonSummary>, StoreError> {
-        let rows: Vec<(i64, String, String, i64, i64)> = sqlx::query_as(
-            "SELECT person_id, json_group_array(DISTINCT user_name) FILTER (WHERE user_name IS NOT NULL), \
-                    json_group_array(DISTINCT lower(email)) FILTER (WHERE email IS NOT NULL), \
-                    count(*), count(DISTINCT instance_id) \
-               FROM sessions LEFT JOIN profiles USING (profile_id) \
-              WHERE person_id IN (SELECT value FROM json_each(?)) GROUP BY person_id ORDER BY person_id",
-        )
-        .bind(json_list(people))
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
-        let list = |json: &str| {
-            let mut texts: Vec<String> = serde_json::from_str(json).unwrap_or_default();
-            texts.sort();
-            texts
-        };
-        let count = |number: i64| u64::try_from(number).unwrap_or(0);
-        Ok(rows
-            .into_iter()
-            .map(|(person_id, names, emails, sessions, instances)| PersonSummary {
-                person_id,
-                names: list(&names),
-                emails: list(&emails),
-                sessions: count(sessions),
-                instances: count(instances),
-            })
-            .collect())
-    }
-
-    /// Takes everything that tells who a person is out of the database and its files, and keeps when someone was
+    /// Takes everything that tells who somebody is out of the database and its files, and keeps when someone was
     /// there. Keyed digests stay, so that later readings do not bring the person back.
     ///
-    /// What is anonymous is one person in each instance, and nothing leads from one instance to another. The
-    /// caller holds the run lock.
-    pub async fn forget(&self, person_id: i64, now: Timestamp) -> Result<ForgetResult, StoreError> {
+    /// What is anonymous is one person in each instance, and nothing leads from one instance to another. `said` is how
+    /// the person was named: where there is no room to write the file anew, [`Store::finish_forgetting`] goes on by it.
+    /// The caller holds the run lock.
+    pub async fn forget(
+        &self,
+        subject: &Subject,
+        said: &str,
+        now: Timestamp,
+    ) -> Result<ForgetResult, StoreError> {
         self.overwrite_what_is_deleted().await?;
         let mut transaction = self.begin().await?;
-        let result = forget(&mut transaction, person_id, now).await.map_err(|error| self.error(error))?;
+        let result = async {
+            let result = forget(&mut transaction, subject, now).await?;
+            note_unfinished(&mut transaction, said, &result).await?;
+            Ok(result)
+        }
+        .await
+        .map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
         self.leave_no_traces().await?;
         Ok(result)
     }
+
+    /// What became of somebody who was named so, and of whom the file itself may still hold something, because there
+    /// was no room to write it anew; none where nothing is left to do.
+    pub async fn unfinished_forgetting(&self, said: &str) -> Result<Option<ForgetResult>, StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
+        async {
+            let noted: Option<String> =
+                sqlx::query_scalar("SELECT value FROM settings WHERE name = 'unfinished_forgetting'")
+                    .fetch_optional(&mut *connection)
+                    .await?;
+            let Some(unfinished) = noted.and_then(|text| serde_json::from_str::<Unfinished>(&text).ok())
+            else {
+                return Ok(None);
+            };
+            let said = forgotten::name_of(&mut connection, said).await?;
+            Ok((said == unfinished.said).then_some(unfinished.result))
+        }
+        .await
+        .map_err(|error| self.error(error))
+    }
+
+    /// Does what was left to do of [`Store::forget`]. The caller holds the run lock.
+    pub async fn finish_forgetting(&self) -> Result<(), StoreError> {
+        self.leave_no_traces().await
+    }
+}
+
+async fn note_unfinished(
+    connection: &mut SqliteConnection,
+    said: &str,
+    result: &ForgetResult,
+) -> Result<(), sqlx::Error> {
+    let said = forgotten::name_of(connection, said).await?;
+    let unfinished = Unfinished { said, result: result.clone() };
+    sqlx::query("INSERT INTO settings (name, value) VALUES ('unfinished_forgetting', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+        .bind(serde_json::to_string(&unfinished).unwrap_or_default())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// A session with what tells whose it is, withdrawn or not.
@@ -103,12 +121,27 @@ struct Instance {
 
 async fn forget(
     connection: &mut SqliteConnection,
-    person_id: i64,
+    whom: &Subject,
     now: Timestamp,
 ) -> Result<ForgetResult, sqlx::Error> {
     let grounds = Grounds::load(connection).await?;
     let mut forgotten = Forgotten::load_or_begin(connection).await?;
     let subject = forgotten::random(connection).await?;
+    let mut texts = Texts::default();
+    let mut member_ids: &[i64] = &[];
+    let person_id = match whom {
+        Subject::Person(person) => Some(person.person_id),
+        Subject::Other(other) => {
+            let email = other.email.iter().filter(|email| !grounds.shared.contains(*email));
+            texts.emails.extend(email.cloned());
+            texts.names.extend(other.names.iter().map(|name| normalized(name)));
+            member_ids = &other.member_ids;
+            let marks =
+                texts.emails.iter().map(|email| Mark::Strong((Kind::Email, 0, email.clone()))).collect();
+            forgotten.learn(connection, &marks, subject, now).await?;
+            None
+        }
+    };
     // Where the person was, and where a withdrawn session may have been theirs.
     let instance_ids: Vec<i64> = sqlx::query_scalar(
         "SELECT DISTINCT instance_id FROM sessions WHERE person_id = ? OR withdrawn_at IS NOT NULL ORDER BY 1",
@@ -117,7 +150,6 @@ async fn forget(
     .fetch_all(&mut *connection)
     .await?;
 
-    let mut texts = Texts::default();
     let mut anonymous: BTreeMap<i64, Vec<Session>> = BTreeMap::new();
     // A withdrawn session may tell something that leads to another one, so it goes on until nothing is learnt.
     loop {
@@ -126,7 +158,9 @@ async fn forget(
             let found =
                 in_instance(connection, &mut forgotten, (person_id, subject), *instance_id, &grounds, now)
                     .await?;
-            texts.add(&found, &grounds.shared);
+            for session in &found {
+                texts.add(&session.row, &grounds.shared);
+            }
             learnt |= anonymous.get(instance_id).map_or(0, Vec::len) < found.len();
             anonymous.insert(*instance_id, found);
         }
@@ -136,7 +170,7 @@ async fn forget(
     }
     anonymous.retain(|_, sessions| !sessions.is_empty());
 
-    let mut people = BTreeSet::from([person_id]);
+    let mut people: BTreeSet<i64> = person_id.into_iter().collect();
     let mut result = ForgetResult::default();
     for (instance_id, sessions) in &anonymous {
         result.instances += 1;
@@ -150,7 +184,10 @@ async fn forget(
             rows::rewrite_session(connection, session.id, &row).await?;
         }
     }
-    remove_from_rosters(connection, &mut forgotten, &texts, subject, now).await?;
+    let of_instances: Vec<i64> = anonymous.keys().copied().collect();
+    result.members =
+        remove_from_rosters(connection, &mut forgotten, &texts, (&of_instances, member_ids), (subject, now))
+            .await?;
     remove_from_decisions(connection, &texts, &anonymous).await?;
     let grounds = Grounds::load(connection).await?;
     let reworked = people::rework(connection, &grounds, &people, &[]).await?;
@@ -170,7 +207,7 @@ async fn forget(
     .bind(json_list(&affected))
     .execute(&mut *connection)
     .await?;
-    result.topics = topics_with(connection, &texts).await?;
+    result.elsewhere = mentions::elsewhere(connection, &texts, None).await?;
     Ok(result)
 }
 
@@ -178,7 +215,7 @@ async fn forget(
 async fn in_instance(
     connection: &mut SqliteConnection,
     forgotten: &mut Forgotten,
-    (person_id, subject): (i64, i64),
+    (person_id, subject): (Option<i64>, i64),
     instance_id: i64,
     grounds: &Grounds,
     now: Timestamp,
@@ -198,7 +235,7 @@ async fn in_instance(
     let pseudonym = forgotten.pseudonym(subject, &instance.uuid);
     let theirs: Vec<Option<String>> = sessions
         .iter()
-        .map(|session| (session.person_id == Some(person_id)).then(|| pseudonym.clone()))
+        .map(|session| (person_id.is_some() && session.person_id == person_id).then(|| pseudonym.clone()))
         .collect();
     let found = pseudonyms(forgotten, &evidence, &theirs, &instance.uuid, &place);
     let mut anonymous = Vec::new();
@@ -231,41 +268,6 @@ async fn sessions_of(
         loaded.remove(&session_id).map(|row| Session { id: session_id, person_id, row })
     };
     Ok(ids.into_iter().filter_map(session).collect())
-}
-
-/// What the person's sessions told, to look for elsewhere.
-#[derive(Default)]
-struct Texts {
-    emails: BTreeSet<String>,
-    names: BTreeSet<String>,
-    ids: BTreeSet<String>,
-}
-
-impl Texts {
-    fn add(&mut self, sessions: &[Session], shared: &HashSet<String>) {
-        for session in sessions.iter().map(|session| &session.row) {
-            // What many people use is not the person's.
-            self.emails
-                .extend(session.text(Field::Email).map(normalized).filter(|email| !shared.contains(email)));
-            self.names.extend(session.text(Field::UserName).map(normalized).filter(|name| !name.is_empty()));
-            let ids = [Field::Id, Field::ParticipantUserId, Field::RegistrantId, Field::ParticipantUuid];
-            let ids = ids.into_iter().filter_map(|field| session.text(field));
-            let ids = ids.filter(|id| !id.starts_with(PSEUDONYM) && !shared.contains(&normalized(id)));
-            self.ids.extend(ids.map(str::to_owned));
-        }
-    }
-
-    /// Whether a text mentions the person: an id, an email or a name as a part of it, whatever the case of letters.
-    fn are_in(&self, text: &str) -> bool {
-        let folded = normalized(text);
-        // A name of a letter or two is in every text.
-        let is_in = |part: &String| {
-            if part.chars().count() < 3 { folded == *part } else { folded.contains(part.as_str()) }
-        };
-        self.emails.iter().any(is_in)
-            || self.names.iter().any(is_in)
-            || self.ids.iter().any(|id| text.contains(id.as_str()))
-    }
 }
 
 async fn remove_hosts(
@@ -332,32 +334,46 @@ async fn remove_rejects(
     Ok(())
 }
 
+/// Removes lines of rosters: these, those with one of the emails, and of the meetings of these instances those that
+/// tell nothing but one of the names. Elsewhere a name may be another's.
 async fn remove_from_rosters(
     connection: &mut SqliteConnection,
     forgotten: &mut Forgotten,
     texts: &Texts,
-    subject: i64,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
+    (instance_ids, member_ids): (&[i64], &[i64]),
+    (subject, now): (i64, Timestamp),
+) -> Result<u64, sqlx::Error> {
     let json = |texts: &BTreeSet<String>| {
         serde_json::Value::from(texts.iter().map(String::as_str).collect::<Vec<_>>()).to_string()
     };
-    let members: Vec<(i64, Option<String>, Option<String>)> = sqlx::query_as(
+    let members: Vec<(i64, i64, Option<String>, Option<String>)> = sqlx::query_as(
         "DELETE FROM roster_members WHERE email_key IN (SELECT value FROM json_each(?1)) \
-             OR (email_key IS NULL AND name_key IN (SELECT value FROM json_each(?2))) \
-         RETURNING meeting_id, email_key, name_key",
+             OR roster_member_id IN (SELECT value FROM json_each(?4)) \
+             OR (email_key IS NULL AND name_key IN (SELECT value FROM json_each(?2)) \
+                 AND meeting_id IN (SELECT meeting_id FROM instances WHERE instance_id IN (SELECT value FROM json_each(?3)))) \
+         RETURNING roster_member_id, meeting_id, email_key, name_key",
     )
     .bind(json(&texts.emails))
     .bind(json(&texts.names))
+    .bind(json_list(instance_ids))
+    .bind(json_list(member_ids))
     .fetch_all(&mut *connection)
     .await?;
+    let removed: Vec<i64> = members.iter().map(|(member_id, ..)| *member_id).collect();
+    sqlx::query(
+        "UPDATE presences SET roster_member_id = NULL WHERE roster_member_id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(json_list(&removed))
+    .execute(&mut *connection)
+    .await?;
     // The file that they came from is read again.
-    let marks = members.into_iter().filter_map(|(meeting_id, email, name)| match (email, name) {
+    let marks = members.into_iter().filter_map(|(_, meeting_id, email, name)| match (email, name) {
         (Some(email), _) => Some(Mark::Strong((Kind::Email, 0, email))),
         (None, Some(name)) => Some(Mark::Member { meeting_id, name }),
         (None, None) => None,
     });
-    forgotten.learn(connection, &marks.collect(), subject, now).await
+    forgotten.learn(connection, &marks.collect(), subject, now).await?;
+    Ok(removed.len() as u64)
 }
 
 /// What was decided by hand about the person names it, and has nobody to be about any more.
@@ -369,13 +385,4 @@ async fn remove_from_decisions(
     let mut held: Vec<String> = texts.emails.iter().chain(&texts.names).chain(&texts.ids).cloned().collect();
     held.extend(anonymous.values().flatten().map(|session| session.id.to_string()));
     decisions::remove(connection, &[], &held).await
-}
-
-async fn topics_with(connection: &mut SqliteConnection, texts: &Texts) -> Result<u64, sqlx::Error> {
-    let topics: Vec<String> = sqlx::query_scalar(
-        "SELECT topic FROM meetings WHERE topic IS NOT NULL UNION SELECT topic FROM instances WHERE topic IS NOT NULL",
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(topics.iter().filter(|topic| texts.are_in(topic)).count() as u64)
 }

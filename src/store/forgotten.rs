@@ -144,6 +144,13 @@ async fn key(connection: &mut SqliteConnection) -> Result<Vec<u8>, sqlx::Error> 
     sqlx::query_scalar("SELECT value FROM settings WHERE name = 'forgotten_key'").fetch_one(connection).await
 }
 
+/// A keyed digest of how somebody was named at the command line. Somebody has been forgotten before.
+pub(super) async fn name_of(connection: &mut SqliteConnection, said: &str) -> Result<String, sqlx::Error> {
+    let forgotten = Forgotten { key: key(connection).await?, subjects: HashMap::new() };
+    let digest = forgotten.digest(&["said", &normalized(said)]);
+    Ok(digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
+}
+
 /// What evidence in an instance may lead to a forgotten person by.
 pub(super) fn marks_of(evidence: &Evidence, instance: &str, place: &Place<'_>) -> BTreeSet<Mark> {
     let mut marks: BTreeSet<Mark> = evidence.strong.iter().cloned().map(Mark::Strong).collect();

@@ -20,6 +20,7 @@ mod identity;
 mod ingest;
 mod ledger;
 mod lock;
+mod mentions;
 mod metrics;
 #[cfg(test)]
 mod migration_tests;
@@ -38,6 +39,7 @@ mod run_log;
 #[cfg(test)]
 pub(crate) mod sample;
 mod settings;
+mod subjects;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,19 +52,21 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSy
 pub use self::backup::BackupError;
 pub use self::decisions::{DecisionError, Made, Whom};
 pub use self::error::StoreError;
-pub use self::forget::{ForgetResult, PersonSummary};
+pub use self::forget::ForgetResult;
 pub use self::group::make_shared_directory;
 pub use self::ingest::{Counts, FetchRecord, Listing, Stored};
 pub use self::ledger::{Budget, Claim};
 pub use self::lock::RunLock;
+pub use self::mentions::Mention;
 pub use self::metrics::{Histogram, MetricsSnapshot};
 pub use self::people::normalized;
 pub use self::privacy::Cleansed;
 pub use self::prune::Pruned;
-pub use self::queries::{Holding, LastEnds, ReportFilter};
+pub use self::queries::{Held, Holding, LastEnds, ReportFilter};
 pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::run_log::{LastSlot, RunEnd, RunTotals};
 pub use self::settings::{MeetingSettings, PlannedTime, Settings};
+pub use self::subjects::{OtherSummary, PersonSummary, Subject};
 use crate::decode::Dropped;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();

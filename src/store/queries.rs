@@ -1,11 +1,13 @@
 //! What reports ask. Over the public views only, so that no report knows more than anyone's SQL could.
 
+mod held;
 mod people;
 mod status;
 
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
 use sqlx::{Column, Decode, QueryBuilder, Row, Sqlite, TypeInfo, ValueRef};
 
+pub use self::held::Held;
 pub use self::status::LastEnds;
 use super::rows::json_list;
 use super::{Store, StoreError, normalized};

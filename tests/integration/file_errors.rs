@@ -202,11 +202,11 @@ async fn a_read_only_directory() {
 }
 
 /// A small disk in memory.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// None where this machine does not allow it; a word about it is printed.
-    fn mount(at: &Path, kibibytes: u32) -> Option<Self> {
+    pub fn mount(at: &Path, kibibytes: u32) -> Option<Self> {
         fs::create_dir(at).unwrap();
         let mut command = Command::new("mount");
         command.args(["-t", "tmpfs", "-o"]).arg(format!("size={kibibytes}k")).arg("rollcall-test").arg(at);
@@ -217,7 +217,16 @@ impl SmallDisk {
         None
     }
 
-    fn grow(&self) {
+    /// Makes it so small that no more than this is left beside what it holds.
+    pub fn leave(&self, kibibytes: u64) {
+        let files = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        let size = files.map(|bytes| bytes.div_ceil(4096) * 4).sum::<u64>() + kibibytes;
+        let smaller =
+            Command::new("mount").args(["-o", &format!("remount,size={size}k")]).arg(&self.0).status();
+        assert!(smaller.unwrap().success());
+    }
+
+    pub fn grow(&self) {
         let grown = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&self.0).status();
         assert!(grown.unwrap().success());
     }

@@ -20,6 +20,7 @@ mod listings;
 mod logging;
 mod packaging;
 mod pages;
+mod privacy;
 mod published;
 mod query_plans;
 mod readme;
