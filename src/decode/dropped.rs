@@ -380,6 +380,21 @@ mod tests {
         assert_eq!(cleaned("🙂 went", &["🙂"]), "(left out) went");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_is_gone_can_be_found(
+            before in "[a-zÀ-ſ王 .<&]{0,6}",
+            name in "[A-Za-zÀ-ſΣİ王小'&<> .-]{4,12}",
+            after in "[a-zÀ-ſ王 .<&]{0,6}",
+        ) {
+            let text = format!("{before}{name}{after} and {name}");
+            if let Some(gone) = worth_a_look(&name).filter(|gone| gone.chars().count() >= WITHIN_WORDS_CHARS) {
+                let kept = without(&text, std::iter::once(&gone)).into_owned().replace(LEFT_OUT, "\n");
+                proptest::prop_assert!(!kept.to_lowercase().contains(&gone), "{kept:?} of {text:?}");
+            }
+        }
+    }
+
     #[test]
     fn nobody_is_named_in_words_about_a_leave() {
         for (reason, kept) in [

@@ -131,5 +131,5 @@ pub fn mention(place: &str, times: u64, numbers: &[i64]) -> String {
         (false, true) => format!(" (people {}{more})", list.join(", ")),
         (false, false) => format!(" (meetings {}{more})", list.join(", ")),
     };
-    format!("{times} {place}{of}")
+    format!("{place}: {times}{of}")
 }

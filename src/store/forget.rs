@@ -85,6 +85,14 @@ impl Store {
         .map_err(|error| self.error(error))
     }
 
+    /// Whether somebody who was forgotten may still be found in the bytes of the file, whoever that was.
+    pub async fn has_unfinished_forgetting(&self) -> Result<bool, StoreError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM settings WHERE name = 'unfinished_forgetting')")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
+    }
+
     /// Does what was left to do of [`Store::forget`]. The caller holds the run lock.
     pub async fn finish_forgetting(&self) -> Result<(), StoreError> {
         self.leave_no_traces().await

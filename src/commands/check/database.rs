@@ -19,6 +19,15 @@ pub(super) async fn check(config: &Config, findings: &mut Findings<'_>) {
     };
     match Store::open_to_read(path).await {
         Ok(store) => {
+            if matches!(store.has_unfinished_forgetting().await, Ok(true)) {
+                findings.warn(
+                    WHAT,
+                    format!(
+                        "somebody was forgotten, and may still be found in the bytes of {shown}; make room, and call the \
+                         same `rollcall db forget` again, or `rollcall db apply-privacy`"
+                    ),
+                );
+            }
             store.close().await;
             let kilobytes = metadata.len().div_ceil(1024);
             findings.good(WHAT, format!("{shown}: {kilobytes} KiB, its tables are up to date"));

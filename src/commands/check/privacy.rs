@@ -28,6 +28,28 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     for (field, cost) in lost {
         findings.warn("privacy", format!("without `{field}`, {cost}"));
     }
+    let kept = still_telling(&config.privacy_drop);
+    if !kept.is_empty() {
+        findings.warn(
+            "privacy",
+            format!(
+                "names are dropped, and these fields, which often hold a part of one, are kept: {}",
+                kept.join(", ")
+            ),
+        );
+    }
+}
+
+/// Fields that stay, and in which people often put their names, where names are dropped.
+fn still_telling(dropped: &[String]) -> Vec<&'static str> {
+    let holds = |field: &str| dropped.iter().any(|name| name == field);
+    if !holds("user_name") {
+        return Vec::new();
+    }
+    ["email", "customer_key", "device_name", "pc_name", "sip_uri"]
+        .into_iter()
+        .filter(|field| !holds(field))
+        .collect()
 }
 
 fn losses(dropped: &[String]) -> Vec<(&'static str, &'static str)> {
@@ -46,5 +68,14 @@ mod tests {
         let fields: Vec<&str> =
             dropped(&["user_name", "ip_address", "email"]).iter().map(|(field, _)| *field).collect();
         assert_eq!(fields, ["email", "user_name"]);
+    }
+
+    #[test]
+    fn who_drops_names_is_told_where_they_may_still_be() {
+        let dropped = |fields: &[&str]| {
+            still_telling(&fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>())
+        };
+        assert!(dropped(&["email"]).is_empty());
+        assert_eq!(dropped(&["user_name", "email", "pc_name"]), ["customer_key", "device_name", "sip_uri"]);
     }
 }
