@@ -215,7 +215,7 @@ async fn forget(
     .bind(json_list(&affected))
     .execute(&mut *connection)
     .await?;
-    result.elsewhere = mentions::elsewhere(connection, &texts, None).await?;
+    result.elsewhere = mentions::elsewhere(connection, &texts, &[]).await?;
     Ok(result)
 }
 

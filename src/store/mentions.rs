@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use super::forgotten::PSEUDONYM;
 use super::people::normalized;
+use super::rows::json_list;
 use crate::decode::{Field, Row, is_word};
 
 /// A place where a text stands that tells of somebody, or of another one who is called the same.
@@ -63,57 +65,50 @@ impl Texts {
     }
 }
 
-/// A text that may mention somebody, how often it stands there, and a JSON list of whose it is, or null.
-type Told = (String, i64, Option<String>);
-
-/// Places with what they are called; `?1` is a person whose own do not count, or NULL.
+/// Places with what they are called: each row a text that may mention somebody, and whose it is, or of which meeting.
+/// `?1` are the sessions that do not count. Row by row, without putting them in order: there may be millions.
 const PLACES: [(&str, &str); 8] = [
     (
         "sessions of others, by their name",
-        "SELECT f.user_name, count(*), json_group_array(DISTINCT s.person_id) FROM sessions s JOIN profiles f ON f.profile_id = s.profile_id \
-          WHERE f.user_name IS NOT NULL AND s.person_id IS NOT ?1 GROUP BY 1",
+        "SELECT f.user_name, s.person_id FROM sessions s JOIN profiles f ON f.profile_id = s.profile_id \
+          WHERE f.user_name IS NOT NULL AND s.session_id NOT IN (SELECT value FROM json_each(?1))",
     ),
     (
         "sessions of others, by their email or an identifier",
-        "SELECT concat, count(*), json_group_array(DISTINCT person_id) FROM ( \
-             SELECT s.person_id, coalesce(f.email, '') || ' ' || coalesce(f.zoom_id, '') || ' ' || coalesce(f.participant_user_id, '') \
-                    || ' ' || coalesce(f.registrant_id, '') || ' ' || coalesce(f.customer_key, '') AS concat \
-               FROM sessions s JOIN profiles f ON f.profile_id = s.profile_id WHERE s.person_id IS NOT ?1) GROUP BY 1",
+        "SELECT coalesce(f.email, '') || ' ' || coalesce(f.zoom_id, '') || ' ' || coalesce(f.participant_user_id, '') \
+                || ' ' || coalesce(f.registrant_id, '') || ' ' || coalesce(f.customer_key, ''), s.person_id \
+           FROM sessions s JOIN profiles f ON f.profile_id = s.profile_id WHERE s.session_id NOT IN (SELECT value FROM json_each(?1))",
     ),
     (
         "leave reasons and phone addresses of others",
-        "SELECT concat, count(*), json_group_array(DISTINCT person_id) FROM ( \
-             SELECT person_id, coalesce(leave_reason, '') || ' ' || coalesce(sip_uri, '') || ' ' || coalesce(from_sip_uri, '') AS concat \
-               FROM sessions WHERE person_id IS NOT ?1) GROUP BY 1",
+        "SELECT coalesce(leave_reason, '') || ' ' || coalesce(sip_uri, '') || ' ' || coalesce(from_sip_uri, ''), person_id \
+           FROM sessions WHERE session_id NOT IN (SELECT value FROM json_each(?1))",
     ),
     (
         "names of devices and computers of others",
-        "SELECT concat, count(*), json_group_array(DISTINCT person_id) FROM ( \
-             SELECT s.person_id, coalesce(c.device_name, '') || ' ' || coalesce(p.pc_name, '') || ' ' || coalesce(p.domain, '') \
-                    || ' ' || coalesce(a.microphone, '') || ' ' || coalesce(a.camera, '') || ' ' || coalesce(a.speaker, '') AS concat \
-               FROM sessions s JOIN setups u ON u.setup_id = s.setup_id LEFT JOIN clients c ON c.client_id = u.client_id \
-               LEFT JOIN machines p ON p.machine_id = u.machine_id LEFT JOIN media a ON a.media_id = u.media_id \
-              WHERE s.person_id IS NOT ?1) GROUP BY 1",
+        "SELECT coalesce(c.device_name, '') || ' ' || coalesce(p.pc_name, '') || ' ' || coalesce(p.domain, '') || ' ' \
+                || coalesce(a.microphone, '') || ' ' || coalesce(a.camera, '') || ' ' || coalesce(a.speaker, ''), s.person_id \
+           FROM sessions s JOIN setups u ON u.setup_id = s.setup_id LEFT JOIN clients c ON c.client_id = u.client_id \
+           LEFT JOIN machines p ON p.machine_id = u.machine_id LEFT JOIN media a ON a.media_id = u.media_id \
+          WHERE s.session_id NOT IN (SELECT value FROM json_each(?1))",
     ),
     (
         "other facts of sessions of others",
-        "SELECT e.content, count(*), json_group_array(DISTINCT s.person_id) FROM sessions s JOIN extras e ON e.extra_id = s.extra_id \
-          WHERE s.person_id IS NOT ?1 GROUP BY 1",
+        "SELECT e.content, s.person_id FROM sessions s JOIN extras e ON e.extra_id = s.extra_id WHERE s.session_id NOT IN (SELECT value FROM json_each(?1))",
     ),
     (
         "hosts of instances",
-        "SELECT coalesce(host_name, '') || ' ' || coalesce(host_email, ''), count(*), json_group_array(DISTINCT meeting_id) FROM instances \
-          WHERE host_name IS NOT NULL OR host_email IS NOT NULL GROUP BY 1",
+        "SELECT coalesce(host_name, '') || ' ' || coalesce(host_email, ''), meeting_id FROM instances",
     ),
     (
         "topics and labels",
-        "SELECT words, count(*), json_group_array(DISTINCT meeting_id) FROM ( \
-             SELECT topic AS words, meeting_id FROM meetings UNION SELECT label, meeting_id FROM meetings \
-             UNION SELECT topic, meeting_id FROM instances) WHERE words IS NOT NULL GROUP BY 1",
+        "SELECT topic AS words, meeting_id FROM meetings WHERE topic IS NOT NULL \
+          UNION SELECT label, meeting_id FROM meetings WHERE label IS NOT NULL \
+          UNION SELECT topic, meeting_id FROM instances WHERE topic IS NOT NULL",
     ),
     (
         "lines of rosters",
-        "SELECT coalesce(name, '') || ' ' || coalesce(email, ''), count(*), json_group_array(DISTINCT meeting_id) FROM roster_members GROUP BY 1",
+        "SELECT coalesce(name, '') || ' ' || coalesce(email, ''), meeting_id FROM roster_members",
     ),
 ];
 
@@ -138,17 +133,16 @@ const LOOKED_INTO: [&str; 17] = [
     "_sqlx_migrations",
 ];
 
-/// Where these texts stand, as whole words, beside the sessions of this person. What a later version keeps in tables of
+/// Where these texts stand, as whole words, beside these sessions. What a later version keeps in tables of
 /// its own is looked into as well.
 pub(super) async fn elsewhere(
     connection: &mut SqliteConnection,
     texts: &Texts,
-    except: Option<i64>,
+    except: &[i64],
 ) -> Result<Vec<Mention>, sqlx::Error> {
     let mut mentions = Vec::new();
     for (place, query) in PLACES {
-        let told: Vec<Told> = sqlx::query_as(query).bind(except).fetch_all(&mut *connection).await?;
-        mentions.extend(mention(place.to_owned(), &told, texts));
+        mentions.extend(mention(connection, place.to_owned(), query.to_owned(), except, texts).await?);
     }
     let tables: Vec<String> =
         sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
@@ -167,23 +161,31 @@ pub(super) async fn elsewhere(
             .iter()
             .map(|column| format!("iif(typeof(\"{column}\") = 'text', \"{column}\", '')"))
             .collect();
-        // The names come from the schema.
-        let query =
-            format!("SELECT {}, count(*), NULL FROM \"{table}\" GROUP BY 1", cells.join(" || ' ' || "));
-        let told: Vec<Told> = sqlx::query_as(sqlx::AssertSqlSafe(query)).fetch_all(&mut *connection).await?;
-        mentions.extend(mention(format!("rows of the table {table}"), &told, texts));
+        let query = format!("SELECT {}, NULL FROM \"{table}\"", cells.join(" || ' ' || "));
+        mentions
+            .extend(mention(connection, format!("rows of the table {table}"), query, except, texts).await?);
     }
     Ok(mentions)
 }
 
-fn mention(place: String, told: &[Told], texts: &Texts) -> Option<Mention> {
+/// What is found in one place. The names in the query come from this file, or from the schema.
+async fn mention(
+    connection: &mut SqliteConnection,
+    place: String,
+    query: String,
+    except: &[i64],
+    texts: &Texts,
+) -> Result<Option<Mention>, sqlx::Error> {
     let mut count = 0;
     let mut numbers = BTreeSet::new();
-    for (_, times, list) in told.iter().filter(|(text, ..)| texts.are_words_of(text)) {
-        count += u64::try_from(*times).unwrap_or(0);
-        let list: Vec<Option<i64>> =
-            list.as_deref().and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
-        numbers.extend(list.into_iter().flatten());
+    let mut told = sqlx::query_as::<_, (String, Option<i64>)>(sqlx::AssertSqlSafe(query))
+        .bind(json_list(except))
+        .fetch(&mut *connection);
+    while let Some((text, number)) = told.try_next().await? {
+        if texts.are_words_of(&text) {
+            count += 1;
+            numbers.extend(number);
+        }
     }
-    (count > 0).then(|| Mention { place, count, numbers: numbers.into_iter().collect() })
+    Ok((count > 0).then(|| Mention { place, count, numbers: numbers.into_iter().collect() }))
 }

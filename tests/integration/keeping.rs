@@ -137,6 +137,21 @@ async fn a_forgotten_person_is_nowhere_and_does_not_come_back() {
         assert!(now.iter().any(|line| line.starts_with(name)), "{source}: {now:?}");
     }
     assert_eq!(stage.rows(others).await.len(), others_before.len() + 9);
+
+    // And one that is on, which is read while it is, and once it has ended.
+    let mut on = with_marker("Live", HOUR);
+    let now = stage.clock.now();
+    let lasts = now.plus(HOUR);
+    (on.start, on.end) = (now.minus(HOUR), Some(lasts));
+    stage.zoom.world(|world| world.add_instance(on));
+    stage.rules.source = None;
+    stage.rules.include_live = true;
+    for state in ["live", "collected"] {
+        stage.run_after(MINUTE).await;
+        assert_eq!(stage.row("SELECT state FROM meetings_held WHERE instance_uuid = 'Live'").await, state);
+        assert_eq!(traces(&stage.store).await, Vec::<String>::new(), "{state}");
+        stage.clock.set(lasts.plus(HOUR));
+    }
 }
 
 #[tokio::test]

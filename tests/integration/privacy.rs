@@ -10,7 +10,9 @@ use rollcall::simulator::{FIRST_USER_ID, Host, Instance, Options, Session, Simul
 use serde_json::json;
 
 use crate::file_errors::SmallDisk;
-use crate::harness::{DAY, Desk, HOUR, MEETING, MINUTE, NOW, Stage, at, guests, lecture, meeting, rows};
+use crate::harness::{
+    DAY, Desk, HOUR, MEETING, MINUTE, NOW, Stage, at, guests, lecture, meeting, rows, uuid,
+};
 use crate::keeping::{forget, traces};
 
 /// Everything in it that is of a person holds the word "marker", and much of that in words of others.
@@ -136,13 +138,25 @@ async fn who_may_be_another_is_told_of_and_kept() {
     let longer = session(&first, 14, "Marker Mustermannsson");
     let second = lecture("Second", at(NOW), 4 * HOUR);
     let guest = session(&second, 11, "Marker Mustermann");
+    let third = lecture("Third", at(NOW), 6 * HOUR);
+    let gone = session(&third, 11, "Marker Mustermann").signed_in("AnotherZoomId", "another@example.org");
     let world = World::new()
         .with(guests(first, 2).with_sessions([known, alias, other, longer]))
-        .with(guests(second, 2).with_session(guest));
+        .with(guests(second, 2).with_session(guest))
+        .with(guests(third, 2).with_session(gone));
     let stage = Stage::new(world).await;
     stage.run().await;
     let roster = [member("Marker Mustermann", Some("m.other@example.org")), member("Guest 0000", None)];
     stage.store.apply_roster(meeting(MEETING), &roster, Some(1), stage.clock.now()).await.unwrap();
+
+    // Of somebody called the same, of whom no session counts any more.
+    stage.zoom.world(|world| {
+        let sessions = &mut world.instance_mut(&uuid("Third")).unwrap().sessions;
+        sessions.retain(|session| session.get("user_name") != Some("Marker Mustermann".into()));
+    });
+    stage.run_after(DAY).await;
+    let withdrawn = "SELECT count(*) FROM participants WHERE withdrawn_at IS NOT NULL AND person_id IS NULL";
+    assert_eq!(stage.row(withdrawn).await, "1");
 
     let forgotten = forget(&stage, "marker@example.com").await;
     assert_eq!((forgotten.sessions, forgotten.members), (1, 0));
@@ -154,7 +168,7 @@ async fn who_may_be_another_is_told_of_and_kept() {
     assert_eq!(
         told,
         [
-            ("sessions of others, by their name", 2, 2),
+            ("sessions of others, by their name", 3, 2),
             ("leave reasons and phone addresses of others", 1, 1),
             ("names of devices and computers of others", 1, 1),
             ("topics and labels", 1, 1),

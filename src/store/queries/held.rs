@@ -61,10 +61,6 @@ impl Store {
             QueryBuilder::new("SELECT * FROM participants WHERE session_id IN (SELECT value FROM json_each(");
         query.push_bind(list.clone()).push(")) ORDER BY join_time IS NULL, join_time, session_id");
         held.sessions = self.table("participants", &mut query).await?;
-        let person_id = match subject {
-            Subject::Person(person) => Some(person.person_id),
-            Subject::Other(_) => None,
-        };
         held.rosters = self.rosters_of(subject, &texts, &list).await?;
         held.decisions = self.decisions_about(&texts, &session_ids).await?;
 
@@ -83,7 +79,7 @@ impl Store {
         held.rejects.rows.retain(|row| matches!(&row[3], Value::Text(content) if texts.are_in(content)));
         let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
         held.elsewhere =
-            elsewhere(&mut connection, &texts, person_id).await.map_err(|error| self.error(error))?;
+            elsewhere(&mut connection, &texts, &session_ids).await.map_err(|error| self.error(error))?;
         Ok(held)
     }
 
