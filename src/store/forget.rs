@@ -1,6 +1,6 @@
 //! Making a person unrecognizable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, SqliteConnection};
@@ -193,9 +193,9 @@ async fn forget(
         }
     }
     let of_instances: Vec<i64> = anonymous.keys().copied().collect();
-    result.members =
-        remove_from_rosters(connection, &mut forgotten, &texts, (&of_instances, member_ids), (subject, now))
-            .await?;
+    let rosters = (of_instances.as_slice(), member_ids);
+    let known = (&texts, &grounds.shared);
+    result.members = remove_from_rosters(connection, &mut forgotten, known, rosters, (subject, now)).await?;
     remove_from_decisions(connection, &texts, &anonymous).await?;
     let grounds = Grounds::load(connection).await?;
     let reworked = people::rework(connection, &grounds, &people, &[]).await?;
@@ -347,7 +347,7 @@ async fn remove_rejects(
 async fn remove_from_rosters(
     connection: &mut SqliteConnection,
     forgotten: &mut Forgotten,
-    texts: &Texts,
+    (texts, shared): (&Texts, &HashSet<String>),
     (instance_ids, member_ids): (&[i64], &[i64]),
     (subject, now): (i64, Timestamp),
 ) -> Result<u64, sqlx::Error> {
@@ -376,6 +376,10 @@ async fn remove_from_rosters(
     .await?;
     // The file that they came from is read again.
     let marks = members.into_iter().filter_map(|(_, meeting_id, email, name)| match (email, name) {
+        // An email that many use does not tell which of them it is.
+        (Some(email), name) if shared.contains(&email) => {
+            Some(Mark::SharedMember { meeting_id, email, name: name.unwrap_or_default() })
+        }
         (Some(email), _) => Some(Mark::Strong((Kind::Email, 0, email))),
         (None, Some(name)) => Some(Mark::Member { meeting_id, name }),
         (None, None) => None,

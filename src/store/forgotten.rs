@@ -30,6 +30,8 @@ pub(super) enum Mark {
     NameInMeeting { meeting_id: i64, name: String },
     /// A member of a meeting's roster of whom it tells a name only.
     Member { meeting_id: i64, name: String },
+    /// A member of a meeting's roster whose email many use.
+    SharedMember { meeting_id: i64, email: String, name: String },
     /// Something that could not be decoded, in one instance.
     Reject { instance: String, content: String },
 }
@@ -125,6 +127,9 @@ impl Forgotten {
                 self.digest(&["name in meeting", &meeting_id.to_string(), name])
             }
             Mark::Member { meeting_id, name } => self.digest(&["member", &meeting_id.to_string(), name]),
+            Mark::SharedMember { meeting_id, email, name } => {
+                self.digest(&["shared member", &meeting_id.to_string(), email, name])
+            }
             Mark::Reject { instance, content } => self.digest(&["reject", instance, content]),
         }
     }
@@ -371,7 +376,14 @@ pub(super) async fn is_forgotten_member(
 ) -> Result<bool, sqlx::Error> {
     let Some(forgotten) = Forgotten::load(connection).await? else { return Ok(false) };
     let marks = match (email_key, name_key) {
-        (Some(email), _) => vec![Mark::Strong((Kind::Email, 0, email.to_owned()))],
+        (Some(email), name) => vec![
+            Mark::Strong((Kind::Email, 0, email.to_owned())),
+            Mark::SharedMember {
+                meeting_id,
+                email: email.to_owned(),
+                name: name.unwrap_or_default().to_owned(),
+            },
+        ],
         (None, Some(name)) => vec![
             Mark::Member { meeting_id, name: name.to_owned() },
             Mark::NameInMeeting { meeting_id, name: name.to_owned() },

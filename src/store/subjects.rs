@@ -47,11 +47,11 @@ pub struct OtherSummary {
     pub meetings: Vec<i64>,
 }
 
-/// A line of a roster: number, meeting, email, name, name case-folded, and whether it is known to be somebody's who
-/// was there.
-type Line = (i64, i64, Option<String>, Option<String>, Option<String>, bool);
+/// A line of a roster: number, meeting, email, name, name case-folded, whether many use the email, and whether the line
+/// is known to be somebody's who was there.
+type Line = (i64, i64, Option<String>, Option<String>, Option<String>, bool, bool);
 
-/// What is one member: an email, or within one meeting a name.
+/// What is one member: an email, or within one meeting a name, with the email that many use.
 type MemberKey = (Option<String>, Option<(i64, String)>);
 
 impl Store {
@@ -85,11 +85,12 @@ async fn subjects(connection: &mut SqliteConnection, text: &str) -> Result<Vec<S
     .fetch_all(&mut *connection)
     .await?;
     let others = others(connection).await?;
-    let member = others.iter().find(|other| other.email.as_ref() == Some(&wanted));
+    let members = others.iter().filter(|other| other.email.as_ref() == Some(&wanted));
+    let members: Vec<Subject> = members.cloned().map(Subject::Other).collect();
     // A line that a roster compares by name with somebody who has another email may be that person's, or not.
-    if !by_email.is_empty() || member.is_some() {
+    if !by_email.is_empty() || !members.is_empty() {
         let mut found = persons(connection, &by_email).await?;
-        found.extend(member.cloned().map(Subject::Other));
+        found.extend(members);
         return Ok(found);
     }
     if is_anywhere(connection, text).await? {
@@ -145,7 +146,8 @@ async fn is_anywhere(connection: &mut SqliteConnection, email: &str) -> Result<b
 async fn others(connection: &mut SqliteConnection) -> Result<Vec<OtherSummary>, sqlx::Error> {
     let lines: Vec<Line> = sqlx::query_as(
         "SELECT r.roster_member_id, r.meeting_id, r.email_key, r.name, r.name_key, \
-                CASE WHEN r.email_key IS NULL \
+                EXISTS (SELECT 1 FROM shared_identifiers m WHERE m.value = r.email_key), \
+                CASE WHEN r.email_key IS NULL OR r.email_key IN (SELECT value FROM shared_identifiers) \
                      THEN EXISTS (SELECT 1 FROM presences p WHERE p.roster_member_id = r.roster_member_id) \
                      ELSE EXISTS (SELECT 1 FROM identifiers n WHERE n.kind = 'email' AND n.scope = 0 AND n.value = r.email_key) END \
            FROM roster_members r ORDER BY r.roster_member_id",
@@ -153,15 +155,13 @@ async fn others(connection: &mut SqliteConnection) -> Result<Vec<OtherSummary>, 
     .fetch_all(connection)
     .await?;
     let mut members: BTreeMap<MemberKey, OtherSummary> = BTreeMap::new();
-    for (member_id, meeting_id, email, name, name_key, came) in lines {
+    for (member_id, meeting_id, email, name, name_key, is_shared, came) in lines {
         if came {
             continue;
         }
         // Of whom only a name is known, that is known within one meeting.
-        let key = match (&email, name_key) {
-            (None, name_key) => (None, name_key.map(|name| (meeting_id, name))),
-            (email, _) => (email.clone(), None),
-        };
+        let is_by_name = email.is_none() || is_shared;
+        let key = (email.clone(), name_key.filter(|_| is_by_name).map(|name| (meeting_id, name)));
         let member = members.entry(key).or_default();
         member.email = email;
         member.member_ids.push(member_id);

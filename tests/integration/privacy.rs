@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::file_errors::SmallDisk;
 use crate::harness::{
-    DAY, Desk, HOUR, MEETING, MINUTE, NOW, Stage, at, guests, lecture, meeting, rows, uuid,
+    DAY, Desk, HOUR, MEETING, MINUTE, NOW, Stage, at, guests, lecture, meeting, rows, store_settings, uuid,
 };
 use crate::keeping::{forget, traces};
 
@@ -185,6 +185,29 @@ async fn who_may_be_another_is_told_of_and_kept() {
     assert_eq!(stage.rows("SELECT name FROM roster_members").await, ["Guest 0000"]);
     stage.store.apply_roster(meeting(MEETING), &roster, Some(2), stage.clock.now()).await.unwrap();
     assert_eq!(stage.rows("SELECT name FROM roster_members").await, ["Guest 0000"]);
+}
+
+#[tokio::test]
+async fn one_of_many_who_use_an_email_is_forgotten_alone() {
+    let stage = Stage::new(World::new().with(guests(lecture("First", at(NOW), 2 * HOUR), 2))).await;
+    let mut settings = store_settings();
+    settings.shared = vec!["class@example.org".to_owned()];
+    stage.store.apply_settings(&settings).await.unwrap();
+    stage.run().await;
+    let roster = [
+        member("Marker M.", Some("class@example.org")),
+        member("Ada", Some("class@example.org")),
+        member("Guest 0000", Some("class@example.org")),
+    ];
+    let names = "SELECT name FROM roster_members ORDER BY name";
+    for digest in [1, 2] {
+        stage.store.apply_roster(meeting(MEETING), &roster, Some(digest), stage.clock.now()).await.unwrap();
+        if digest == 1 {
+            assert_eq!(stage.store.subjects("class@example.org").await.unwrap().len(), 2);
+            assert_eq!(forget(&stage, "marker").await.members, 1);
+        }
+        assert_eq!(stage.rows(names).await, ["Ada", "Guest 0000"]);
+    }
 }
 
 /// A simulated Zoom on this machine's time.
