@@ -273,6 +273,20 @@ text_enum! {
 }
 
 text_enum! {
+    /// In which way tries fail; each way has a patience of its own.
+    FailureKind {
+        /// Zoom has no data for it, or not yet.
+        NotThere = "not_there",
+        /// Zoom refuses it for a reason of its own.
+        Refused = "refused",
+        /// Every source refuses it: scopes, plan, licence.
+        Denied = "denied",
+        /// Only a poorer source answers than the one that its sessions come from.
+        Outranked = "outranked",
+    }
+}
+
+text_enum! {
     /// How the reading of one instance ended.
     FetchOutcome {
         /// The whole listing was read and stored.

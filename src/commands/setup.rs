@@ -158,7 +158,22 @@ pub fn rules(config: &Config) -> Rules {
         lookback: config.collection.lookback,
         include_live: config.collection.include_live,
         dropped: Dropped::new(config.privacy_drop.clone()),
+        access: access(config),
     }
+}
+
+/// What decides which sources answer, in one text; no secret is in it.
+fn access(config: &Config) -> String {
+    let zoom = &config.zoom;
+    format!(
+        "{} {} {} {} {} {}",
+        zoom.account_id,
+        zoom.client_id,
+        zoom.token_url,
+        zoom.api_url.as_ref().map_or("", |url| url.as_str()),
+        zoom.plan,
+        zoom.source,
+    )
 }
 
 /// What the database needs of the config.

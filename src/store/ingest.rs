@@ -53,6 +53,10 @@ pub struct FetchRecord {
     pub one_person: bool,
     /// Its UUID is found by the other encoding.
     pub other_encoding: bool,
+    /// A richer source refused this very instance.
+    pub richer_refused: bool,
+    /// A richer source was closed, and this is due again once it serves.
+    pub awaits_source: Option<Source>,
     /// Zoom's name for the last call, for its support.
     pub tracking_id: Option<String>,
     /// Zoom's error code, where it gave one.
@@ -114,6 +118,7 @@ struct InstanceRow {
     ended_at: Option<i64>,
     last_leave_at: Option<i64>,
     start_at: Option<i64>,
+    joins_told: Option<i64>,
 }
 
 impl Store {
@@ -160,6 +165,14 @@ async fn fail(
     let before = super::queue::load_progress(connection, record.instance_id).await?;
     let after = plan::after_failure(&before, failure, record.finished_at);
     save_progress(connection, record.instance_id, &after).await?;
+    sqlx::query(
+        "UPDATE instances SET tried_at = ?, awaits_source = coalesce(?, awaits_source) WHERE instance_id = ?",
+    )
+    .bind(record.finished_at.millis())
+    .bind(record.awaits_source.map(Source::as_str))
+    .bind(record.instance_id)
+    .execute(&mut *connection)
+    .await?;
     log_fetch(connection, record, None, Counts::default(), FetchOutcome::Failed).await?;
     Ok(after)
 }
@@ -176,7 +189,7 @@ async fn ingest(
         describe(connection, instance_id, description, record.finished_at).await?;
     }
     let instance: InstanceRow = sqlx::query_as(
-        "SELECT i.meeting_id, m.guests, i.source, i.ended_at, i.last_leave_at, i.start_at \
+        "SELECT i.meeting_id, m.guests, i.source, i.ended_at, i.last_leave_at, i.start_at, i.joins_told \
            FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id WHERE i.instance_id = ?",
     )
     .bind(instance_id)
@@ -184,7 +197,9 @@ async fn ingest(
     .await?;
     let before = super::queue::load_progress(connection, instance_id).await?;
     let received = listing.rows.len() as u64 + listing.rejects.len() as u64;
-    let complete = listing.ended && received >= plausible(listing.rows_reported);
+    // Somebody was in every instance that ended: a listing without rows says nothing of it.
+    let empty = received == 0;
+    let complete = listing.ended && !empty && received >= plausible(listing.rows_reported);
 
     let guests = GuestScope::of(&instance.guests);
     let grounds = Grounds::load(connection).await?;
@@ -199,7 +214,7 @@ async fn ingest(
         Counts { received, duplicate, rejected: listing.rejects.len() as u64, ..Counts::default() };
     let stored_source = instance.source.as_deref().and_then(Source::from_text);
     let mut change = Change::default();
-    let counts_now = takes_over(stored_source, listing.source, complete);
+    let counts_now = !empty && takes_over(stored_source, listing.source, complete);
     if counts_now {
         let replaces = stored_source.is_some_and(|stored| stored != listing.source);
         let withdraws = complete && listing.source != Source::Live;
@@ -219,13 +234,20 @@ async fn ingest(
         at: record.finished_at,
         ended_at: ended_at.map(Timestamp::from_millis),
         live: listing.source == Source::Live,
+        ended: listing.ended,
         complete,
+        empty,
+        leaves_out_one: listing.source != Source::Dashboard
+            && instance.joins_told.is_some_and(|joins| joins <= 1),
+        richer_refused: record.richer_refused,
         changed: counts.inserted + counts.updated + counts.withdrawn > 0,
         digest,
         suspect: change.suspect,
         shifted: duplicate > 0 && listing.pages > 1,
     };
-    let progress = if counts_now {
+    let is_authority =
+        listing.source != Source::Live || stored_source.is_none_or(|stored| stored == Source::Live);
+    let progress = if counts_now || (empty && is_authority) {
         plan::after_reading(&before, &reading, policy)
     } else if listing.source == Source::Live {
         // A past listing has come in between, and that is the authority.
@@ -237,7 +259,8 @@ async fn ingest(
         plan::after_failure(&before, &Failure::Outranked { out_of_reach }, reading.at)
     };
     save_progress(connection, instance_id, &progress).await?;
-    save_reading(connection, record, listing, received, counts_now).await?;
+    let told_now = counts_now || (empty && stored_source.is_none());
+    save_reading(connection, record, listing, received, counts_now, told_now).await?;
     finish(connection, instance_id, &change, progress.state == InstanceState::Live).await?;
     let outcome = match (complete, change.suspect) {
         (false, _) => FetchOutcome::Incomplete,
@@ -245,7 +268,7 @@ async fn ingest(
         (true, None) => FetchOutcome::Ok,
     };
     let mut record = record.clone();
-    if !counts_now {
+    if !counts_now && !empty {
         record.error.get_or_insert_with(|| yielded(stored_source, listing.source));
     }
     log_fetch(connection, &record, Some(listing), counts, outcome).await?;
@@ -341,10 +364,12 @@ async fn save_reading(
     listing: &Listing<'_>,
     received: u64,
     counts_now: bool,
+    told_now: bool,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE instances SET read_at = ?, rows_reported = iif(?5, ?2, rows_reported), rows_received = iif(?5, ?8, rows_received), source = iif(?5, ?3, source), \
-                one_person = ?4, other_encoding = ?6 \
+        "UPDATE instances SET read_at = ?1, tried_at = ?1, rows_reported = iif(?9, ?2, rows_reported), \
+                rows_received = iif(?9, ?8, rows_received), source = iif(?5, ?3, source), \
+                one_person = ?4, other_encoding = ?6, awaits_source = ?10 \
           WHERE instance_id = ?7",
     )
     .bind(record.finished_at.millis())
@@ -355,6 +380,8 @@ async fn save_reading(
     .bind(record.other_encoding)
     .bind(record.instance_id)
     .bind(i64::try_from(received).unwrap_or(i64::MAX))
+    .bind(told_now)
+    .bind(record.awaits_source.map(Source::as_str))
     .execute(connection)
     .await?;
     Ok(())

@@ -95,6 +95,7 @@ impl Stage {
             lookback: 7 * DAY,
             include_live: false,
             dropped: Dropped::default(),
+            access: String::new(),
         };
         let meetings = zoom.world(|world| world.meetings()).into_iter().collect();
         let request_timeout = Duration::from_secs(5);
