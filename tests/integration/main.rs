@@ -2,6 +2,7 @@
 
 mod architecture_doc;
 mod backfill;
+mod cases;
 mod check;
 mod child;
 mod cookbook;
