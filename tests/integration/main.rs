@@ -14,6 +14,7 @@ mod errors;
 mod exits;
 mod file_errors;
 mod harness;
+mod histories;
 mod imports;
 mod keeping;
 mod leaks;
