@@ -2,6 +2,7 @@
 
 mod architecture_doc;
 mod backfill;
+mod cases;
 mod check;
 mod child;
 mod cookbook;
@@ -13,6 +14,7 @@ mod errors;
 mod exits;
 mod file_errors;
 mod harness;
+mod histories;
 mod imports;
 mod keeping;
 mod leaks;
