@@ -164,6 +164,7 @@ impl<'h> Life<'h> {
             }
         });
         history.refused_always().into_iter().for_each(|fault| stage.zoom.fault(fault));
+        wait_shortly(&stage).await;
         Self {
             history,
             stage,
@@ -462,7 +463,10 @@ impl<'h> Life<'h> {
                 }
                 self.check_outcome(summary)?;
             }
-            Ended::Crashed => self.stage.reopen().await,
+            Ended::Crashed => {
+                self.stage.reopen().await;
+                wait_shortly(&self.stage).await;
+            }
             Ended::Broken(words) if !matches!(end, End::Locked(_)) => {
                 return Err(format!("a run breaks off: {words}"));
             }
@@ -533,7 +537,6 @@ impl<'h> Life<'h> {
                 while sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.is_err() && over.is_none() {
                     over = tokio::time::timeout(Duration::from_millis(1), &mut run).await.ok();
                 }
-                self.wait_shortly().await;
                 let result = match over {
                     Some(result) => result,
                     None => run.await,
@@ -550,11 +553,6 @@ impl<'h> Life<'h> {
             Ok(summary) => Ended::Well(Box::new(summary)),
             Err(error) => Ended::Broken(error.to_string()),
         }
-    }
-
-    /// Writes of this store wait for another program shortly, so that a test does not.
-    async fn wait_shortly(&self) {
-        sqlx::query("PRAGMA busy_timeout = 20").execute(self.stage.store.pool()).await.ok();
     }
 
     async fn standings(&self) -> BTreeMap<String, Standing> {
@@ -632,6 +630,11 @@ impl<'h> Life<'h> {
         }
         Ok(())
     }
+}
+
+/// Writes of this store wait for another program shortly, so that a test does not. It has one connection.
+async fn wait_shortly(stage: &Stage) {
+    sqlx::query("PRAGMA busy_timeout = 20").execute(stage.store.pool()).await.unwrap();
 }
 
 /// The rows of an instance as the view shows them.
