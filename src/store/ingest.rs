@@ -199,17 +199,24 @@ async fn ingest(
         Counts { received, duplicate, rejected: listing.rejects.len() as u64, ..Counts::default() };
     let stored_source = instance.source.as_deref().and_then(Source::from_text);
     let mut change = Change::default();
-    let counts_now = takes_over(stored_source, listing.source, complete);
-    if counts_now {
-        let replaces = stored_source.is_some_and(|stored| stored != listing.source);
-        let withdraws = complete && listing.source != Source::Live;
-        let expects_none = before.listing_digest == Some(digest);
-        let guard = Guard { withdraws, replaces, expects_none, before: &before, now: record.finished_at };
+    let replaces = stored_source.is_some_and(|stored| stored != listing.source);
+    let may_count = takes_over(stored_source, listing.source, complete);
+    if may_count {
+        let guard = Guard {
+            withdraws: complete && listing.source != Source::Live,
+            replaces,
+            digest,
+            before: &before,
+            now: record.finished_at,
+        };
         change = apply(connection, &place, &unique, &guard, known).await?;
         (counts.inserted, counts.updated, counts.withdrawn) =
             (change.inserted, change.updated, change.withdrawn);
     }
-    // Rows that yield to a richer source's change nothing; the log says that they did.
+    // Until it is confirmed, what would replace another source's rows is stored nowhere, and neither is its source.
+    let awaits_confirmation = replaces && change.suspect.is_some();
+    let counts_now = may_count && !awaits_confirmation;
+    // Rows that yield to another source's change nothing; the log says that they did.
     counts.unchanged = unique.len() as u64 - counts.inserted - counts.updated;
     log_rejects(connection, record, &listing.rejects, instance.meeting_id).await?;
 
@@ -225,8 +232,9 @@ async fn ingest(
         suspect: change.suspect,
         shifted: duplicate > 0 && listing.pages > 1,
     };
-    let progress = if counts_now {
-        plan::after_reading(&before, &reading, policy)
+    let progress = if may_count {
+        let after = plan::after_reading(&before, &reading, policy);
+        Progress { complete: if counts_now { after.complete } else { before.complete }, ..after }
     } else if listing.source == Source::Live {
         // A past listing has come in between, and that is the authority.
         before
@@ -238,14 +246,17 @@ async fn ingest(
     };
     save_progress(connection, instance_id, &progress).await?;
     save_reading(connection, record, listing, received, counts_now).await?;
-    finish(connection, instance_id, &change, progress.state == InstanceState::Live).await?;
+    let was_live = stored_source == Some(Source::Live);
+    finish(connection, instance_id, &change, was_live || progress.state == InstanceState::Live).await?;
     let outcome = match (complete, change.suspect) {
         (false, _) => FetchOutcome::Incomplete,
         (true, Some(_)) => FetchOutcome::Suspect,
         (true, None) => FetchOutcome::Ok,
     };
     let mut record = record.clone();
-    if !counts_now {
+    if awaits_confirmation {
+        record.error.get_or_insert_with(|| unconfirmed(stored_source, listing.source));
+    } else if !counts_now {
         record.error.get_or_insert_with(|| yielded(stored_source, listing.source));
     }
     log_fetch(connection, &record, Some(listing), counts, outcome).await?;
@@ -268,6 +279,15 @@ fn yielded(stored: Option<Source>, listed: Source) -> String {
     let stored = stored.map_or("another source", Source::as_str);
     format!(
         "its rows were not stored: the sessions of this instance come from {stored}, which {listed} cannot replace"
+    )
+}
+
+/// Why the rows of a suspect listing are not stored.
+fn unconfirmed(stored: Option<Source>, listed: Source) -> String {
+    let stored = stored.map_or("another source", Source::as_str);
+    format!(
+        "its rows were not stored: many that {stored} told are not among them; a second listing of {listed} that is \
+         equal, an hour later or more, replaces them"
     )
 }
 
