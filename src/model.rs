@@ -2,6 +2,7 @@
 
 mod instant;
 mod table;
+mod text;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::instant::parse_instant;
 pub use self::table::{Line, Table, Value};
+pub use self::text::harmless;
 
 /// A numeric Zoom meeting ID, as the config lists it.
 ///

@@ -12,9 +12,10 @@ use super::facts::KnownFacts;
 use super::identity::GuestScope;
 use super::people::{self, Place};
 use super::queue::{Description, describe, save_progress};
+use super::settings::guests_of_meeting;
 use super::{Store, StoreError, forgotten, presence};
 use crate::decode::{Digest, Reject, Row};
-use crate::model::{FetchOutcome, InstanceState, Source, Timestamp};
+use crate::model::{FetchOutcome, InstanceState, Source, Timestamp, harmless};
 use crate::plan::{self, Failure, Policy, Progress, Reading};
 
 /// All pages of one reading of one instance.
@@ -188,10 +189,12 @@ async fn ingest(
     if let Some(description) = &record.description {
         describe(connection, instance_id, description, record.finished_at).await?;
     }
-    let instance: InstanceRow = sqlx::query_as(
-        "SELECT i.meeting_id, m.guests, i.source, i.ended_at, i.last_leave_at, i.start_at, i.joins_told \
+    let instance: InstanceRow = sqlx::query_as(concat!(
+        "SELECT i.meeting_id, ",
+        guests_of_meeting!(),
+        " AS guests, i.source, i.ended_at, i.last_leave_at, i.start_at, i.joins_told \
            FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id WHERE i.instance_id = ?",
-    )
+    ))
     .bind(instance_id)
     .fetch_one(&mut *connection)
     .await?;
@@ -214,17 +217,24 @@ async fn ingest(
         Counts { received, duplicate, rejected: listing.rejects.len() as u64, ..Counts::default() };
     let stored_source = instance.source.as_deref().and_then(Source::from_text);
     let mut change = Change::default();
-    let counts_now = !empty && takes_over(stored_source, listing.source, complete);
-    if counts_now {
-        let replaces = stored_source.is_some_and(|stored| stored != listing.source);
-        let withdraws = complete && listing.source != Source::Live;
-        let expects_none = before.listing_digest == Some(digest);
-        let guard = Guard { withdraws, replaces, expects_none, before: &before, now: record.finished_at };
+    let replaces = stored_source.is_some_and(|stored| stored != listing.source);
+    let may_count = !empty && takes_over(stored_source, listing.source, complete);
+    if may_count {
+        let guard = Guard {
+            withdraws: complete && listing.source != Source::Live,
+            replaces,
+            digest,
+            before: &before,
+            now: record.finished_at,
+        };
         change = apply(connection, &place, &unique, &guard, known).await?;
         (counts.inserted, counts.updated, counts.withdrawn) =
             (change.inserted, change.updated, change.withdrawn);
     }
-    // Rows that yield to a richer source's change nothing; the log says that they did.
+    // Until it is confirmed, what would replace another source's rows is stored nowhere, and neither is its source.
+    let awaits_confirmation = replaces && change.suspect.is_some();
+    let counts_now = may_count && !awaits_confirmation;
+    // Rows that yield to another source's change nothing; the log says that they did.
     counts.unchanged = unique.len() as u64 - counts.inserted - counts.updated;
     log_rejects(connection, record, &listing.rejects, instance.meeting_id).await?;
 
@@ -247,8 +257,9 @@ async fn ingest(
     };
     let is_authority =
         listing.source != Source::Live || stored_source.is_none_or(|stored| stored == Source::Live);
-    let progress = if counts_now || (empty && is_authority) {
-        plan::after_reading(&before, &reading, policy)
+    let progress = if may_count || (empty && is_authority) {
+        let after = plan::after_reading(&before, &reading, policy);
+        Progress { complete: if counts_now { after.complete } else { before.complete }, ..after }
     } else if listing.source == Source::Live {
         // A past listing has come in between, and that is the authority.
         before
@@ -261,14 +272,20 @@ async fn ingest(
     save_progress(connection, instance_id, &progress).await?;
     let told_now = counts_now || (empty && stored_source.is_none());
     save_reading(connection, record, listing, received, counts_now, told_now).await?;
-    finish(connection, instance_id, &change, progress.state == InstanceState::Live).await?;
+    if counts_now && stored_source.is_none() {
+        stitch(connection, instance_id).await?;
+    }
+    let was_live = stored_source == Some(Source::Live);
+    finish(connection, instance_id, &change, was_live || progress.state == InstanceState::Live).await?;
     let outcome = match (complete, change.suspect) {
         (false, _) => FetchOutcome::Incomplete,
         (true, Some(_)) => FetchOutcome::Suspect,
         (true, None) => FetchOutcome::Ok,
     };
     let mut record = record.clone();
-    if !counts_now && !empty {
+    if awaits_confirmation {
+        record.error.get_or_insert_with(|| unconfirmed(stored_source, listing.source));
+    } else if !counts_now && !empty {
         record.error.get_or_insert_with(|| yielded(stored_source, listing.source));
     }
     log_fetch(connection, &record, Some(listing), counts, outcome).await?;
@@ -291,6 +308,15 @@ fn yielded(stored: Option<Source>, listed: Source) -> String {
     let stored = stored.map_or("another source", Source::as_str);
     format!(
         "its rows were not stored: the sessions of this instance come from {stored}, which {listed} cannot replace"
+    )
+}
+
+/// Why the rows of a suspect listing are not stored.
+fn unconfirmed(stored: Option<Source>, listed: Source) -> String {
+    let stored = stored.map_or("another source", Source::as_str);
+    format!(
+        "its rows were not stored: many that {stored} told are not among them; a second listing of {listed} that is \
+         equal, an hour later or more, replaces them"
     )
 }
 
@@ -335,7 +361,7 @@ pub(super) fn reject_digest(reject: &Reject) -> i64 {
     digest.finish()
 }
 
-/// What follows from a change: who was there, which instances are one sitting, who is nobody any more.
+/// What follows from a change: who was there, who is nobody any more.
 async fn finish(
     connection: &mut SqliteConnection,
     instance_id: i64,
@@ -352,9 +378,6 @@ async fn finish(
     }
     let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
     presence::refresh(connection, &instance_ids, &change.reworked.people).await?;
-    if !instance_ids.is_empty() {
-        stitch(connection, instance_id).await?;
-    }
     people::remove(connection, &change.reworked.gone).await
 }
 
@@ -441,8 +464,8 @@ async fn log_fetch(
     .bind(signed(counts.duplicate))
     .bind(outcome.as_str())
     .bind(record.error_code)
-    .bind(&record.error)
-    .bind(&record.tracking_id)
+    .bind(record.error.as_deref().map(harmless))
+    .bind(record.tracking_id.as_deref().map(harmless))
     .execute(connection)
     .await?;
     Ok(())

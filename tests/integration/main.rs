@@ -20,6 +20,7 @@ mod keeping;
 mod leaks;
 mod listings;
 mod logging;
+mod numbers;
 mod packaging;
 mod pages;
 mod published;
