@@ -12,9 +12,10 @@ use super::facts::KnownFacts;
 use super::identity::GuestScope;
 use super::people::{self, Place};
 use super::queue::{Description, describe, save_progress};
+use super::settings::guests_of_meeting;
 use super::{Store, StoreError, forgotten, presence};
 use crate::decode::{Digest, Reject, Row};
-use crate::model::{FetchOutcome, InstanceState, Source, Timestamp};
+use crate::model::{FetchOutcome, InstanceState, Source, Timestamp, harmless};
 use crate::plan::{self, Failure, Policy, Progress, Reading};
 
 /// All pages of one reading of one instance.
@@ -175,10 +176,12 @@ async fn ingest(
     if let Some(description) = &record.description {
         describe(connection, instance_id, description, record.finished_at).await?;
     }
-    let instance: InstanceRow = sqlx::query_as(
-        "SELECT i.meeting_id, m.guests, i.source, i.ended_at, i.last_leave_at, i.start_at \
+    let instance: InstanceRow = sqlx::query_as(concat!(
+        "SELECT i.meeting_id, ",
+        guests_of_meeting!(),
+        " AS guests, i.source, i.ended_at, i.last_leave_at, i.start_at \
            FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id WHERE i.instance_id = ?",
-    )
+    ))
     .bind(instance_id)
     .fetch_one(&mut *connection)
     .await?;
@@ -246,6 +249,9 @@ async fn ingest(
     };
     save_progress(connection, instance_id, &progress).await?;
     save_reading(connection, record, listing, received, counts_now).await?;
+    if counts_now && stored_source.is_none() {
+        stitch(connection, instance_id).await?;
+    }
     let was_live = stored_source == Some(Source::Live);
     finish(connection, instance_id, &change, was_live || progress.state == InstanceState::Live).await?;
     let outcome = match (complete, change.suspect) {
@@ -332,7 +338,7 @@ pub(super) fn reject_digest(reject: &Reject) -> i64 {
     digest.finish()
 }
 
-/// What follows from a change: who was there, which instances are one sitting, who is nobody any more.
+/// What follows from a change: who was there, who is nobody any more.
 async fn finish(
     connection: &mut SqliteConnection,
     instance_id: i64,
@@ -349,9 +355,6 @@ async fn finish(
     }
     let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
     presence::refresh(connection, &instance_ids, &change.reworked.people).await?;
-    if !instance_ids.is_empty() {
-        stitch(connection, instance_id).await?;
-    }
     people::remove(connection, &change.reworked.gone).await
 }
 
@@ -434,8 +437,8 @@ async fn log_fetch(
     .bind(signed(counts.duplicate))
     .bind(outcome.as_str())
     .bind(record.error_code)
-    .bind(&record.error)
-    .bind(&record.tracking_id)
+    .bind(record.error.as_deref().map(harmless))
+    .bind(record.tracking_id.as_deref().map(harmless))
     .execute(connection)
     .await?;
     Ok(())

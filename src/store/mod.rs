@@ -23,6 +23,8 @@ mod lock;
 mod metrics;
 #[cfg(test)]
 mod migration_tests;
+#[cfg(test)]
+mod number_tests;
 mod people;
 mod presence;
 mod privacy;

@@ -1,12 +1,12 @@
 //! The instances: what is known of them, and the queue that they are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::{FromRow, SqliteConnection};
 
-use super::calendar::{place, report_zone};
-use super::{Store, StoreError, forgotten};
-use crate::model::{InstanceState, InstanceUuid, MeetingId, Source, Timestamp, Window};
+use super::calendar::{moved, span};
+use super::{Store, StoreError, forgotten, presence};
+use crate::model::{InstanceState, InstanceUuid, MeetingId, Source, Timestamp, Window, harmless};
 use crate::plan::Progress;
 
 /// An instance that discovery told of.
@@ -315,29 +315,43 @@ async fn learn(
 }
 
 /// Takes in what is told of an instance, and works out what follows from it: local date and time, the planned time
-/// that it overlaps.
+/// that it overlaps, its sitting, and who was there how long.
+///
+/// The one door for topics, hosts, starts and ends, however they are told.
 pub(super) async fn describe(
     connection: &mut SqliteConnection,
     instance_id: i64,
     description: &Description,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    let (host_name, host_email) = (description.host_name.as_deref(), description.host_email.as_deref());
-    let hidden = forgotten::is_forgotten_host(connection, instance_id, host_name, host_email).await?;
+    let [topic, host_name, host_email] =
+        [&description.topic, &description.host_name, &description.host_email]
+            .map(|text| text.as_deref().map(harmless));
+    let hidden =
+        forgotten::is_forgotten_host(connection, instance_id, host_name.as_deref(), host_email.as_deref())
+            .await?;
     let (host_name, host_email) = if hidden { (None, None) } else { (host_name, host_email) };
+    let (known_start, known_end, is_read): (Option<i64>, Option<i64>, bool) =
+        sqlx::query_as("SELECT start_at, ended_at, source IS NOT NULL FROM instances WHERE instance_id = ?")
+            .bind(instance_id)
+            .fetch_one(&mut *connection)
+            .await?;
+    let told = (description.start_at.map(Timestamp::millis), description.ended_at.map(Timestamp::millis));
+    let (start_at, ended_at) = span((known_start, known_end), told);
+    let is_moved = (start_at, ended_at) != (known_start, known_end);
     sqlx::query(
         "UPDATE instances SET topic = coalesce(?1, topic), host_name = coalesce(?2, host_name), \
-                host_email = coalesce(?3, host_email), start_at = coalesce(?4, start_at), \
-                ended_at = coalesce(?5, ended_at), described_at = ?6, \
-                presences_stale = presences_stale OR (?4 IS NOT NULL AND ?4 IS NOT start_at) OR (?5 IS NOT NULL AND ?5 IS NOT ended_at) \
-          WHERE instance_id = ?7",
+                host_email = coalesce(?3, host_email), start_at = ?4, ended_at = ?5, described_at = ?6, \
+                presences_stale = presences_stale OR ?7 \
+          WHERE instance_id = ?8",
     )
-    .bind(&description.topic)
+    .bind(topic)
     .bind(host_name)
     .bind(host_email)
-    .bind(description.start_at.map(Timestamp::millis))
-    .bind(description.ended_at.map(Timestamp::millis))
+    .bind(start_at)
+    .bind(ended_at)
     .bind(now.millis())
+    .bind(is_moved)
     .bind(instance_id)
     .execute(&mut *connection)
     .await?;
@@ -349,8 +363,13 @@ pub(super) async fn describe(
     .bind(instance_id)
     .execute(&mut *connection)
     .await?;
-    let zone = report_zone(connection).await?;
-    place(connection, instance_id, zone).await
+    if is_moved {
+        moved(connection, instance_id, is_read).await?;
+    }
+    if is_moved && is_read {
+        presence::refresh(connection, &[instance_id], &BTreeSet::new()).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn load_progress(

@@ -199,6 +199,7 @@ fn store_settings() -> StoreSettings {
         late_after: 10 * MINUTE,
         stitch_gap: 5 * MINUTE,
         counts_from: 5 * MINUTE,
+        guests_per_instance: false,
         shared: Vec::new(),
         meetings: Vec::new(),
     }

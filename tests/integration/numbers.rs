@@ -1,8 +1,12 @@
-//! Numbers that mean what they say, over whole runs: one source counts.
+//! Numbers that mean what they say, over whole runs: one source counts, names reach as far as the config says, an end
+//! that is none is asked for again, and nothing that strangers write does harm.
 
-use rollcall::simulator::{Session, World};
+use rollcall::clock::Clock;
+use rollcall::model::RunOutcome;
+use rollcall::simulator::{Endpoint, Instance, Options, Session, Simulator, World};
+use serde_json::json;
 
-use crate::harness::{DAY, HOUR, MINUTE, NOW, Stage, at, lecture, stay, uuid};
+use crate::harness::{DAY, Desk, HOUR, MINUTE, NOW, Stage, at, guests, lecture, rows, stay, uuid};
 
 const NAME: &str = "one==";
 
@@ -91,4 +95,74 @@ async fn a_suspicion_that_is_never_confirmed_settles_on_the_source_that_is_store
         stage.state(NAME).await,
         "settled|listings of a week disagreed about rows to withdraw; none was"
     );
+}
+
+/// Two lectures of a meeting that the config does not list, each with the same guest's name in it.
+fn unlisted(now: rollcall::model::Timestamp) -> World {
+    World::new()
+        .with(guests(lecture("first==", now, 2 * HOUR), 2))
+        .with(guests(lecture("second==", now, 20 * HOUR), 2))
+}
+
+#[tokio::test]
+async fn guests_names_reach_as_far_as_the_config_says_in_meetings_that_it_does_not_list() {
+    let zoom = Simulator::start(Options::default(), unlisted(Clock::system().now())).await.unwrap();
+    let ways: [(&str, &[&str]); 2] = [
+        ("", &["collect", "--meeting", "85746065432"]),
+        ("[collection]\ndiscovery = \"account\"\n", &["collect"]),
+    ];
+    for (discovery, command) in ways {
+        for (guests, people) in [("instance", "4|4"), ("meeting", "2|4")] {
+            let head = format!("meetings = [93812345678]\n{discovery}[identity]\nguests = \"{guests}\"\n");
+            let desk = Desk::at_simulator(&zoom, &head);
+            let finished = desk.run(command).await;
+            let store = desk.database().await;
+            let found = rows(&store, "SELECT count(DISTINCT person_id), count(*) FROM attendance").await;
+            assert_eq!(found, [people], "{command:?} {guests}: {finished:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_zoom_has_not_worked_out_is_asked_for_again() {
+    let mut of = guests(lecture(NAME, at(NOW), 5 * MINUTE), 3);
+    let end = of.end;
+    of.end = Some(of.start);
+    let stage = Stage::new(World::new().with(of)).await;
+    assert_eq!(stage.run().await.outcome, RunOutcome::Ok);
+    let told = "SELECT end_time, end_estimated, seconds, person_seconds FROM meetings_held";
+    let estimated = "2026-03-10T11:55:00.000Z|1|3600|10620";
+    assert_eq!(stage.row(told).await, estimated);
+    stage
+        .zoom
+        .world(|world| world.instance_mut(&uuid(NAME)).unwrap().end = Some(end.unwrap().minus(10 * MINUTE)));
+    stage.zoom.clear_requests();
+    stage.run_after(DAY).await;
+    assert_eq!(stage.zoom.count_at(Endpoint::PastMeeting), 1);
+    assert_eq!(stage.row(told).await, "2026-03-10T11:45:00.000Z|0|3000|8820");
+}
+
+#[tokio::test]
+async fn nothing_that_strangers_write_does_harm_in_a_column() {
+    let mut of: Instance = lecture(NAME, at(NOW), HOUR);
+    of.topic = "Algebra\u{202e}\u{1b}[2J".to_owned();
+    of.host.name = "Ada\u{7}".to_owned();
+    let row = stay(&of, 0).with_all(json!({ "leave_reason": "left\u{1b}[31m", "user_name": "Eve\u{2066}" }));
+    let of = of.with_sessions([row, stay(&lecture(NAME, at(NOW), HOUR), 1)]);
+    for account_wide in [false, true] {
+        let stage = Stage::new(World::new().with(of.clone())).await;
+        let mut job = stage.job();
+        job.account_wide = account_wide;
+        stage.run_with(&job).await;
+        assert_eq!(
+            stage.row("SELECT topic, host_name FROM meetings_held").await,
+            "Algebra\u{fffd}\u{fffd}[2J|Ada\u{fffd}"
+        );
+        assert_eq!(
+            stage
+                .row("SELECT topic, user_name, leave_reason FROM participants WHERE user_name LIKE 'Eve%'")
+                .await,
+            "Algebra\u{fffd}\u{fffd}[2J|Eve\u{fffd}|left\u{fffd}[31m"
+        );
+    }
 }
