@@ -597,6 +597,8 @@ impl<'h> Life<'h> {
             if let Some(standing) = before.get(&name)
                 && !forced
                 && !matches!(standing.state.as_str(), "known" | "live")
+                // What every source refused is tried again for a person who asks.
+                && !(job.insistent && standing.state == "parked")
                 && standing.due_at.is_none_or(|due_at| due_at > now)
                 && standing.source.is_none_or(|source| source == Source::Dashboard)
             {
