@@ -376,7 +376,7 @@ pub(super) async fn describe(
     .execute(&mut *connection)
     .await?;
     if is_moved {
-        moved(connection, instance_id).await?;
+        moved(connection, instance_id, is_read).await?;
     }
     if is_moved && is_read {
         presence::refresh(connection, &[instance_id], &BTreeSet::new()).await?;
