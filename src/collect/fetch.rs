@@ -210,8 +210,8 @@ impl Collector {
             if let Some(closed) = closed {
                 tracing::warn!(
                     %source, until = %closed.until, %error,
-                    "{source} refused three instances, served none, and is not asked for a day; a changed config or a run \
-                     by hand opens it: {error}"
+                    "{source} refused three instances, served none, and is not asked for a day; `rollcall check`, a changed \
+                     config, or a run by hand opens it: {error}"
                 );
                 self.gate.close(closed);
             }
