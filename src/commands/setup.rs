@@ -29,9 +29,10 @@ pub fn collector(
     Ok(Collector::new(zoom, store.clone(), clock.clone(), rules(config)))
 }
 
-/// What every run begins with: the settings and the rosters that the views need are those of the config; what is
-/// wrong with a roster is logged. The caller holds the run lock.
+/// What every run begins with: the file is still the one that was opened, and the settings and the rosters that the
+/// views need are those of the config; what is wrong with a roster is logged. The caller holds the run lock.
 pub async fn prepare(config: &Config, store: &Store, clock: &Clock) -> Result<(), StoreError> {
+    store.check_file().await?;
     store.apply_settings(&store_settings(config)).await?;
     for warning in super::rosters::apply(config, store, clock.now()).await? {
         tracing::warn!("{warning}");
@@ -201,7 +202,7 @@ fn planned_time(planned: &crate::config::Planned) -> PlannedTime {
 /// next run says in the log that this one was interrupted.
 const GRACE: Duration = Duration::from_millis(4_500);
 
-/// Cancelled by the first SIGINT or SIGTERM; the second ends the program at once.
+/// Cancelled by the first SIGINT or SIGTERM; the second ends the program at once, with the same status.
 #[derive(Clone, Debug, Default)]
 pub struct Stopper {
     token: CancellationToken,
@@ -212,6 +213,15 @@ impl Stopper {
     /// Listens to signals from now on, in a thread of its own: one that waits for a full pipe or a long computation
     /// ends all the same.
     pub fn listen() -> std::io::Result<Self> {
+        Self::ending_with(|signal| signal)
+    }
+
+    /// The same for the daemon, which does what it is there for where it stops: that is success, however it ends.
+    pub fn listen_for_daemon() -> std::io::Result<Self> {
+        Self::ending_with(|_| ExitCode::Success)
+    }
+
+    fn ending_with(code: fn(ExitCode) -> ExitCode) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let stopper = Self::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -223,8 +233,8 @@ impl Stopper {
         let wait = async move {
             let mut next = async || {
                 tokio::select! {
-                    _ = interrupt.recv() => ExitCode::Interrupted,
-                    _ = terminate.recv() => ExitCode::Terminated,
+                    _ = interrupt.recv() => code(ExitCode::Interrupted),
+                    _ = terminate.recv() => code(ExitCode::Terminated),
                 }
             };
             let first = next().await;

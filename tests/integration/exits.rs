@@ -110,15 +110,25 @@ async fn an_instance_that_zoom_does_not_know_ends_a_backfill_with_1() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_ends_the_daemon_with_78_before_it_is_up() {
+async fn a_machine_without_certificates_ends_with_78_unless_it_speaks_to_itself() {
     let zoom = zoom().await;
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap();
-    let desk = Desk::at_simulator(&zoom, &format!("{MEETINGS}\nmonitoring.listen = \"{address}\"\n"));
-    let finished = desk.run(&["run"]).await;
+    let without = |desk: &Desk, arguments: &[&str]| {
+        let mut command = desk.command(arguments);
+        command.env("SSL_CERT_FILE", desk.path("nowhere.pem")).env("SSL_CERT_DIR", desk.path("nowhere"));
+        command
+    };
+    let desk = Desk::at_zoom("https://127.0.0.1:1/v2", "https://127.0.0.1:1/oauth/token", MEETINGS);
+    let daemon = desk.finish(without(&desk, &["run"])).await;
+    assert_eq!(daemon.status, Some(78), "{daemon:?}");
+    let finished = desk.finish(without(&desk, &["collect"])).await;
     assert_eq!(finished.status, Some(78), "{finished:?}");
-    assert_eq!(finished.stderr.matches("os error").count(), 1, "{finished:?}");
-    assert!(!finished.stderr.contains("rollcall is up"), "{finished:?}");
+    assert_snapshot!(finished.stderr, @"rollcall: the certificates of this machine cannot be used (No CA certificates were loaded from the system); install the package ca-certificates, or name a file of certificates in the environment variable SSL_CERT_FILE");
+    let checked = desk.finish(without(&desk, &["check"])).await;
+    assert_eq!(checked.status, Some(78), "{checked:?}");
+    assert!(checked.stdout.contains("✗ zoom: the certificates of this machine"), "{checked:?}");
+    let desk = Desk::at_simulator(&zoom, MEETINGS);
+    let finished = desk.finish(without(&desk, &["collect"])).await;
+    assert_eq!(finished.status, Some(0), "{finished:?}");
 }
 
 /// A simulated Zoom in the present, with one instance of two guests.

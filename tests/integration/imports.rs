@@ -67,11 +67,13 @@ const IMPURE: &[&str] = &[
 /// What there are only some places for, and which those are; of two entries that fit, the longer one decides.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("anyhow", &["commands", "main"]),
-    ("axum", &["monitoring", "simulator"]),
+    ("axum", &["simulator"]),
     ("chrono::Local", &[]),
     ("chrono::Utc::now", &["clock"]),
     ("clap", &["cli", "commands"]),
     ("figment", &["config"]),
+    ("hyper", &["monitoring"]),
+    ("hyper_util", &["monitoring"]),
     ("reqwest", &["zoom"]),
     // No more than the type of a URL.
     ("reqwest::Url", &["commands", "config", "zoom"]),
