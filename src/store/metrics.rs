@@ -89,7 +89,7 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
     snapshot.runs.extend(outcomes.map(|outcome| none(outcome.as_str())));
     snapshot.fetches.extend(FetchOutcome::ALL.iter().map(|outcome| none(outcome.as_str())));
     let mut lengths: BTreeMap<String, u64> = BTreeMap::new();
-    for (name, label, value) in totals(connection).await? {
+    for (name, label, value) in totals(connection, now).await? {
         let value = u64::try_from(value).unwrap_or(0);
         let counters = match name.as_str() {
             "runs" => &mut snapshot.runs,
@@ -129,7 +129,7 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
                     AND NOT (state = 'pending' AND read_at IS NULL AND EXISTS ( \
                         SELECT 1 FROM run_log r WHERE r.trigger = 'backfill' \
                            AND i.due_at BETWEEN r.started_at AND coalesce(r.finished_at, ?1)))), \
-                (SELECT started_at FROM run_log WHERE {IS_GOOD} ORDER BY started_at DESC LIMIT 1), \
+                (SELECT started_at FROM run_log WHERE started_at <= ?1 AND {IS_GOOD} ORDER BY started_at DESC LIMIT 1), \
                 (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)"
     );
     let (due, waiting_since, good_at, bytes): (i64, Option<i64>, Option<i64>, i64) =
@@ -141,14 +141,18 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
     Ok(snapshot)
 }
 
-/// Every counter as (name, label, value), with what has been pruned.
-async fn totals(connection: &mut SqliteConnection) -> Result<Vec<(String, String, i64)>, sqlx::Error> {
+/// Every counter as (name, label, value), with what has been pruned; and when a row was stored last. What a clock that
+/// was ahead has noted for later than `now` is no witness.
+async fn totals(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Vec<(String, String, i64)>, sqlx::Error> {
     let lengths = bucket_rows("run_log");
     let text = format!(
         "WITH sums AS ( \
              SELECT sum(rows_inserted) AS inserted, sum(rows_updated) AS updated, sum(rows_unchanged) AS unchanged, \
                     sum(rows_withdrawn) AS withdrawn, sum(rows_rejected) AS rejected, sum(rows_duplicate) AS duplicate, \
-                    max(iif(rows_inserted > 0, finished_at, NULL)) AS last_row \
+                    max(iif(rows_inserted > 0 AND finished_at <= ?, finished_at, NULL)) AS last_row \
                FROM fetch_log) \
          SELECT name, label, sum(coalesce(value, 0)) FROM ( \
              SELECT name, label, value FROM pruned_counts \
@@ -169,7 +173,7 @@ async fn totals(connection: &mut SqliteConnection) -> Result<Vec<(String, String
              UNION ALL {lengths}) \
           GROUP BY name, label ORDER BY name, label"
     );
-    sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_all(connection).await
+    sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(now.millis()).fetch_all(connection).await
 }
 
 /// Labels with the same budget share one pool: what one of them used is gone for the others, too.
@@ -253,6 +257,15 @@ mod tests {
             let last = if is_good { "2026-03-09T21:00:00Z" } else { "2026-03-09T20:00:00Z" };
             assert_eq!(good_at, Some(at(last)), "{due} due, {outcome}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_clock_that_was_ahead_has_noted_is_no_witness() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = sample::database(&directory.path().join("rollcall.db")).await;
+        let before = store.metrics_snapshot(at("2026-03-09T19:00:00Z")).await.unwrap();
+        assert_eq!((before.last_good_at, before.last_row_at), (None, None));
+        assert_eq!(before.rows["inserted"], 10, "what was counted was counted");
     }
 
     #[tokio::test]

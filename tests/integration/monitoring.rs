@@ -276,29 +276,45 @@ async fn good_days_alert_nobody() {
     days.alert("good days", &hours);
 }
 
-/// Every request for participants fails so for a day and a half; these alerts are on after a day, and none is two days
-/// after the cause is gone.
-async fn every_participants_request(fault: &str, alerts: &[&str]) {
-    let mut days = Days::new(HOUR).await;
+/// Every request for participants fails so for forty hours; these alerts are on after a day, and these at the end;
+/// none is a few days after the cause is gone.
+async fn every_participants_request(mut days: Days, fault: &str, alerts: &[&str], later: &[&str]) {
     for endpoint in ["metrics-participants", "report-participants", "past-participants"] {
         days.stage.fault(&format!("{fault},endpoint={endpoint}"));
     }
     days.pass(DAY, true).await;
     let seen = days.hours();
-    days.pass(DAY / 2, true).await;
+    days.pass(16 * HOUR, true).await;
+    let at_last = days.hours();
     days.stage.zoom.clear_faults();
     days.pass(4 * DAY, true).await;
-    days.alert(fault, &[(seen, alerts), (days.hours(), &[])]);
+    days.alert(fault, &[(seen, alerts), (at_last, later), (days.hours(), &[])]);
 }
 
 #[tokio::test]
 async fn refused_participants_are_seen_within_a_day() {
-    every_participants_request("html-403", &["RollcallInstancesRefused", "RollcallNothingRead"]).await;
+    let alerts = ["RollcallInstancesRefused", "RollcallNothingRead"];
+    every_participants_request(Days::new(HOUR).await, "html-403", &alerts, &alerts).await;
 }
+
+const FAILING: [&str; 2] = ["RollcallNoGoodRun", "RollcallNothingRead"];
+const FAILING_LATER: [&str; 3] = ["RollcallBacklogWaits", "RollcallNoGoodRun", "RollcallNothingRead"];
 
 #[tokio::test]
 async fn failing_participants_are_seen_within_a_day() {
-    every_participants_request("html-500", &["RollcallNoGoodRun", "RollcallNothingRead"]).await;
+    every_participants_request(Days::new(HOUR).await, "html-500", &FAILING, &FAILING_LATER).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_two_years_ahead_blinds_nobody() {
+    let mut days = Days::new(HOUR).await;
+    // Nothing is left to be read that would be too old then.
+    days.pass(2 * DAY, false).await;
+    let now = days.stage.clock.now();
+    days.stage.clock.set(now.plus(730 * DAY));
+    days.stage.run().await;
+    days.stage.clock.set(now);
+    every_participants_request(days, "html-500", &FAILING, &FAILING_LATER).await;
 }
 
 #[tokio::test]
