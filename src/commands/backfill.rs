@@ -57,8 +57,8 @@ pub async fn run(
         if !summary.handed_over {
             break;
         }
-        // What a forced run has read need not be read again after the others had their turn.
-        job.selection.begun_before = Some(summary.started_at);
+        // What a forced run has tried need not be tried again after the others had their turn.
+        job.selection.begun_before.get_or_insert(summary.started_at);
         tracing::info!("another run waits for the database; the backfill goes on after it");
         let lock = with(&held, Option::take).context("the run lock is held")?;
         let lock = tokio::select! {

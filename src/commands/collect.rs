@@ -91,6 +91,9 @@ pub fn exit_code(summary: &Summary) -> ExitCode {
     if summary.instances_failed > 0 || summary.outcome == RunOutcome::Partial {
         code = code.worst(ExitCode::Partial);
     }
+    if summary.read_nothing() && (summary.denied || summary.meetings_refused > 0) {
+        code = code.worst(ExitCode::Refused);
+    }
     if summary.unreachable && !summary.answered {
         code = code.worst(ExitCode::Unreachable);
     }
@@ -188,6 +191,7 @@ fn line(report: &InstanceReport, timezone: Tz) -> String {
         }
         Reading::NotThere => "Zoom has no data yet; tried again later".to_owned(),
         Reading::Parked(reason) => format!("parked: {reason}"),
+        Reading::Denied(reason) => format!("refused: {reason}"),
         Reading::Failed(reason) | Reading::Unreachable(reason) => format!("failed: {reason}"),
         Reading::Stopped(Stop::Quota(_, reason) | Stop::Refused(reason)) => format!("not read: {reason}"),
     };

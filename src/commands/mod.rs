@@ -14,7 +14,7 @@ pub mod people;
 pub mod report;
 mod rosters;
 pub mod run;
-mod setup;
+pub mod setup;
 pub mod status;
 
 use std::io::Write;

@@ -159,18 +159,35 @@ pub fn rules(config: &Config) -> Rules {
         lookback: config.collection.lookback,
         include_live: config.collection.include_live,
         dropped: Dropped::new(config.privacy_drop.clone()),
+        access: access(config),
     }
+}
+
+/// What decides which sources answer, in one text; no secret is in it.
+fn access(config: &Config) -> String {
+    let zoom = &config.zoom;
+    format!(
+        "{} {} {} {} {} {}",
+        zoom.account_id,
+        zoom.client_id,
+        zoom.token_url,
+        zoom.api_url.as_ref().map_or("", |url| url.as_str()),
+        zoom.plan,
+        zoom.source,
+    )
 }
 
 /// What the database needs of the config.
 #[must_use]
 pub fn store_settings(config: &Config) -> StoreSettings {
+    let general = &config.attendance;
     StoreSettings {
         timezone: config.report_timezone,
-        present_percent: config.attendance.present_percent,
-        late_after: config.attendance.late_after,
-        stitch_gap: config.attendance.stitch_gap,
-        counts_from: config.attendance.counts_from,
+        present_percent: general.present_percent,
+        late_after: general.late_after,
+        stitch_gap: general.stitch_gap,
+        counts_from: general.counts_from,
+        guests_per_instance: config.identity.guests == GuestScope::Instance,
         shared: config.identity.shared.clone(),
         meetings: config
             .meetings
@@ -179,13 +196,20 @@ pub fn store_settings(config: &Config) -> StoreSettings {
                 meeting_id: meeting.id,
                 label: meeting.label.clone(),
                 personal: meeting.personal,
-                guests_per_instance: meeting.guests == GuestScope::Instance,
-                present_percent: Some(meeting.present_percent),
-                late_after: Some(meeting.late_after),
+                // What is the general setting's stays so: one that is taken off the list goes on with it.
+                guests_per_instance: own(&meeting.guests, &config.identity.guests)
+                    .map(|guests| *guests == GuestScope::Instance),
+                present_percent: own(&meeting.present_percent, &general.present_percent).copied(),
+                late_after: own(&meeting.late_after, &general.late_after).copied(),
                 planned: meeting.planned.iter().map(planned_time).collect(),
             })
             .collect(),
     }
+}
+
+/// What a meeting has instead of the general setting.
+fn own<'a, T: PartialEq>(of_meeting: &'a T, general: &T) -> Option<&'a T> {
+    Some(of_meeting).filter(|of_meeting| *of_meeting != general)
 }
 
 fn planned_time(planned: &crate::config::Planned) -> PlannedTime {

@@ -11,6 +11,7 @@ pub(crate) mod bench;
 mod calendar;
 mod changes;
 mod decisions;
+mod discovery;
 mod error;
 mod facts;
 mod forget;
@@ -23,6 +24,8 @@ mod lock;
 mod metrics;
 #[cfg(test)]
 mod migration_tests;
+#[cfg(test)]
+mod number_tests;
 mod people;
 mod presence;
 mod privacy;
@@ -38,6 +41,7 @@ mod run_log;
 #[cfg(test)]
 pub(crate) mod sample;
 mod settings;
+mod sources;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,6 +53,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSy
 
 pub use self::backup::BackupError;
 pub use self::decisions::{DecisionError, Made, Whom};
+pub use self::discovery::{DiscoveryRefusal, InstancesListing, Standing, Subject};
 pub use self::error::StoreError;
 pub use self::forget::{ForgetResult, PersonSummary};
 pub use self::group::make_shared_directory;
@@ -63,6 +68,7 @@ pub use self::queries::{Holding, LastEnds, ReportFilter};
 pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::run_log::{LastSlot, RunEnd, RunTotals};
 pub use self::settings::{MeetingSettings, PlannedTime, Settings};
+pub use self::sources::{ClosedSource, SourceStanding};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 

@@ -10,8 +10,6 @@ pub(super) const IS_GOOD: &str = "outcome IN ('ok', 'partial') AND (instances_du
 /// How a run ended, for its row in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunTotals {
-    /// Every listed meeting told its instances.
-    pub discovered_all: bool,
     /// Instances not known before.
     pub instances_found: u64,
     /// Instances that were to be read.
@@ -105,14 +103,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         sqlx::query(
-            "UPDATE run_log SET finished_at = ?, outcome = ?, error = ?, discovered_all = ?, instances_found = ?, \
+            "UPDATE run_log SET finished_at = ?, outcome = ?, error = ?, instances_found = ?, \
                     instances_due = ?, requests = ?, retries = ?, throttled = ? \
               WHERE run_id = ?",
         )
         .bind(now.millis())
         .bind(end.outcome.as_str())
         .bind(&end.error)
-        .bind(totals.discovered_all)
         .bind(signed(totals.instances_found))
         .bind(signed(totals.instances_due))
         .bind(signed(totals.requests))
@@ -154,16 +151,5 @@ impl Store {
         .await
         .map_err(|error| self.error(error))?;
         Ok(())
-    }
-
-    /// When the last run began whose discovery reached every listed meeting.
-    pub async fn last_complete_discovery(&self) -> Result<Option<Timestamp>, StoreError> {
-        let at: Option<i64> = sqlx::query_scalar(
-            "SELECT max(started_at) FROM run_log WHERE discovered_all AND trigger IN ('scheduled', 'catch_up', 'manual', 'demo')",
-        )
-        .fetch_one(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
-        Ok(at.map(Timestamp::from_millis))
     }
 }

@@ -93,7 +93,7 @@ pub(super) async fn exchange(
     }
     // The status of a refusal counts even where its body is cut or too long.
     let body = without(&read.unwrap_or_default(), &hidden);
-    let meaning = classify(&Answer {
+    let answer = Answer {
         stage,
         label: endpoint.label(),
         status: status.as_u16(),
@@ -102,16 +102,42 @@ pub(super) async fn exchange(
         is_html: header(&headers, CONTENT_TYPE.as_str()).is_some_and(|text| text.contains("text/html")),
         body: &body,
         now: clock.now(),
-    });
-    Err(ZoomError::Refused(Box::new(Refusal {
+    };
+    Err(refused(endpoint, &answer, tracking_id))
+}
+
+/// The refusal that an answer with status 200 is, where it tells a code.
+pub(super) fn refusal_under_200(
+    received: &Received,
+    endpoint: Endpoint,
+    stage: Stage,
+    clock: &Clock,
+) -> Option<ZoomError> {
+    let answer = Answer {
+        stage,
+        label: endpoint.label(),
+        status: 200,
+        limit_type: None,
+        retry_after: None,
+        is_html: false,
+        body: &received.body,
+        now: clock.now(),
+    };
+    let error = refused(endpoint, &answer, received.tracking_id.clone());
+    error.code().is_some().then_some(error)
+}
+
+fn refused(endpoint: Endpoint, answer: &Answer<'_>, tracking_id: Option<String>) -> ZoomError {
+    let meaning = classify(answer);
+    ZoomError::Refused(Box::new(Refusal {
         endpoint,
-        status: status.as_u16(),
+        status: answer.status,
         code: meaning.code,
         message: meaning.message,
         tracking_id,
         disposition: meaning.disposition,
         retry_at: meaning.retry_at,
-    })))
+    }))
 }
 
 /// A text without these.

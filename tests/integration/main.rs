@@ -2,6 +2,7 @@
 
 mod architecture_doc;
 mod backfill;
+mod cases;
 mod check;
 mod child;
 mod cookbook;
@@ -13,12 +14,14 @@ mod errors;
 mod exits;
 mod file_errors;
 mod harness;
+mod histories;
 mod imports;
 mod keeping;
 mod leaks;
 mod listings;
 mod logging;
 mod monitoring;
+mod numbers;
 mod packaging;
 mod pages;
 mod published;
