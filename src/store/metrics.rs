@@ -125,10 +125,12 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
     snapshot.quota_left = quota_left(connection, now).await?;
     let text = format!(
         "SELECT (SELECT count(*) FROM instances WHERE due_at <= ?1), \
-                (SELECT min(due_at) FROM instances i WHERE due_at <= ?1 \
+                (WITH backfills AS MATERIALIZED ( \
+                      SELECT started_at, coalesce(finished_at, ?1) AS finished_at FROM run_log WHERE trigger = 'backfill') \
+                 SELECT due_at FROM instances WHERE due_at <= ?1 \
                     AND NOT (state = 'pending' AND read_at IS NULL AND EXISTS ( \
-                        SELECT 1 FROM run_log r WHERE r.trigger = 'backfill' \
-                           AND i.due_at BETWEEN r.started_at AND coalesce(r.finished_at, ?1)))), \
+                        SELECT 1 FROM backfills WHERE due_at BETWEEN started_at AND finished_at)) \
+                  ORDER BY due_at LIMIT 1), \
                 (SELECT started_at FROM run_log WHERE started_at <= ?1 AND {IS_GOOD} ORDER BY started_at DESC LIMIT 1), \
                 (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)"
     );
