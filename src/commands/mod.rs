@@ -56,7 +56,7 @@ pub fn main() -> ProcessExitCode {
     let code = runtime.block_on(written).unwrap_or_else(|error: anyhow::Error| {
         // Every cause says more; together they are one sentence.
         say!("rollcall: {error:#}");
-        code_of(&error)
+        setup::signal_code().unwrap_or_else(|| code_of(&error))
     });
     // A server or a lock that is still waited for must not hold up the end.
     runtime.shutdown_background();

@@ -1,6 +1,6 @@
 //! From the config to the values that the parts take.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -230,7 +230,15 @@ const GRACE: Duration = Duration::from_millis(4_500);
 #[derive(Clone, Debug, Default)]
 pub struct Stopper {
     token: CancellationToken,
-    code: Arc<std::sync::OnceLock<ExitCode>>,
+}
+
+/// The exit code of the first signal that came while one was listened to: a process has one.
+static SIGNAL: OnceLock<ExitCode> = OnceLock::new();
+
+/// The exit code of the signal that came, if one did: it hides whatever else went wrong.
+#[must_use]
+pub fn signal_code() -> Option<ExitCode> {
+    SIGNAL.get().copied()
 }
 
 impl Stopper {
@@ -253,7 +261,7 @@ impl Stopper {
             let _within = runtime.enter();
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
         };
-        let told = stopper.clone();
+        let token = stopper.token.clone();
         let wait = async move {
             let mut next = async || {
                 tokio::select! {
@@ -262,9 +270,8 @@ impl Stopper {
                 }
             };
             let first = next().await;
-            // Set once, here.
-            told.code.set(first).ok();
-            told.token.cancel();
+            SIGNAL.set(first).ok();
+            token.cancel();
             tokio::time::timeout(GRACE, next()).await.unwrap_or(first)
         };
         #[expect(
@@ -287,6 +294,6 @@ impl Stopper {
     /// The exit code of the signal that came, if one did.
     #[must_use]
     pub fn code(&self) -> Option<ExitCode> {
-        self.code.get().copied()
+        signal_code()
     }
 }

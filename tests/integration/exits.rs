@@ -131,6 +131,29 @@ async fn a_machine_without_certificates_ends_with_78_unless_it_speaks_to_itself(
     assert_eq!(finished.status, Some(0), "{finished:?}");
 }
 
+#[tokio::test]
+async fn a_signal_hides_that_the_database_was_locked_meanwhile() {
+    let zoom = zoom().await;
+    let desk = Desk::at_simulator(&zoom, MEETINGS);
+    assert_eq!(desk.run(&["collect"]).await.status, Some(0));
+    for (command, status) in [("collect", 143), ("run", 0)] {
+        let mut theirs = crate::crash::open(&desk.path("rollcall.db")).await;
+        sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE settings SET value = value")
+            .execute(&mut theirs)
+            .await
+            .unwrap();
+        let mut running =
+            desk.command(&[command]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        while !RunLock::is_held(&desk.path("rollcall.db")) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let kill = std::process::Command::new("kill").arg(running.id().to_string()).status();
+        assert!(kill.unwrap().success());
+        let code = tokio::task::spawn_blocking(move || running.wait()).await.unwrap().unwrap().code();
+        assert_eq!(code, Some(status), "{command}");
+    }
+}
+
 /// A simulated Zoom in the present, with one instance of two guests.
 async fn zoom() -> Simulator {
     let now = Clock::system().now();
