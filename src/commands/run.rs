@@ -24,7 +24,8 @@ use crate::store::{RunLock, Store, StoreError};
 /// How long the database may take to be closed.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// Runs until it is told to stop; then the exit code is 0, whatever the runs met with.
+/// Runs until it is told to stop; then the exit code is 0, whatever the runs met with. A file that is not its own any
+/// more is an error.
 pub async fn run(global: &GlobalOptions, config: Config) -> anyhow::Result<ExitCode> {
     let stopper = Stopper::listen_for_daemon().context("signals cannot be listened to")?;
     let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
