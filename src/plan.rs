@@ -31,8 +31,8 @@ pub struct Progress {
     pub failing: Option<FailureKind>,
     /// The first of them.
     pub failing_since: Option<Timestamp>,
-    /// The first reading from a poorer source because a richer one refused this very instance.
-    pub richer_refused_since: Option<Timestamp>,
+    /// The first reading from a poorer source because a richer one did not give this very instance.
+    pub richer_lacking_since: Option<Timestamp>,
     /// Listings in a row that stopped short.
     pub incomplete_reads: u32,
     /// The first of them.
@@ -68,8 +68,8 @@ pub struct Reading {
     /// Whether a meeting of one is left out by the source: Zoom told of at most one participant, and the one source
     /// that lists such meetings did not answer.
     pub leaves_out_one: bool,
-    /// Whether a richer source refused this very instance, so that a poorer one was read.
-    pub richer_refused: bool,
+    /// Whether a richer source refused this very instance, or had nothing of it, so that a poorer one was read.
+    pub richer_lacking: bool,
     /// Whether a row was inserted, updated or withdrawn.
     pub changed: bool,
     /// A digest of its content.
@@ -148,7 +148,7 @@ impl Progress {
             failures: 0,
             failing: None,
             failing_since: None,
-            richer_refused_since: None,
+            richer_lacking_since: None,
             incomplete_reads: 0,
             incomplete_since: None,
             equal_readings: 0,
@@ -177,9 +177,14 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
         failing: None,
         failing_since: None,
         listing_digest: Some(reading.digest),
-        richer_refused_since: before.richer_refused_since.filter(|_| reading.richer_refused),
+        richer_lacking_since: before.richer_lacking_since.filter(|_| reading.richer_lacking),
         ..before.clone()
     };
+    let is_done = matches!(before.state, InstanceState::Settled | InstanceState::Unavailable);
+    if reading.empty && !reading.live && is_done {
+        // A person asked for it; that Zoom lists nobody now opens no question anew.
+        return before.clone();
+    }
     if reading.live {
         // A listing of past instances will bring it up; should none do so, it is tried as a past one.
         after.state = InstanceState::Live;
@@ -230,16 +235,19 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     after
 }
 
-/// Settled, unless a richer source may yet give what it refused: it is asked once more, a day later.
+/// Settled, unless a richer source may yet give what it did not: it is asked again for a week, each time later.
 fn settled_or_lifted(mut after: Progress, reading: &Reading) -> Progress {
-    if !reading.richer_refused {
+    if !reading.richer_lacking {
         return settled(after, None);
     }
-    let since = *after.richer_refused_since.get_or_insert(reading.at);
-    if reading.at >= since.plus(DAY) {
-        return settled(after, Some("a richer source refuses it; a poorer one was read".to_owned()));
+    let since = *after.richer_lacking_since.get_or_insert(reading.at);
+    match [DAY, 3 * DAY, PATIENCE].map(|age| since.plus(age)).into_iter().find(|due| *due > reading.at) {
+        Some(due) => after.due_at = Some(due),
+        None => {
+            let reason = "for a week a richer source did not give it; a poorer one was read";
+            return settled(after, Some(reason.to_owned()));
+        }
     }
-    after.due_at = Some(since.plus(DAY));
     after
 }
 
@@ -400,7 +408,7 @@ mod tests {
             complete: true,
             empty: false,
             leaves_out_one: false,
-            richer_refused: false,
+            richer_lacking: false,
             changed: false,
             digest: 1,
             suspect: None,

@@ -240,7 +240,9 @@ impl Collector {
             self.store.note_listed(&listed, now).await?;
         }
         self.store.open_sources_if_changed(&self.rules.access, now).await?;
-        if matches!(job.trigger, Trigger::Manual | Trigger::Backfill) {
+        // A backfill that goes on after it handed over is not a person who asks again.
+        if matches!(job.trigger, Trigger::Manual | Trigger::Backfill) && job.selection.begun_before.is_none()
+        {
             self.store.open_sources(now).await?;
         }
         self.gate.set(self.store.source_standing(now).await?);

@@ -223,6 +223,12 @@ proptest! {
     }
 
     #[test]
+    fn json_of_any_shape_is_written_as_it_was_sent(value in any_json()) {
+        let text = value.to_string();
+        prop_assert_eq!(super::Json::parse(&text).unwrap().to_string(), text);
+    }
+
+    #[test]
     fn extra_is_always_an_object(row in any_json().prop_filter("a row", Json::is_object)) {
         if let Some(extra) = one(&row).extra() {
             prop_assert!(serde_json::from_str::<serde_json::Map<String, Json>>(&extra).is_ok());

@@ -28,13 +28,18 @@ pub(super) fn span(
     (start_at, told.1.filter(is_end).or(known.1.filter(is_end)))
 }
 
-/// Puts an instance whose start or end has changed where it belongs now: local day, planned time, sitting.
+/// Puts an instance whose start or end has changed where it belongs now: local day, planned time and, once it has been
+/// read, sitting.
 ///
-/// Whatever changes one of these calls it; what has a source from now on calls [`stitch`].
-pub(super) async fn moved(connection: &mut SqliteConnection, instance_id: i64) -> Result<(), sqlx::Error> {
+/// Whatever changes one of these calls it; what reads an instance for the first time calls [`stitch`].
+pub(super) async fn moved(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+    is_read: bool,
+) -> Result<(), sqlx::Error> {
     let zone = report_zone(connection).await?;
     place(connection, instance_id, zone).await?;
-    stitch(connection, instance_id).await
+    if is_read { stitch(connection, instance_id).await } else { Ok(()) }
 }
 
 #[derive(FromRow)]

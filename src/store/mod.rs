@@ -106,11 +106,20 @@ impl Store {
 
     /// Opens the database at `path` to read from it; what is missing stays missing.
     pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        Self::open_present(path, options(path).pragma("query_only", "on")).await
+    }
+
+    /// Opens the database at `path` for a small change beside whatever runs: it is neither made nor brought up to date.
+    pub async fn open_as_it_is(path: &Path) -> Result<Self, StoreError> {
+        Self::open_present(path, options(path)).await
+    }
+
+    async fn open_present(path: &Path, options: SqliteConnectOptions) -> Result<Self, StoreError> {
         if !path.exists() {
             return Err(StoreError::Missing { path: path.to_owned() });
         }
         check_place(path)?;
-        let store = Self::connect(path, options(path).pragma("query_only", "on")).await?;
+        let store = Self::connect(path, options).await?;
         if let Err(error) = store.check_tables().await {
             store.close().await;
             return Err(error);

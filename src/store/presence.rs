@@ -21,7 +21,7 @@ pub(super) async fn refresh(
         let is_moved: Option<bool> =
             sqlx::query_scalar(LAST_LEAVE).bind(instance_id).fetch_optional(&mut *connection).await?;
         if is_moved == Some(true) {
-            calendar::moved(connection, *instance_id).await?;
+            calendar::moved(connection, *instance_id, true).await?;
         }
         sqlx::query("DELETE FROM presences WHERE instance_id = ?")
             .bind(instance_id)

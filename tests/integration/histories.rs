@@ -352,7 +352,7 @@ impl<'h> Life<'h> {
             return None;
         }
         let sources: &[&str] = match licence {
-            _ if which.is_some_and(|which| self.was_empty_in_a_richer_source(which)) => {
+            _ if which.is_some_and(|which| self.may_stay_with_a_poorer_source(which)) => {
                 &["dashboard", "report", "past_meetings"]
             }
             Licence::Full => &["dashboard"],
@@ -410,9 +410,10 @@ impl<'h> Life<'h> {
         }
     }
 
-    /// Whether the Dashboard, or the report, told of nobody while a poorer source may have had rows.
-    fn was_empty_in_a_richer_source(&self, which: Which) -> bool {
-        self.empty.contains_key(&which)
+    /// Whether the Dashboard, or the report, had nobody or nothing of it for a week while a poorer source had rows.
+    fn may_stay_with_a_poorer_source(&self, which: Which) -> bool {
+        let mut spells = [&self.empty, &self.missing].into_iter().filter_map(|spells| spells.get(&which));
+        spells.any(|(first, last)| last.since(*first) >= WEEK)
     }
 
     /// Whether nothing is wrong just now that may be right at once.
@@ -597,6 +598,8 @@ impl<'h> Life<'h> {
             if let Some(standing) = before.get(&name)
                 && !forced
                 && !matches!(standing.state.as_str(), "known" | "live")
+                // What every source refused is tried again for a person who asks.
+                && !(job.insistent && standing.state == "parked")
                 && standing.due_at.is_none_or(|due_at| due_at > now)
                 && standing.source.is_none_or(|source| source == Source::Dashboard)
             {

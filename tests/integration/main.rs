@@ -10,6 +10,7 @@ mod crash;
 mod daemon;
 mod day;
 mod demo;
+mod discovery;
 mod errors;
 mod exits;
 mod file_errors;
