@@ -3,6 +3,10 @@
 use super::{Store, StoreError};
 use crate::model::{RateLabel, RunOutcome, Timestamp, Trigger};
 
+/// Of a row of `run_log`: a good run, one that read what was due, or had nothing due.
+pub(super) const IS_GOOD: &str = "outcome IN ('ok', 'partial') AND (instances_due = 0 \
+     OR EXISTS (SELECT 1 FROM fetch_log f WHERE f.run_id = run_log.run_id AND f.outcome <> 'failed'))";
+
 /// How a run ended, for its row in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunTotals {
@@ -44,7 +48,7 @@ impl Store {
         slot_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
-        self.check_place()?;
+        self.check_file().await?;
         // Between runs, others may have written.
         self.known().clear();
         let mut transaction = self.begin().await?;

@@ -35,7 +35,9 @@ pub(super) async fn check(
     // A handful of requests: the day's pool is nothing to them, and the ledger is in a file that is not written here.
     let client = match setup::zoom_with(&small, credentials, clock, Arc::new(Unlimited)) {
         Ok(client) => client,
-        Err(error) => return findings.bad("zoom", error.to_string(), ExitCode::Refused),
+        Err(error) => {
+            return findings.bad("zoom", error.to_string(), crate::commands::code_of_zoom(&error));
+        }
     };
     let granted = match client.scopes().await {
         Ok(granted) => granted,
