@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::model::Timestamp;
 use crate::report;
-use crate::store::{BackupError, ForgetResult, Pruned, Store, StoreError, Subject};
+use crate::store::{BackupError, ForgetResult, Pruned, Somebody, Store, StoreError};
 
 /// Does what is asked, and says to `output` what was done.
 pub async fn run(options: &Db, config: &Config, output: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
@@ -53,11 +53,11 @@ async fn backup(options: &BackupOptions, config: &Config) -> anyhow::Result<Answ
         }
         Err(BackupError::Store(error)) => Err(error.into()),
         Err(error @ BackupError::Exists { .. }) => {
-            eprintln!("rollcall: {error}");
+            say!("rollcall: {error}");
             Ok(only(ExitCode::Usage))
         }
         Err(error @ (BackupError::Write { .. } | BackupError::Damaged { .. })) => {
-            eprintln!("rollcall: {error}");
+            say!("rollcall: {error}");
             Ok(only(ExitCode::Database))
         }
     }
@@ -65,14 +65,12 @@ async fn backup(options: &BackupOptions, config: &Config) -> anyhow::Result<Answ
 
 async fn prune(options: &PruneOptions, config: &Config, now: Timestamp) -> anyhow::Result<Answer> {
     let Some(keep) = options.keep.or(config.retention_keep) else {
-        eprintln!(
-            "rollcall: nothing says how long instances are kept; pass --keep 730d, or set retention.keep"
-        );
+        say!("rollcall: nothing says how long instances are kept; pass --keep 730d, or set retention.keep");
         return Ok(only(ExitCode::Usage));
     };
     let least = least_keep(config);
     if keep < least {
-        eprintln!(
+        say!(
             "rollcall: instances younger than lookback, the last re-read and seven days together are still being read; \
              keep at least {}",
             humantime::format_duration(least)
@@ -129,7 +127,7 @@ async fn apply_privacy(options: &ApplyPrivacyOptions, config: &Config) -> anyhow
 async fn forget(options: &ForgetOptions, config: &Config, now: Timestamp) -> anyhow::Result<Answer> {
     let said = options.person.as_str();
     let store = Store::open_to_read(&config.database.path).await?;
-    let meant = store.subjects(said).await?;
+    let meant = store.meant_by(said).await?;
     let is_unfinished = meant.is_empty() && store.unfinished_forgetting(said).await?.is_some();
     store.close().await;
     if !is_unfinished {
@@ -137,7 +135,7 @@ async fn forget(options: &ForgetOptions, config: &Config, now: Timestamp) -> any
             say_who(said, &meant);
             return Ok(only(ExitCode::Usage));
         };
-        eprintln!("{}", report::plain(&about(whom)));
+        say!("{}", report::plain(&about(whom)));
         // Before signals are listened to: they end a question as usual.
         if !options.yes && !confirmed()? {
             return Ok(only(ExitCode::Usage));
@@ -153,7 +151,7 @@ async fn forget(options: &ForgetOptions, config: &Config, now: Timestamp) -> any
         (None, None) => return Err(anyhow::anyhow!("another process has finished this just now")),
         (Some(whom), _) => {
             // A run may have learnt more about who is who since.
-            let again = store.subjects(said).await?;
+            let again = store.meant_by(said).await?;
             if again.iter().map(whose).ne([whose(whom)]) {
                 say_who(said, &again);
                 return Ok(only(ExitCode::TryLater));
@@ -165,7 +163,7 @@ async fn forget(options: &ForgetOptions, config: &Config, now: Timestamp) -> any
         Ok(forgotten) => forgotten,
         Err(error) => {
             if matches!(store.unfinished_forgetting(said).await, Ok(Some(_))) {
-                eprintln!(
+                say!(
                     "rollcall: the tables hold nothing of the person any more, but free pages of the file or its log \
                      may; call the same command again to finish"
                 );
@@ -178,10 +176,10 @@ async fn forget(options: &ForgetOptions, config: &Config, now: Timestamp) -> any
 }
 
 /// What a person's number is, or what else tells him from others.
-fn whose(subject: &Subject) -> (Option<i64>, &[i64], Option<&str>) {
-    match subject {
-        Subject::Person(person) => (Some(person.person_id), &[], None),
-        Subject::Other(other) => (None, &other.member_ids, other.email.as_deref()),
+fn whose(whom: &Somebody) -> (Option<i64>, &[i64], Option<&str>) {
+    match whom {
+        Somebody::Person(person) => (Some(person.person_id), &[], None),
+        Somebody::Other(other) => (None, &other.member_ids, other.email.as_deref()),
     }
 }
 
@@ -208,33 +206,33 @@ fn forgot(forgotten: &ForgetResult) -> String {
 }
 
 /// Says on stderr that not one person is meant, and who may be.
-pub(super) fn say_who(text: &str, meant: &[Subject]) {
+pub(super) fn say_who(text: &str, meant: &[Somebody]) {
     let text = report::plain(text);
     if meant.is_empty() {
-        eprintln!("rollcall: nobody is meant by `{text}`; pass an id, a whole email, or a part of a name");
+        say!("rollcall: nobody is meant by `{text}`; pass an id, a whole email, or a part of a name");
     } else {
-        eprintln!("rollcall: `{text}` means {} people; pass the id of one of them", meant.len());
-        for subject in meant {
-            eprintln!("  {}", report::plain(&about(subject)));
+        say!("rollcall: `{text}` means {} people; pass the id of one of them", meant.len());
+        for whom in meant {
+            say!("  {}", report::plain(&about(whom)));
         }
     }
 }
 
-fn about(subject: &Subject) -> String {
+fn about(whom: &Somebody) -> String {
     let known = |names: &[String], emails: &[String]| {
         let known = [names.join(" / "), emails.join(", ")];
         let known: Vec<String> = known.into_iter().filter(|text| !text.is_empty()).collect();
         if known.is_empty() { "without a name".to_owned() } else { known.join(", ") }
     };
-    match subject {
-        Subject::Person(person) => format!(
+    match whom {
+        Somebody::Person(person) => format!(
             "person {}: {}; {} sessions in {} instances",
             person.person_id,
             known(&person.names, &person.emails),
             person.sessions,
             person.instances
         ),
-        Subject::Other(other) => {
+        Somebody::Other(other) => {
             let emails: Vec<String> = other.email.iter().cloned().collect();
             match other.member_ids.first() {
                 Some(member_id) => format!(
@@ -253,15 +251,15 @@ fn about(subject: &Subject) -> String {
 fn confirmed() -> anyhow::Result<bool> {
     let input = std::io::stdin();
     if !input.is_terminal() {
-        eprintln!("rollcall: there is no terminal to ask on; pass --yes to forget this person for good");
+        say!("rollcall: there is no terminal to ask on; pass --yes to forget this person for good");
         return Ok(false);
     }
-    eprint!("Forget this person for good? There is no way back. Type `yes`: ");
+    crate::stream::ask("Forget this person for good? There is no way back. Type `yes`: ");
     let mut answer = String::new();
     input.read_line(&mut answer).context("cannot read from the terminal")?;
     let confirmed = answer.trim() == "yes";
     if !confirmed {
-        eprintln!("Nothing was changed.");
+        say!("Nothing was changed.");
     }
     Ok(confirmed)
 }

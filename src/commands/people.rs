@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::model::{Table, Value};
 use crate::report::{self, CsvFlavor};
-use crate::store::{DecisionError, Made, Mention, Store, Subject, Whom};
+use crate::store::{DecisionError, Made, Mention, Somebody, Store, Whom};
 
 const NOBODY: &str = "Nobody in the database matches. `rollcall people list` shows everyone.";
 
@@ -76,7 +76,7 @@ async fn decide(
 
 /// What was asked for makes no sense for these people.
 fn refused(reason: &str) -> ExitCode {
-    eprintln!("rollcall: {}", report::plain(reason));
+    say!("rollcall: {}", report::plain(reason));
     ExitCode::Usage
 }
 
@@ -116,7 +116,7 @@ async fn list(
     };
     store.close().await;
     if table.rows.is_empty() {
-        eprintln!("{}", if options.decisions { "No decision was made by hand yet." } else { NOBODY });
+        say!("{}", if options.decisions { "No decision was made by hand yet." } else { NOBODY });
     }
     let text = match options.format {
         ListFormat::Table if options.decisions => {
@@ -138,15 +138,15 @@ async fn show(
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
     let store = Store::open_to_read(&config.database.path).await?;
-    let meant = store.subjects(&options.person).await?;
-    let [subject] = meant.as_slice() else {
+    let meant = store.meant_by(&options.person).await?;
+    let [whom] = meant.as_slice() else {
         store.close().await;
         say_who(&options.person, &meant);
         return Ok(ExitCode::Usage);
     };
-    let held = store.held_on(subject).await?;
+    let held = store.held_on(whom).await?;
     store.close().await;
-    let person = of_subject(subject);
+    let person = of_somebody(whom);
     let elsewhere = of_mentions(&held.elsewhere);
     let tables = [
         ("person", &person),
@@ -173,17 +173,17 @@ async fn show(
 }
 
 /// What the person is known as here.
-fn of_subject(subject: &Subject) -> Table {
+fn of_somebody(whom: &Somebody) -> Table {
     let numbers = |numbers: &[i64]| numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
-    let facts = match subject {
-        Subject::Person(person) => vec![
+    let facts = match whom {
+        Somebody::Person(person) => vec![
             ("person_id", person.person_id.to_string()),
             ("names", person.names.join(", ")),
             ("emails", person.emails.join(", ")),
             ("sessions", person.sessions.to_string()),
             ("instances", person.instances.to_string()),
         ],
-        Subject::Other(other) => vec![
+        Somebody::Other(other) => vec![
             ("names", other.names.join(", ")),
             ("emails", other.email.clone().unwrap_or_default()),
             ("members", numbers(&other.member_ids)),

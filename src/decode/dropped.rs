@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use serde_json::Value as Json;
-
-use super::{Field, Home, Kind, Row, Value, mended};
+use super::{Field, Home, Json, Kind, Row, Value, mended};
+use crate::model::harmless;
 
 /// Stands where something was that must not be kept.
 const LEFT_OUT: &str = "(left out)";
@@ -110,30 +109,15 @@ impl<'d> Stripper<'d> {
 
     /// Learns what a field holds, where it is dropped.
     pub fn learn_text(&mut self, field: &str, text: Option<&str>) {
-        if self.dropped.holds(field) {
-            self.gone.extend(text.and_then(worth_a_look));
+        if let Some(text) = text.filter(|_| self.dropped.holds(field)) {
+            note(text, &mut self.gone);
         }
     }
 
     /// Learns what the dropped fields hold in an element that is no row.
     pub fn learn_reject(&mut self, element: &str) {
-        if let Ok(value) = serde_json::from_str::<Json>(&mended(element)) {
-            self.learn_json(&value);
-        }
-    }
-
-    fn learn_json(&mut self, value: &Json) {
-        match value {
-            Json::Object(map) => {
-                for (name, value) in map {
-                    if self.dropped.holds(name) && !OF_FEW_WORDS.contains(&name.as_str()) {
-                        texts_in(value, &mut self.gone);
-                    }
-                    self.learn_json(value);
-                }
-            }
-            Json::Array(list) => list.iter().for_each(|value| self.learn_json(value)),
-            _ => {}
+        if let Ok(value) = Json::parse(&mended(element)) {
+            held_in(self.dropped, "", &value, &mut self.gone);
         }
     }
 
@@ -154,11 +138,14 @@ impl<'d> Stripper<'d> {
         }
         for (name, value) in &mut row.extra {
             let is_free = Field::named(name).is_none_or(may_repeat) && !OF_FEW_WORDS.contains(&name.as_ref());
-            self.strip_json(name, value, &own, is_free);
+            // What cannot be taken apart may hold one.
+            let mut json = Json::parse(value).unwrap_or(Json::Plain("null"));
+            self.strip_json(name, &mut json, &own, is_free);
+            *value = json.to_string().into();
         }
     }
 
-    fn strip_json(&mut self, name: &str, value: &mut Json, own: &BTreeSet<String>, is_free: bool) {
+    fn strip_json(&mut self, name: &str, value: &mut Json<'_>, own: &BTreeSet<String>, is_free: bool) {
         match value {
             Json::Object(map) => {
                 map.retain(|name, _| !self.dropped.holds(name));
@@ -167,9 +154,9 @@ impl<'d> Stripper<'d> {
                     self.strip_json(inner, value, own, is_free);
                 }
             }
-            Json::Array(list) => list.iter_mut().for_each(|value| self.strip_json(name, value, own, is_free)),
-            Json::String(text) if is_free => *text = self.text_of(name, text, own),
-            _ => {}
+            Json::List(list) => list.iter_mut().for_each(|value| self.strip_json(name, value, own, is_free)),
+            Json::Text(text) if is_free => *text = self.text_of(name, text, own),
+            Json::Text(_) | Json::Plain(_) => {}
         }
     }
 
@@ -206,19 +193,20 @@ impl<'d> Stripper<'d> {
         if self.dropped.is_empty() {
             return element.to_owned();
         }
-        let Ok(mut value) = serde_json::from_str::<Json>(&mended(element)) else {
+        let element = mended(element);
+        let Ok(mut value) = Json::parse(&element) else {
             return LEFT_OUT_WHOLE.to_owned();
         };
         self.strip_nameless(&mut value);
         value.to_string()
     }
 
-    fn strip_nameless(&mut self, value: &mut Json) {
+    fn strip_nameless(&mut self, value: &mut Json<'_>) {
         match value {
             Json::Object(_) => self.strip_json("", value, &BTreeSet::new(), true),
-            Json::Array(list) => list.iter_mut().for_each(|value| self.strip_nameless(value)),
-            Json::String(_) | Json::Number(_) => *value = LEFT_OUT.into(),
-            Json::Null | Json::Bool(_) => {}
+            Json::List(list) => list.iter_mut().for_each(|value| self.strip_nameless(value)),
+            Json::Plain("null" | "true" | "false") => {}
+            Json::Text(_) | Json::Plain(_) => *value = Json::Text(LEFT_OUT.to_owned()),
         }
     }
 }
@@ -247,24 +235,30 @@ fn held(dropped: &Dropped, row: &Row<'_>) -> BTreeSet<String> {
     for field in Field::ALL.iter().filter(|field| dropped.holds(field.name()) && !names_a_kind(field.name()))
     {
         let Some(text) = row.text(*field) else { continue };
-        match (field.kind(), serde_json::from_str::<Json>(text)) {
+        match (field.kind(), Json::parse(text)) {
             (Kind::List, Ok(list)) => texts_in(&list, &mut gone),
-            _ => gone.extend(worth_a_look(text)),
+            _ => note(text, &mut gone),
         }
     }
-    row.extra.iter().for_each(|(name, value)| in_extra(dropped, name, value, &mut gone));
+    for (name, value) in &row.extra {
+        if let Ok(value) = Json::parse(value) {
+            held_in(dropped, name, &value, &mut gone);
+        }
+    }
     gone
 }
 
-/// What dropped fields hold in what has no column, however deep.
-fn in_extra(dropped: &Dropped, name: &str, value: &Json, gone: &mut BTreeSet<String>) {
+/// What dropped fields hold in a value with this name, however deep.
+fn held_in(dropped: &Dropped, name: &str, value: &Json<'_>, gone: &mut BTreeSet<String>) {
     if dropped.holds(name) && !OF_FEW_WORDS.contains(&name) {
         texts_in(value, gone);
     } else if let Json::Object(map) = value {
-        map.iter().for_each(|(name, value)| in_extra(dropped, name, value, gone));
-    } else if let Json::Array(list) = value {
+        for (name, value) in map {
+            held_in(dropped, name, value, gone);
+        }
+    } else if let Json::List(list) = value {
         for value in list {
-            in_extra(dropped, "", value, gone);
+            held_in(dropped, "", value, gone);
         }
     }
 }
@@ -276,12 +270,20 @@ fn may_repeat(field: Field) -> bool {
     field.kind() == Kind::Text && !is_kept_whole && !OF_FEW_WORDS.contains(&field.name())
 }
 
-fn texts_in(value: &Json, texts: &mut BTreeSet<String>) {
+fn texts_in(value: &Json<'_>, texts: &mut BTreeSet<String>) {
     match value {
-        Json::String(text) => texts.extend(worth_a_look(text)),
-        Json::Array(list) => list.iter().for_each(|value| texts_in(value, texts)),
+        Json::Text(text) => note(text, texts),
+        Json::List(list) => list.iter().for_each(|value| texts_in(value, texts)),
         Json::Object(map) => map.values().for_each(|value| texts_in(value, texts)),
-        _ => {}
+        Json::Plain(_) => {}
+    }
+}
+
+/// Takes in a text that a dropped field held, as it was sent and as columns would have it.
+fn note(text: &str, gone: &mut BTreeSet<String>) {
+    gone.extend(worth_a_look(text));
+    if let Cow::Owned(clean) = harmless(text) {
+        gone.extend(worth_a_look(&clean));
     }
 }
 

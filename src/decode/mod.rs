@@ -6,18 +6,22 @@
 mod digest;
 mod dropped;
 mod field;
+mod json;
 mod value;
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub use self::digest::Digest;
 pub use self::dropped::{Dropped, Stripper, is_word};
 pub use self::field::{Field, Home, Kind};
+pub(crate) use self::json::Json;
+use self::json::write_object;
 pub use self::value::Value;
 use self::value::{Raw, read};
 
@@ -25,7 +29,8 @@ use self::value::{Raw, read};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row<'a> {
     values: [Value<'a>; Field::COUNT],
-    extra: Vec<(Cow<'a, str>, serde_json::Value)>,
+    /// Names and their values as JSON.
+    extra: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     stand_in: Option<i64>,
 }
 
@@ -93,14 +98,17 @@ fn careful_page<'a>(text: &'a str, decoded: &mut Decoded<'a>) {
         return;
     };
     for element in elements.into_iter().map(RawValue::get) {
-        let row = serde_json::from_str::<Row<'a>>(element)
-            .or_else(|error| serde_json::from_str(&mended(element)).map(Row::into_owned).map_err(|_| error));
+        let row = serde_json::from_str::<Verbatim<'a>>(element).or_else(|error| {
+            let mended = mended(element);
+            let row = serde_json::from_str::<Verbatim<'_>>(&mended).map_err(|_| error)?;
+            Ok(Verbatim(row.0.into_owned()))
+        });
         match row {
-            Ok(row) => decoded.rows.push(row),
+            Ok(row) => decoded.rows.push(row.0),
             Err(_) if !element.trim_start().starts_with('{') => {
                 decoded.rejects.push(reject("the element is no object".to_owned(), element));
             }
-            Err(error) => {
+            Err::<_, serde_json::Error>(error) => {
                 decoded.rejects.push(reject(format!("the row cannot be read ({})", place(&error)), element));
             }
         }
@@ -183,14 +191,9 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn extra(&self) -> Option<String> {
         (!self.extra.is_empty()).then(|| {
-            let mut text = String::from("{");
-            for (at, (name, value)) in self.extra.iter().enumerate() {
-                let comma = if at == 0 { "" } else { "," };
-                let name = serde_json::Value::from(name.as_ref());
-                // Writing to a text cannot fail.
-                let _ = write!(text, "{comma}{name}:{value}");
-            }
-            text.push('}');
+            let mut text = String::new();
+            // Writing to a text cannot fail.
+            let _ = write_object(&mut text, self.extra.iter().map(|(name, value)| (name, value)));
             text
         })
     }
@@ -245,10 +248,12 @@ impl<'a> Row<'a> {
         self.values[field.index()] = value;
     }
 
-    /// Sets what was kept beside the columns.
-    pub fn restore_extra(&mut self, extra: serde_json::Map<String, serde_json::Value>) {
-        self.extra = extra.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
-        self.extra.sort_by(|(left, _), (right, _)| left.cmp(right));
+    /// Sets what was kept beside the columns: the text that [`Row::extra`] gave.
+    pub fn restore_extra(&mut self, text: &str) {
+        let extra: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+        let owned =
+            |(name, value): (String, &RawValue)| (Cow::Owned(name), Cow::Owned(value.get().to_owned()));
+        self.extra = extra.into_iter().map(owned).collect();
     }
 
     /// Sets the digest that was kept of it.
@@ -286,7 +291,7 @@ impl<'a> Row<'a> {
             extra: self
                 .extra
                 .into_iter()
-                .map(|(name, value)| (Cow::Owned(name.into_owned()), value))
+                .map(|(name, value)| (Cow::Owned(name.into_owned()), Cow::Owned(value.into_owned())))
                 .collect(),
             stand_in: self.stand_in,
         }
@@ -362,28 +367,47 @@ const STAND_IN: &[Field] = &[
 
 impl<'de: 'a, 'a> Deserialize<'de> for Row<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RowVisitor;
+        deserializer.deserialize_map(RowVisitor { is_verbatim: false })
+    }
+}
 
-        impl<'de> Visitor<'de> for RowVisitor {
-            type Value = Row<'de>;
+/// A row that is read from the text of each of its values: whatever they are, their digits stay what they are.
+struct Verbatim<'a>(Row<'a>);
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
+impl<'de: 'a, 'a> Deserialize<'de> for Verbatim<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RowVisitor { is_verbatim: true }).map(Self)
+    }
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
-                let mut row = Row::empty();
-                while let Some(name) = map.next_key::<Raw<'de>>()? {
-                    match name {
-                        Raw::Text(name) => row.set(name, map.next_value()?),
-                        Raw::Other(_) => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(row)
-            }
+struct RowVisitor {
+    is_verbatim: bool,
+}
+
+impl<'de> Visitor<'de> for RowVisitor {
+    type Value = Row<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
+        let mut row = Row::empty();
+        while let Some(name) = map.next_key::<Raw<'de>>()? {
+            let Raw::Text(name) = name else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            // In nearly every row the fields with a column are texts and whole numbers, which need no second look.
+            let is_plain = Field::named(&name).is_some_and(|field| field.kind() != Kind::List);
+            let raw = if is_plain && !self.is_verbatim {
+                map.next_value()?
+            } else {
+                Raw::of(map.next_value()?).map_err(A::Error::custom)?
+            };
+            row.set(name, raw);
         }
-
-        deserializer.deserialize_map(RowVisitor)
+        Ok(row)
     }
 }
 

@@ -12,7 +12,8 @@ use super::identity::{Evidence, GuestScope, Kind};
 use super::mentions::{self, Mention, Texts};
 use super::people::{Place, Told, normalized};
 use super::rows::{self, json_list};
-use super::subjects::Subject;
+use super::settings::guests_of_meeting;
+use super::somebody::Somebody;
 use super::{Store, StoreError, people, presence};
 use crate::decode::Row;
 use crate::model::Timestamp;
@@ -47,14 +48,14 @@ impl Store {
     /// The caller holds the run lock.
     pub async fn forget(
         &self,
-        subject: &Subject,
+        whom: &Somebody,
         said: &str,
         now: Timestamp,
     ) -> Result<ForgetResult, StoreError> {
         self.overwrite_what_is_deleted().await?;
         let mut transaction = self.begin().await?;
         let result = async {
-            let result = forget(&mut transaction, subject, now).await?;
+            let result = forget(&mut transaction, whom, now).await?;
             note_unfinished(&mut transaction, said, &result).await?;
             Ok(result)
         }
@@ -129,7 +130,7 @@ struct Instance {
 
 async fn forget(
     connection: &mut SqliteConnection,
-    whom: &Subject,
+    whom: &Somebody,
     now: Timestamp,
 ) -> Result<ForgetResult, sqlx::Error> {
     let grounds = Grounds::load(connection).await?;
@@ -138,8 +139,8 @@ async fn forget(
     let mut texts = Texts::default();
     let mut member_ids: &[i64] = &[];
     let person_id = match whom {
-        Subject::Person(person) => Some(person.person_id),
-        Subject::Other(other) => {
+        Somebody::Person(person) => Some(person.person_id),
+        Somebody::Other(other) => {
             let email = other.email.iter().filter(|email| !grounds.shared.contains(*email));
             texts.emails.extend(email.cloned());
             texts.names.extend(other.names.iter().map(|name| normalized(name)));
@@ -228,10 +229,11 @@ async fn in_instance(
     grounds: &Grounds,
     now: Timestamp,
 ) -> Result<Vec<Session>, sqlx::Error> {
-    let instance: Instance = sqlx::query_as(
-        "SELECT i.uuid, i.meeting_id, m.guests FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id \
-          WHERE i.instance_id = ?",
-    )
+    let instance: Instance = sqlx::query_as(concat!(
+        "SELECT i.uuid, i.meeting_id, ",
+        guests_of_meeting!(),
+        " AS guests FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id WHERE i.instance_id = ?",
+    ))
     .bind(instance_id)
     .fetch_one(&mut *connection)
     .await?;

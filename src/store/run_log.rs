@@ -3,11 +3,13 @@
 use super::{Store, StoreError};
 use crate::model::{RateLabel, RunOutcome, Timestamp, Trigger};
 
+/// Of a row of `run_log`: a good run, one that read what was due, or had nothing due.
+pub(super) const IS_GOOD: &str = "outcome IN ('ok', 'partial') AND (instances_due = 0 \
+     OR EXISTS (SELECT 1 FROM fetch_log f WHERE f.run_id = run_log.run_id AND f.outcome <> 'failed'))";
+
 /// How a run ended, for its row in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunTotals {
-    /// Every listed meeting told its instances.
-    pub discovered_all: bool,
     /// Instances not known before.
     pub instances_found: u64,
     /// Instances that were to be read.
@@ -46,7 +48,7 @@ impl Store {
         slot_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
-        self.check_place()?;
+        self.check_file().await?;
         // Between runs, others may have written.
         self.known().clear();
         let mut transaction = self.begin().await?;
@@ -101,14 +103,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         sqlx::query(
-            "UPDATE run_log SET finished_at = ?, outcome = ?, error = ?, discovered_all = ?, instances_found = ?, \
+            "UPDATE run_log SET finished_at = ?, outcome = ?, error = ?, instances_found = ?, \
                     instances_due = ?, requests = ?, retries = ?, throttled = ? \
               WHERE run_id = ?",
         )
         .bind(now.millis())
         .bind(end.outcome.as_str())
         .bind(&end.error)
-        .bind(totals.discovered_all)
         .bind(signed(totals.instances_found))
         .bind(signed(totals.instances_due))
         .bind(signed(totals.requests))
@@ -150,16 +151,5 @@ impl Store {
         .await
         .map_err(|error| self.error(error))?;
         Ok(())
-    }
-
-    /// When the last run began whose discovery reached every listed meeting.
-    pub async fn last_complete_discovery(&self) -> Result<Option<Timestamp>, StoreError> {
-        let at: Option<i64> = sqlx::query_scalar(
-            "SELECT max(started_at) FROM run_log WHERE discovered_all AND trigger IN ('scheduled', 'catch_up', 'manual', 'demo')",
-        )
-        .fetch_one(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
-        Ok(at.map(Timestamp::from_millis))
     }
 }

@@ -27,30 +27,41 @@ pub(super) struct Http {
     hidden: Arc<Hidden>,
 }
 
-/// A 200 as it came.
+/// A 200 as it came, without what must not be shown; and that, for where the 200 turns out to be a refusal.
 pub(super) struct Received {
     pub(super) body: String,
     pub(super) tracking_id: Option<String>,
+    pub(super) hidden: Hidden,
 }
 
 impl Http {
     #[expect(clippy::disallowed_methods, reason = "the one client")]
     pub(super) fn new(settings: &Settings) -> Result<Self, ZoomError> {
-        let mut builder = Client::builder()
-            .user_agent(concat!("rollcall/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(settings.request_timeout);
-        // A proxy is for the world outside; a simulated Zoom is not there.
-        if is_loopback(&settings.token_url) || settings.api_url.as_ref().is_some_and(is_loopback) {
-            builder = builder.no_proxy();
+        let builder = || {
+            let builder = Client::builder()
+                .user_agent(concat!("rollcall/", env!("CARGO_PKG_VERSION")))
+                .redirect(redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(settings.request_timeout);
+            // A proxy is for the world outside; a simulated Zoom is not there.
+            if is_loopback(&settings.token_url) || settings.api_url.as_ref().is_some_and(is_loopback) {
+                builder.no_proxy()
+            } else {
+                builder
+            }
+        };
+        let mut urls = std::iter::once(&settings.token_url).chain(&settings.api_url);
+        let client = match builder().build() {
+            // Nothing is encrypted on the way to this machine itself, so nobody has to vouch for it.
+            Err(_) if urls.all(|url| url.scheme() == "http") => builder().tls_certs_only([]).build(),
+            built => built,
         }
-        let failed = |error| ZoomError::Setup(causes(&error));
-        let client = builder.build().map_err(failed)?;
+        // What is missing is no surprise, whatever the library calls it.
+        .map_err(|error| ZoomError::NoCertificates(causes(&error).replace("unexpected error: ", "")))?;
         let secret = settings.client_secret.expose_secret();
         let asks = client.post(settings.token_url.clone()).basic_auth(&settings.client_id, Some(secret));
-        let asks = asks.build().map_err(failed)?;
+        let asks = asks.build().map_err(|error| ZoomError::Setup(causes(&error)))?;
         let hidden = Arc::new(Hidden::new(secret, credentials_in(asks.headers())));
         Ok(Self { client, hidden })
     }
@@ -80,7 +91,7 @@ impl Http {
         let request = request.map_err(|error| connection_error(&error, endpoint))?;
         let hidden = self.hidden.and(credentials_in(request.headers()));
         let response = client.execute(request).await.map_err(|error| connection_error(&error, endpoint))?;
-        answer_of(response, endpoint, stage, &hidden, clock).await
+        answer_of(response, endpoint, stage, hidden, clock).await
     }
 }
 
@@ -88,7 +99,7 @@ async fn answer_of(
     response: Response,
     endpoint: Endpoint,
     stage: Stage,
-    hidden: &Hidden,
+    hidden: Hidden,
     clock: &Clock,
 ) -> Result<Received, ZoomError> {
     let status = response.status();
@@ -102,12 +113,12 @@ async fn answer_of(
         if let std::borrow::Cow::Owned(cleaned) = hidden.out_of_data(&body) {
             body = cleaned;
         }
-        return Ok(Received { body, tracking_id });
+        return Ok(Received { body, tracking_id, hidden });
     }
     // The status of a refusal counts even where its body is cut or too long.
     let body = read.unwrap_or_default();
     let body = hidden.out_of(&body);
-    let meaning = classify(&Answer {
+    let answer = Answer {
         stage,
         label: endpoint.label(),
         status: status.as_u16(),
@@ -115,18 +126,45 @@ async fn answer_of(
         retry_after: header(&headers, "retry-after"),
         is_html: header(&headers, CONTENT_TYPE.as_str()).is_some_and(|text| text.contains("text/html")),
         body: &body,
-        hidden,
+        hidden: &hidden,
         now: clock.now(),
-    });
-    Err(ZoomError::Refused(Box::new(Refusal {
+    };
+    Err(refused(endpoint, &answer, tracking_id))
+}
+
+/// The refusal that an answer with status 200 is, where it tells a code.
+pub(super) fn refusal_under_200(
+    received: &Received,
+    endpoint: Endpoint,
+    stage: Stage,
+    clock: &Clock,
+) -> Option<ZoomError> {
+    let answer = Answer {
+        stage,
+        label: endpoint.label(),
+        status: 200,
+        limit_type: None,
+        retry_after: None,
+        is_html: false,
+        body: &received.hidden.out_of(&received.body),
+        hidden: &received.hidden,
+        now: clock.now(),
+    };
+    let error = refused(endpoint, &answer, received.tracking_id.clone());
+    error.code().is_some().then_some(error)
+}
+
+fn refused(endpoint: Endpoint, answer: &Answer<'_>, tracking_id: Option<String>) -> ZoomError {
+    let meaning = classify(answer);
+    ZoomError::Refused(Box::new(Refusal {
         endpoint,
-        status: status.as_u16(),
+        status: answer.status,
         code: meaning.code,
         message: meaning.message,
         tracking_id,
         disposition: meaning.disposition,
         retry_at: meaning.retry_at,
-    })))
+    }))
 }
 
 /// What tells who asks, without the word that says how.

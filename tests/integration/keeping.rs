@@ -50,9 +50,9 @@ fn with_marker(name: &str, ended_ago: Duration) -> Instance {
 
 /// Forgets the one person whom this means.
 pub async fn forget(stage: &Stage, said: &str) -> ForgetResult {
-    let subjects = stage.store.subjects(said).await.unwrap();
-    let [subject] = subjects.as_slice() else { panic!("{said}: {subjects:?}") };
-    stage.store.forget(subject, said, stage.clock.now()).await.unwrap()
+    let meant = stage.store.meant_by(said).await.unwrap();
+    let [whom] = meant.as_slice() else { panic!("{said}: {meant:?}") };
+    stage.store.forget(whom, said, stage.clock.now()).await.unwrap()
 }
 
 /// Where the marker can be found: in which tables, and in which of the files.

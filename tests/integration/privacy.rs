@@ -203,7 +203,7 @@ async fn one_of_many_who_use_an_email_is_forgotten_alone() {
     for digest in [1, 2] {
         stage.store.apply_roster(meeting(MEETING), &roster, Some(digest), stage.clock.now()).await.unwrap();
         if digest == 1 {
-            assert_eq!(stage.store.subjects("class@example.org").await.unwrap().len(), 2);
+            assert_eq!(stage.store.meant_by("class@example.org").await.unwrap().len(), 2);
             assert_eq!(forget(&stage, "marker").await.members, 1);
         }
         assert_eq!(stage.rows(names).await, ["Ada", "Guest 0000"]);

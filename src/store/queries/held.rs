@@ -10,7 +10,7 @@ use crate::store::identity::{Evidence, GuestScope, Identifier, Kind, components}
 use crate::store::mentions::{Mention, Texts, elsewhere};
 use crate::store::people::{Place, Told, normalized};
 use crate::store::rows::{json_list, load_sessions};
-use crate::store::{Store, StoreError, Subject};
+use crate::store::{Somebody, Store, StoreError};
 
 /// All that is held on one person.
 #[derive(Clone, Debug, Default)]
@@ -47,8 +47,8 @@ const REJECTS: [&str; 4] = ["run_id", "instance_uuid", "reason", "content"];
 
 impl Store {
     /// All that is held on somebody.
-    pub async fn held_on(&self, subject: &Subject) -> Result<Held, StoreError> {
-        let (texts, session_ids) = self.told_of(subject).await?;
+    pub async fn held_on(&self, whom: &Somebody) -> Result<Held, StoreError> {
+        let (texts, session_ids) = self.told_of(whom).await?;
         let list = json_list(&session_ids);
         let mut held = Held {
             names: self.counted("user_name", &list).await?,
@@ -61,7 +61,7 @@ impl Store {
             QueryBuilder::new("SELECT * FROM participants WHERE session_id IN (SELECT value FROM json_each(");
         query.push_bind(list.clone()).push(")) ORDER BY join_time IS NULL, join_time, session_id");
         held.sessions = self.table("participants", &mut query).await?;
-        held.rosters = self.rosters_of(subject, &texts, &list).await?;
+        held.rosters = self.rosters_of(whom, &texts, &list).await?;
         held.decisions = self.decisions_about(&texts, &session_ids).await?;
 
         let mut query = QueryBuilder::new(format!(
@@ -83,9 +83,9 @@ impl Store {
         Ok(held)
     }
 
-    async fn told_of(&self, subject: &Subject) -> Result<(Texts, Vec<i64>), StoreError> {
+    async fn told_of(&self, whom: &Somebody) -> Result<(Texts, Vec<i64>), StoreError> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
-        told_of(&mut connection, subject).await.map_err(|error| self.error(error))
+        told_of(&mut connection, whom).await.map_err(|error| self.error(error))
     }
 
     /// These columns of sessions, each combination once, with how often it stands there and from when to when.
@@ -119,15 +119,10 @@ impl Store {
         self.columns(&["kind", "value", "sessions"], &mut query).await
     }
 
-    async fn rosters_of(
-        &self,
-        subject: &Subject,
-        texts: &Texts,
-        sessions: &str,
-    ) -> Result<Table, StoreError> {
-        let (person_id, member_ids) = match subject {
-            Subject::Person(person) => (Some(person.person_id), Vec::new()),
-            Subject::Other(other) => (None, other.member_ids.clone()),
+    async fn rosters_of(&self, whom: &Somebody, texts: &Texts, sessions: &str) -> Result<Table, StoreError> {
+        let (person_id, member_ids) = match whom {
+            Somebody::Person(person) => (Some(person.person_id), Vec::new()),
+            Somebody::Other(other) => (None, other.member_ids.clone()),
         };
         let mut query = QueryBuilder::new(
             "SELECT * FROM roster_members WHERE roster_member_id IN (SELECT value FROM json_each(",
@@ -176,13 +171,13 @@ fn json_texts<'t>(texts: impl Iterator<Item = &'t String>) -> String {
 /// same by an identifier, or within their instance.
 async fn told_of(
     connection: &mut SqliteConnection,
-    subject: &Subject,
+    whom: &Somebody,
 ) -> Result<(Texts, Vec<i64>), sqlx::Error> {
     let grounds = Grounds::load(connection).await?;
     let mut texts = Texts::default();
     let mut known: BTreeSet<Identifier> = BTreeSet::new();
-    let person_id = match subject {
-        Subject::Person(person) => {
+    let person_id = match whom {
+        Somebody::Person(person) => {
             let identifiers: Vec<(String, i64, String)> =
                 sqlx::query_as("SELECT kind, scope, value FROM identifiers WHERE person_id = ?")
                     .bind(person.person_id)
@@ -193,7 +188,7 @@ async fn told_of(
             known.extend(identifiers.into_iter().filter_map(identifier));
             Some(person.person_id)
         }
-        Subject::Other(other) => {
+        Somebody::Other(other) => {
             texts.names.extend(other.names.iter().map(|name| normalized(name)));
             texts.emails.extend(other.email.clone());
             known.extend(other.email.iter().map(|email| (Kind::Email, 0, email.clone())));

@@ -12,7 +12,7 @@ use super::{Store, StoreError};
 
 /// Somebody of whom the database holds something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum Somebody {
     /// Who was there.
     Person(PersonSummary),
     /// Of whom no session counts.
@@ -58,20 +58,20 @@ impl Store {
     /// Whom a text means: the one with this number (`17`), this session (`session:123`), this registration
     /// (`registrant:MEETING:ID`), this Zoom user id or this line of a roster (`member:12`); else all with this email;
     /// else all whose name holds the text, whatever the case of its letters.
-    pub async fn subjects(&self, text: &str) -> Result<Vec<Subject>, StoreError> {
+    pub async fn meant_by(&self, text: &str) -> Result<Vec<Somebody>, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
-        subjects(&mut connection, text.trim()).await.map_err(|error| self.error(error))
+        meant_by(&mut connection, text.trim()).await.map_err(|error| self.error(error))
     }
 }
 
-async fn subjects(connection: &mut SqliteConnection, text: &str) -> Result<Vec<Subject>, sqlx::Error> {
+async fn meant_by(connection: &mut SqliteConnection, text: &str) -> Result<Vec<Somebody>, sqlx::Error> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
     let wanted = normalized(text);
     if let Some(member_id) = text.strip_prefix("member:").and_then(|number| number.parse::<i64>().ok()) {
         let has = |member: &OtherSummary| member.member_ids.contains(&member_id);
-        return Ok(others(connection).await?.into_iter().filter(has).map(Subject::Other).collect());
+        return Ok(others(connection).await?.into_iter().filter(has).map(Somebody::Other).collect());
     }
     let exact = holders(connection, text).await?;
     if !exact.is_empty() {
@@ -86,7 +86,7 @@ async fn subjects(connection: &mut SqliteConnection, text: &str) -> Result<Vec<S
     .await?;
     let others = others(connection).await?;
     let members = others.iter().filter(|other| other.email.as_ref() == Some(&wanted));
-    let members: Vec<Subject> = members.cloned().map(Subject::Other).collect();
+    let members: Vec<Somebody> = members.cloned().map(Somebody::Other).collect();
     // A line that a roster compares by name with somebody who has another email may be that person's, or not.
     if !by_email.is_empty() || !members.is_empty() {
         let mut found = persons(connection, &by_email).await?;
@@ -95,7 +95,7 @@ async fn subjects(connection: &mut SqliteConnection, text: &str) -> Result<Vec<S
     }
     if is_anywhere(connection, text).await? {
         let email = Some(wanted);
-        return Ok(vec![Subject::Other(OtherSummary { email, ..OtherSummary::default() })]);
+        return Ok(vec![Somebody::Other(OtherSummary { email, ..OtherSummary::default() })]);
     }
     let names: Vec<(i64, String)> = sqlx::query_as(
         "SELECT DISTINCT s.person_id, f.user_name FROM sessions s JOIN profiles f ON f.profile_id = s.profile_id \
@@ -110,7 +110,7 @@ async fn subjects(connection: &mut SqliteConnection, text: &str) -> Result<Vec<S
         .collect();
     let mut found = persons(connection, &by_name.into_iter().collect::<Vec<_>>()).await?;
     let is_named = |other: &OtherSummary| other.names.iter().any(|name| normalized(name).contains(&wanted));
-    found.extend(others.into_iter().filter(is_named).map(Subject::Other));
+    found.extend(others.into_iter().filter(is_named).map(Somebody::Other));
     Ok(found)
 }
 
@@ -179,7 +179,7 @@ async fn others(connection: &mut SqliteConnection) -> Result<Vec<OtherSummary>, 
 }
 
 /// Who these people are, in the order of their numbers; whoever is not there is left out.
-async fn persons(connection: &mut SqliteConnection, people: &[i64]) -> Result<Vec<Subject>, sqlx::Error> {
+async fn persons(connection: &mut SqliteConnection, people: &[i64]) -> Result<Vec<Somebody>, sqlx::Error> {
     let rows: Vec<(i64, String, String, i64, i64)> = sqlx::query_as(
         "SELECT person_id, json_group_array(DISTINCT user_name) FILTER (WHERE user_name IS NOT NULL), \
                 json_group_array(DISTINCT lower(email)) FILTER (WHERE email IS NOT NULL), \
@@ -197,7 +197,7 @@ async fn persons(connection: &mut SqliteConnection, people: &[i64]) -> Result<Ve
     };
     let count = |number: i64| u64::try_from(number).unwrap_or(0);
     let person = |(person_id, names, emails, sessions, instances): (i64, String, String, i64, i64)| {
-        Subject::Person(PersonSummary {
+        Somebody::Person(PersonSummary {
             person_id,
             names: list(&names),
             emails: list(&emails),
