@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
 use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 
 use super::Settings;
+use super::throttle::read_http_date;
 use super::classify::{Answer, Stage, classify};
 use super::endpoints::Endpoint;
 use super::error::{ConnectionFault, Refusal, ZoomError};
@@ -84,6 +85,9 @@ pub(super) async fn exchange(
     let response = client.execute(request).await.map_err(|error| connection_error(&error, endpoint))?;
     let status = response.status();
     let headers = response.headers().clone();
+    if let Some(date) = header(&headers, DATE.as_str()).and_then(read_http_date) {
+        clock.compare(date);
+    }
     let tracking_id = header(&headers, "x-zm-trackingid").map(|id| presentable(&without(id, &hidden)));
     let is_page = status.is_success() && stage != Stage::Token;
     let limit_bytes = if is_page { PAGE_BYTES } else { SMALL_BYTES };
