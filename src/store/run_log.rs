@@ -110,21 +110,17 @@ impl Store {
 
     /// Notes how far this machine's clock was ahead of Zoom's in the last run; none where the two agree.
     pub async fn note_clock(&self, ahead_ms: Option<i64>) -> Result<(), StoreError> {
-        let statement = if ahead_ms.is_some() {
-            "INSERT INTO settings (name, value) VALUES ('clock_ahead_ms', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-        } else {
-            "DELETE FROM settings WHERE name = 'clock_ahead_ms' AND ? IS NULL"
-        };
-        sqlx::query(statement).bind(ahead_ms).execute(&self.pool).await.map_err(|error| self.error(error))?;
-        Ok(())
+        self.note("clock_ahead_ms", ahead_ms).await
     }
 
     /// So many milliseconds was this machine's clock ahead of Zoom's in the last run; none where the two agreed.
     pub async fn clock_ahead_ms(&self) -> Result<Option<i64>, StoreError> {
-        sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'clock_ahead_ms'")
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|error| self.error(error))
+        self.noted("clock_ahead_ms").await
+    }
+
+    /// Notes which rosters cannot be used, in words; none where all can.
+    pub async fn note_roster_trouble(&self, words: Option<&str>) -> Result<(), StoreError> {
+        self.note("roster_trouble", words).await
     }
 
     /// Counts answers of Zoom, by label and HTTP status, on those of earlier runs.
