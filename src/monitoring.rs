@@ -255,6 +255,10 @@ pub fn render(snapshot: &MetricsSnapshot) -> String {
     for (state, count) in &snapshot.instances {
         page.sample("rollcall_instances", &[("state", state)], count);
     }
+    page.family("rollcall_meetings", "gauge", "Listed meetings, by whether they tell their instances.");
+    for (state, count) in &snapshot.meetings {
+        page.sample("rollcall_meetings", &[("state", state)], count);
+    }
     page.family("rollcall_instances_due", "gauge", "Instances that are to be read now.");
     page.sample("rollcall_instances_due", &[], snapshot.due);
     for (name, help, at) in [
@@ -351,6 +355,7 @@ mod tests {
             retries: 4,
             quota_left: counts(&[("heavy", 47_700)]),
             instances: counts(&[("pending", 1), ("settled", 76)]),
+            meetings: counts(&[("refused", 1)]),
             due: 1,
             waiting_since: Some(at("2026-03-09T19:30:00.250Z")),
             last_good_at: Some(at("2026-03-09T20:00:00Z")),
@@ -397,6 +402,9 @@ rollcall_quota_left{label="heavy"} 47700
 # TYPE rollcall_instances gauge
 rollcall_instances{state="pending"} 1
 rollcall_instances{state="settled"} 76
+# HELP rollcall_meetings Listed meetings, by whether they tell their instances.
+# TYPE rollcall_meetings gauge
+rollcall_meetings{state="refused"} 1
 # HELP rollcall_instances_due Instances that are to be read now.
 # TYPE rollcall_instances_due gauge
 rollcall_instances_due 1

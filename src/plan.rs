@@ -111,6 +111,9 @@ const EMPTY_PATIENCE: Duration = Duration::from_hours(8 * 7 * 24);
 /// How far back the Dashboard reaches; what is older is read from the next source at once.
 pub const DASHBOARD_REACH: Duration = Duration::from_hours(183 * 24);
 
+/// No instance is due later than this, counted from its last reading, re-reads by age aside.
+pub const LONGEST_WAIT: Duration = PATIENCE;
+
 /// The distance that two listings must keep before the second can confirm what the first would withdraw.
 pub const SUSPICION: Duration = HOUR;
 
@@ -198,10 +201,10 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     after.complete = true;
     if let Some(digest) = reading.suspect {
         let same = before.suspect_digest == Some(digest);
-        let first_seen = before.suspect_at.filter(|_| same).unwrap_or(reading.at);
+        let first_seen = before.suspect_at.filter(|at| same && *at <= reading.at).unwrap_or(reading.at);
         after.suspect_at = Some(first_seen);
         after.suspect_digest = Some(digest);
-        let since = *after.changing_since.get_or_insert(reading.at);
+        let since = begun(&mut after.changing_since, reading.at);
         if reading.at >= since.plus(PATIENCE) {
             return settled(
                 after,
@@ -227,7 +230,7 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     if !reading.changed || is_first {
         return settled_or_lifted(after, reading);
     }
-    let since = *after.changing_since.get_or_insert(reading.at);
+    let since = begun(&mut after.changing_since, reading.at);
     if reading.at >= since.plus(PATIENCE) {
         return settled(after, Some("still changing after seven days of daily reads".to_owned()));
     }
@@ -240,7 +243,7 @@ fn settled_or_lifted(mut after: Progress, reading: &Reading) -> Progress {
     if !reading.richer_lacking {
         return settled(after, None);
     }
-    let since = *after.richer_lacking_since.get_or_insert(reading.at);
+    let since = begun(&mut after.richer_lacking_since, reading.at);
     match [DAY, 3 * DAY, PATIENCE].map(|age| since.plus(age)).into_iter().find(|due| *due > reading.at) {
         Some(due) => after.due_at = Some(due),
         None => {
@@ -269,7 +272,7 @@ pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Pr
         (after.failing, after.failures, after.failing_since) = (Some(kind), 0, None);
     }
     after.failures += 1;
-    let since = *after.failing_since.get_or_insert(now);
+    let since = begun(&mut after.failing_since, now);
     match failure {
         Failure::NotThere if now >= since.plus(PATIENCE) => {
             after.state = if before.complete { InstanceState::Settled } else { InstanceState::Unavailable };
@@ -310,7 +313,7 @@ pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Pr
 
 fn after_incomplete(mut after: Progress, before: &Progress, reading: &Reading, policy: &Policy) -> Progress {
     after.incomplete_reads += 1;
-    let since = *after.incomplete_since.get_or_insert(reading.at);
+    let since = begun(&mut after.incomplete_since, reading.at);
     if reading.empty {
         return after_empty(after, reading, since, policy);
     }
@@ -365,6 +368,12 @@ fn short_distance(reads: u32) -> Duration {
         3 => 6 * HOUR,
         _ => DAY,
     }
+}
+
+/// Since when something lasts: from now on, unless that was noted before. An instant that is still to come was noted by
+/// a clock that was wrong.
+fn begun(since: &mut Option<Timestamp>, now: Timestamp) -> Timestamp {
+    *since.insert(since.filter(|since| *since <= now).unwrap_or(now))
 }
 
 fn settled(mut after: Progress, reason: Option<String>) -> Progress {

@@ -89,6 +89,7 @@ async fn prune(options: &PruneOptions, config: &Config, now: Timestamp) -> anyho
         return Ok(only(stopper.code().unwrap_or(ExitCode::TryLater)));
     };
     let store = existing(config).await?;
+    store.note_pruning(Some(keep)).await?;
     let pruned = tokio::select! {
         pruned = store.prune(before, now) => pruned?,
         // The batch under way is undone; those before it stay pruned.

@@ -14,7 +14,7 @@ use crate::store::{Store, StoreError};
 /// Takes in the rosters that changed since they were last read. A file that cannot be used leaves the members as
 /// they were; what is wrong with it, or with a line of it, is answered as a warning each.
 pub async fn apply(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<String>, StoreError> {
-    let mut warnings = Vec::new();
+    let (mut warnings, mut unusable) = (Vec::new(), Vec::new());
     for meeting in &config.meetings {
         let before = store.roster_digest(meeting.id).await?;
         let Some(path) = &meeting.roster else {
@@ -32,9 +32,12 @@ pub async fn apply(config: &Config, store: &Store, now: Timestamp) -> Result<Vec
                     roster.problems.iter().map(|problem| format!("{file}, {problem}; the line was left out")),
                 );
             }
-            Err(error) => warnings.push(format!("{error:#}; its members stay as they were")),
+            Err(error) => unusable.push(format!("{error:#}; its members stay as they were")),
         }
     }
+    let trouble = (!unusable.is_empty()).then(|| unusable.join("; "));
+    store.note_roster_trouble(trouble.as_deref()).await?;
+    warnings.extend(unusable);
     Ok(warnings)
 }
 

@@ -138,14 +138,29 @@ struct Runs {
 
 impl Runs {
     /// Takes out what is older than `retention.keep`, and runs without a fetch that are old, once a day.
-    async fn prune(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
+    ///
+    /// Only after a run in which Zoom answered, with a `Date` that agrees with this machine's clock: what is old would
+    /// otherwise rest on a clock that may be wrong. The earlier of the two counts.
+    async fn prune(&self, summary: &Summary) -> Result<(), StoreError> {
+        let clocks = summary.clocks.filter(|clocks| summary.answered && clocks.agrees());
+        let Some(now) = clocks.map(|clocks| clocks.own.min(clocks.other)) else { return Ok(()) };
         let today = now.utc().date_naive();
         if *self.pruned_on.lock().unwrap_or_else(PoisonError::into_inner) == Some(today) {
             return Ok(());
         }
-        let pruned = self.store.prune(self.config.retention_keep.map(|keep| now.minus(keep)), now).await?;
+        let pruned = self.store.prune_unasked(self.config.retention_keep, now).await?;
         *self.pruned_on.lock().unwrap_or_else(PoisonError::into_inner) = Some(today);
+        let pruned = match pruned {
+            Ok(pruned) => pruned,
+            Err(instances) => {
+                tracing::warn!(
+                    instances,
+                    "{instances} instances are older than retention.keep, which is new or shorter than before; they stay \
+                     until a person runs `rollcall db prune`"
+                );
+                return Ok(());
+            }
+        };
         if pruned.instances > 0 {
             let (instances, sessions) = (pruned.instances, pruned.sessions);
             tracing::info!(instances, sessions, "{instances} old instances were pruned");
@@ -166,7 +181,7 @@ impl Runner for Runs {
             let job = setup::job(&self.config, trigger, slot_at);
             let summary = self.collector.run(&job, &log, &stop).await?;
             if !stop.is_cancelled() {
-                self.prune().await?;
+                self.prune(&summary).await?;
             }
             Ok(summary)
         })

@@ -181,6 +181,9 @@ fn dropped_fields_are_nowhere() {
     for row in &decoded.rows {
         stripper.learn(row);
     }
+    for reject in &decoded.rejects {
+        stripper.learn_reject(&reject.content);
+    }
     for row in &mut decoded.rows {
         stripper.strip(row);
     }

@@ -27,6 +27,8 @@ pub struct Status {
     pub quota: Table,
     /// The next slot of the schedule.
     pub next_slot: Option<Timestamp>,
+    /// What is wrong with this machine's clock, in words.
+    pub clock: Option<String>,
 }
 
 impl Status {
@@ -48,7 +50,7 @@ impl Status {
     }
 
     /// One JSON object: `runs`, `meetings`, `states`, `refused`, `short`, `oldest` and `quota` as arrays of objects with the
-    /// columns' names, `next_slot` as an instant or null.
+    /// columns' names, `next_slot` as an instant or null, `clock` as words or null.
     #[must_use]
     pub fn to_json(&self) -> String {
         let tables = [
@@ -64,6 +66,8 @@ impl Status {
             tables.into_iter().map(|(name, table)| format!("\"{name}\":{}", array(table))).collect();
         let slot = self.next_slot.map_or_else(|| "null".to_owned(), |slot| json_string(&slot.to_string()));
         members.push(format!("\"next_slot\":{slot}"));
+        let clock = self.clock.as_deref().map_or_else(|| "null".to_owned(), json_string);
+        members.push(format!("\"clock\":{clock}"));
         format!("{{{}}}\n", members.join(","))
     }
 
@@ -85,6 +89,7 @@ impl Status {
             format!("Oldest still to be read: {}, {}", day_and_time(line, "start_time", timezone), what(line))
         }));
         lines.extend(self.quota.lines().map(|line| self.quota_line(line)));
+        lines.extend(self.clock.clone());
         lines.extend(self.next_slot.map(|slot| {
             let wait = i64::try_from(slot.since(now).as_secs()).unwrap_or(i64::MAX);
             let local = slot.utc().with_timezone(&timezone);

@@ -439,7 +439,7 @@ async fn save_reading(
     sqlx::query(
         "UPDATE instances SET read_at = ?1, tried_at = ?1, rows_reported = iif(?9, ?2, rows_reported), \
                 rows_received = iif(?9, ?8, rows_received), source = iif(?5, ?3, source), \
-                one_person = ?4, other_encoding = ?6, awaits_source = ?10 \
+                one_person = ?4, other_encoding = ?6, awaits_source = ?10, for_backfill = 0 \
           WHERE instance_id = ?7",
     )
     .bind(record.finished_at.millis())

@@ -31,6 +31,8 @@ pub struct MetricsSnapshot {
     pub quota_left: BTreeMap<String, u64>,
     /// Instances by state.
     pub instances: BTreeMap<String, u64>,
+    /// Listed meetings, and the account's list where that is asked, by whether they tell their instances: `told`, `refused`, `not_found`, `unasked`.
+    pub meetings: BTreeMap<String, u64>,
     /// Instances that are to be read now.
     pub due: u64,
     /// Since when the oldest instance waits that is to be read now; one that a backfill found does not count, since
@@ -85,6 +87,7 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
     // A counter that begins at one has not risen, as far as Prometheus can see: it begins at zero.
     let none = |text: &str| (text.to_owned(), 0);
     snapshot.instances.extend(InstanceState::ALL.iter().map(|state| none(state.as_str())));
+    snapshot.meetings.extend(["told", "refused", "not_found", "unasked"].map(none));
     let outcomes = RunOutcome::ALL.iter().filter(|outcome| **outcome != RunOutcome::Running);
     snapshot.runs.extend(outcomes.map(|outcome| none(outcome.as_str())));
     snapshot.fetches.extend(FetchOutcome::ALL.iter().map(|outcome| none(outcome.as_str())));
@@ -99,6 +102,7 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
             "answers" => &mut snapshot.answers,
             "throttled" => &mut snapshot.throttled,
             "instances" => &mut snapshot.instances,
+            "meetings" => &mut snapshot.meetings,
             "run_seconds" => &mut lengths,
             "run_milliseconds" => {
                 snapshot.run_seconds.sum = std::time::Duration::from_millis(value).as_secs_f64();
@@ -125,12 +129,7 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
     snapshot.quota_left = quota_left(connection, now).await?;
     let text = format!(
         "SELECT (SELECT count(*) FROM instances WHERE due_at <= ?1), \
-                (WITH backfills AS MATERIALIZED ( \
-                      SELECT started_at, coalesce(finished_at, ?1) AS finished_at FROM run_log WHERE trigger = 'backfill') \
-                 SELECT due_at FROM instances WHERE due_at <= ?1 \
-                    AND NOT (state = 'pending' AND read_at IS NULL AND EXISTS ( \
-                        SELECT 1 FROM backfills WHERE due_at BETWEEN started_at AND finished_at)) \
-                  ORDER BY due_at LIMIT 1), \
+                (SELECT due_at FROM instances WHERE due_at <= ?1 AND NOT for_backfill ORDER BY due_at LIMIT 1), \
                 (SELECT started_at FROM run_log WHERE started_at <= ?1 AND {IS_GOOD} ORDER BY started_at DESC LIMIT 1), \
                 (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)"
     );
@@ -172,6 +171,11 @@ async fn totals(
              UNION ALL SELECT 'answers', label || ' ' || status, count FROM answer_counts \
              UNION ALL SELECT 'throttled', label, sum(throttled) FROM quota_ledger GROUP BY label \
              UNION ALL SELECT 'instances', state, count(*) FROM instances GROUP BY state \
+             UNION ALL SELECT 'meetings', CASE WHEN d.refusal IS NULL THEN iif(d.told_at IS NULL, 'unasked', 'told') \
+                              WHEN d.not_found THEN 'not_found' ELSE 'refused' END, count(*) \
+                         FROM (SELECT meeting_id AS subject FROM meetings WHERE listed \
+                               UNION ALL SELECT subject FROM discoveries WHERE subject = 0) m \
+                         LEFT JOIN discoveries d ON d.subject = m.subject GROUP BY 2 \
              UNION ALL {lengths}) \
           GROUP BY name, label ORDER BY name, label"
     );
@@ -219,6 +223,7 @@ mod tests {
         assert_eq!(snapshot.last_row_at, Some(at("2026-03-09T20:00:00Z")));
         assert_eq!(snapshot.waiting_since, Some(at("2026-03-09T20:00:00Z")));
         assert_eq!((snapshot.rows["inserted"], snapshot.rows["withdrawn"]), (10, 0));
+        assert_eq!((snapshot.meetings["unasked"], snapshot.meetings["refused"]), (1, 0));
         assert_eq!((snapshot.instances["settled"], snapshot.instances["parked"]), (3, 0));
         assert_eq!(snapshot.due, 1);
         assert_eq!(snapshot.last_good_at, Some(at("2026-03-09T20:00:00Z")));
@@ -279,12 +284,8 @@ mod tests {
             store.metrics_snapshot(now).await.unwrap().waiting_since,
             Some(at("2026-03-09T20:00:00Z"))
         );
-        sqlx::query("UPDATE run_log SET trigger = 'backfill'").execute(&store.pool).await.unwrap();
+        sqlx::query("UPDATE instances SET for_backfill = 1").execute(&store.pool).await.unwrap();
         let snapshot = store.metrics_snapshot(now).await.unwrap();
         assert_eq!((snapshot.due, snapshot.waiting_since), (1, None));
-        // What was read once is no part of it.
-        let read = "UPDATE instances SET read_at = 1 WHERE state = 'pending'";
-        sqlx::query(read).execute(&store.pool).await.unwrap();
-        assert!(store.metrics_snapshot(now).await.unwrap().waiting_since.is_some());
     }
 }

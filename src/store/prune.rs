@@ -1,6 +1,7 @@
 //! Taking old instances out of the database.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
@@ -22,6 +23,13 @@ pub struct Pruned {
     /// Runs without a fetch that left the log.
     pub runs: u64,
 }
+
+/// The daemon takes out no more than this the first time after `retention.keep` was set or shortened.
+const MOST_UNASKED: u64 = 10;
+
+/// What pruning notes: by which `keep` it was made last, in milliseconds, and since when it waits for a person.
+const PRUNED_KEEP: &str = "pruned_keep_ms";
+const PRUNING_WAITS: &str = "pruning_waits_since";
 
 /// So many instances go at once, or fewer where they are large: other programs wait for no longer than that takes.
 const INSTANCES_AT_ONCE: i64 = 50;
@@ -62,6 +70,39 @@ impl Store {
         pruned.runs = prune_runs(&mut transaction, now).await.map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
         Ok(pruned)
+    }
+
+    /// Prunes for the daemon, which asks nobody: instances that began longer ago than `keep`. The first time after `keep`
+    /// was set or shortened, more than ten of them are left to a person; that it waits is noted, and answered with their
+    /// number.
+    pub async fn prune_unasked(
+        &self,
+        keep: Option<Duration>,
+        now: Timestamp,
+    ) -> Result<Result<Pruned, u64>, StoreError> {
+        let before = keep.map(|keep| now.minus(keep));
+        let keep_ms = keep.map(|keep| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        let is_usual = match (keep_ms, self.noted(PRUNED_KEEP).await?) {
+            (None, _) => true,
+            (Some(keep), before) => before.is_some_and(|before| keep >= before),
+        };
+        if !is_usual {
+            let instances = self.would_prune(before, now).await?.instances;
+            if instances > MOST_UNASKED {
+                let since = self.noted(PRUNING_WAITS).await?.filter(|since| *since <= now.millis());
+                self.note(PRUNING_WAITS, Some(since.unwrap_or(now.millis()))).await?;
+                return Ok(Err(instances));
+            }
+        }
+        self.note_pruning(keep).await?;
+        Ok(Ok(self.prune(before, now).await?))
+    }
+
+    /// Notes that a person, or the daemon after one, prunes what is older than this.
+    pub async fn note_pruning(&self, keep: Option<Duration>) -> Result<(), StoreError> {
+        self.note(PRUNING_WAITS, None::<i64>).await?;
+        let Some(keep) = keep else { return Ok(()) };
+        self.note(PRUNED_KEEP, Some(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX))).await
     }
 
     /// What [`Store::prune`] would take out; people are those of the instances who are in no other.

@@ -1,5 +1,7 @@
 //! The log of runs.
 
+use std::time::Duration;
+
 use super::{Store, StoreError};
 use crate::model::{RateLabel, RunOutcome, Timestamp, Trigger};
 
@@ -73,6 +75,52 @@ impl Store {
         .map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
         Ok(run_id)
+    }
+
+    /// Takes back what a clock that was wrong has noted for an instant further ahead than its kind can be: due dates
+    /// (`longest_wait` ahead at most), rests, pauses, and when a listing was told. Answers with their number.
+    ///
+    /// That a run began in the future is what such a clock leaves behind, beside them.
+    pub async fn ignore_impossible_instants(
+        &self,
+        longest_wait: Duration,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        const DAY: Duration = Duration::from_hours(24);
+        let mut transaction = self.begin().await?;
+        let mut ignored = 0;
+        for (statement, latest) in [
+            ("UPDATE instances SET due_at = ?2 WHERE due_at > ?1", longest_wait + DAY),
+            ("UPDATE discoveries SET next_at = NULL WHERE next_at > ?1 AND ?2", DAY),
+            ("UPDATE discoveries SET told_at = NULL WHERE told_at > ?1 AND ?2", DAY),
+            ("UPDATE discoveries SET first_listed_at = ?2 WHERE first_listed_at > ?1", DAY),
+            ("DELETE FROM quota_pauses WHERE until_at > ?1 AND ?2", 2 * DAY),
+        ] {
+            let done = sqlx::query(statement)
+                .bind(now.plus(latest).millis())
+                .bind(now.millis())
+                .execute(&mut *transaction)
+                .await
+                .map_err(|error| self.error(error))?;
+            ignored += done.rows_affected();
+        }
+        transaction.commit().await.map_err(|error| self.error(error))?;
+        Ok(ignored)
+    }
+
+    /// Notes how far this machine's clock was ahead of Zoom's in the last run; none where the two agree.
+    pub async fn note_clock(&self, ahead_ms: Option<i64>) -> Result<(), StoreError> {
+        self.note("clock_ahead_ms", ahead_ms).await
+    }
+
+    /// So many milliseconds was this machine's clock ahead of Zoom's in the last run; none where the two agreed.
+    pub async fn clock_ahead_ms(&self) -> Result<Option<i64>, StoreError> {
+        self.noted("clock_ahead_ms").await
+    }
+
+    /// Notes which rosters cannot be used, in words; none where all can.
+    pub async fn note_roster_trouble(&self, words: Option<&str>) -> Result<(), StoreError> {
+        self.note("roster_trouble", words).await
     }
 
     /// Counts answers of Zoom, by label and HTTP status, on those of earlier runs.

@@ -75,6 +75,34 @@ impl Store {
         Ok(name.and_then(|name| name.parse().ok()))
     }
 
+    /// Notes a fact under a name, or takes it back.
+    pub(super) async fn note<'q, T>(&self, name: &'q str, value: Option<T>) -> Result<(), StoreError>
+    where
+        T: sqlx::Encode<'q, Sqlite> + sqlx::Type<Sqlite> + Send + 'q,
+    {
+        let noted = match value {
+            Some(value) => {
+                let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
+                set(&mut connection, name, value).await.map(|_| ())
+            }
+            None => sqlx::query("DELETE FROM settings WHERE name = ?")
+                .bind(name)
+                .execute(&self.pool)
+                .await
+                .map(|_| ()),
+        };
+        noted.map_err(|error| self.error(error))
+    }
+
+    /// What is noted under a name.
+    pub(super) async fn noted(&self, name: &str) -> Result<Option<i64>, StoreError> {
+        sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?")
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
+    }
+
     /// Copies the settings into the database, and works out anew whatever rests on one that changed.
     pub async fn apply_settings(&self, settings: &Settings) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
 use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 use secrecy::ExposeSecret as _;
 
@@ -13,6 +13,7 @@ use super::classify::{Answer, Stage, classify};
 use super::endpoints::Endpoint;
 use super::error::{ConnectionFault, Refusal, ZoomError};
 use super::presentable::{Hidden, presentable};
+use super::throttle::read_http_date;
 use crate::clock::Clock;
 
 /// A page of 300 rows has 400 KiB; this is far beyond what any page has.
@@ -73,9 +74,7 @@ impl Http {
     pub(super) fn post(&self, url: Url) -> RequestBuilder {
         self.client.post(url)
     }
-}
 
-impl Http {
     /// Sends a request and reads its answer to the end: a 2xx as it came, anything else as a refusal.
     ///
     /// An answer may repeat what it was asked with: the client secret and the token that was sent are taken out of it
@@ -104,6 +103,9 @@ async fn answer_of(
 ) -> Result<Received, ZoomError> {
     let status = response.status();
     let headers = response.headers().clone();
+    if let Some(date) = header(&headers, DATE.as_str()).and_then(read_http_date) {
+        clock.compare(date);
+    }
     let tracking_id = header(&headers, "x-zm-trackingid").map(|id| hidden.presentable(id));
     let is_page = status.is_success() && stage != Stage::Token;
     let limit_bytes = if is_page { PAGE_BYTES } else { SMALL_BYTES };

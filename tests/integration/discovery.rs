@@ -462,7 +462,7 @@ async fn a_check_names_what_is_wrong_with_the_data() {
     let troubles = async || stage.store.data_troubles(stage.clock.now()).await.unwrap();
     stage.run().await;
     assert_eq!(troubles().await, Vec::<String>::new());
-    sqlx::query("UPDATE meetings SET listed = 1").execute(stage.store.pool()).await.unwrap();
+    stage.list().await;
 
     stage.fault(&format!("html-403,endpoint=past-instances,target={OTHER}"));
     stage.fault("html-500,endpoint=metrics-participants");
@@ -484,11 +484,7 @@ async fn a_check_names_what_is_wrong_with_the_data() {
     let mut stage = stage;
     stage.zoom.world(|world| world.expire_meeting(meeting(OTHER)));
     stage.meetings.push(meeting(THIRD));
-    sqlx::query("INSERT INTO meetings (meeting_id, listed) VALUES (?, 1)")
-        .bind(THIRD)
-        .execute(stage.store.pool())
-        .await
-        .unwrap();
+    stage.list().await;
     for _ in 0..8 {
         assert_eq!(stage.run_after(DAY).await.outcome, RunOutcome::Ok);
     }

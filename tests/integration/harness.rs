@@ -11,7 +11,7 @@ use rollcall::decode::Dropped;
 use rollcall::model::{InstanceUuid, MeetingId, Timestamp, Trigger, parse_instant};
 use rollcall::plan::Policy;
 use rollcall::simulator::{FIRST_USER_ID, Fault, Instance, Options, Session, Simulator, USER_ID_STEP, World};
-use rollcall::store::{Selection, Settings as StoreSettings, Store};
+use rollcall::store::{MeetingSettings, Selection, Settings as StoreSettings, Store};
 use rollcall::zoom::{Limits, Plan, Rate, RetryPolicy, Settings, Zoom};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -169,6 +169,21 @@ impl Stage {
         let mut rows = self.rows(sql).await;
         assert_eq!(rows.len(), 1, "{sql}: {rows:?}");
         rows.remove(0)
+    }
+
+    /// Lets the config list the meetings of this stage, as the database sees it.
+    pub async fn list(&self) {
+        let listed = |meeting_id: &MeetingId| MeetingSettings {
+            meeting_id: *meeting_id,
+            label: None,
+            personal: false,
+            guests_per_instance: None,
+            present_percent: None,
+            late_after: None,
+            planned: Vec::new(),
+        };
+        let meetings = self.meetings.iter().map(listed).collect();
+        self.store.apply_settings(&StoreSettings { meetings, ..store_settings() }).await.unwrap();
     }
 
     /// State and reason of an instance.

@@ -321,9 +321,11 @@ async fn a_clock_that_was_two_years_ahead_blinds_nobody() {
 async fn a_mistyped_id_is_seen_within_a_day() {
     let mut days = Days::new(HOUR).await;
     days.stage.meetings.push(meeting(MEETING + 1));
+    days.stage.list().await;
     days.pass(DAY, true).await;
     let seen = days.hours();
     days.stage.meetings.pop();
+    days.stage.list().await;
     days.pass(3 * DAY, true).await;
     days.alert("a mistyped ID", &[(seen, &["RollcallMeetingRefused"]), (days.hours(), &[])]);
 }

@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 
 use super::Findings;
 use crate::clock::Clock;
-use crate::collect::{Need, needs};
+use crate::collect::{Need, clock_warning, needs};
 use crate::commands::setup;
 use crate::config::{Config, Credentials, Discovery};
 use crate::exit::ExitCode;
@@ -67,6 +67,9 @@ pub(super) async fn check(
             "no source of participants can be read; mend one of the above".to_owned(),
             ExitCode::Refused,
         );
+    }
+    if let Some(clocks) = clock.take_comparison().filter(|clocks| !clocks.agrees()) {
+        findings.warn("clock", clock_warning(clocks.ahead_ms()));
     }
     if any_serves {
         open_sources(&config.database.path, clock).await;

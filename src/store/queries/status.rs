@@ -1,9 +1,9 @@
 //! What `rollcall status` asks.
 
-use chrono::DateTime;
 use sqlx::{QueryBuilder, Sqlite};
 
 use crate::model::{RunOutcome, Table, Timestamp};
+use crate::store::run_log::IS_GOOD;
 use crate::store::{Store, StoreError};
 
 /// How the last runs ended.
@@ -24,18 +24,21 @@ impl Store {
     }
 
     /// When the last run began that did what it was to do, and how the last run ended that has ended.
-    pub async fn last_ends(&self) -> Result<LastEnds, StoreError> {
-        let (good, outcome): (Option<String>, Option<String>) = sqlx::query_as(
-            "SELECT (SELECT max(started_at) FROM runs WHERE outcome IN ('ok', 'partial')), \
-                    (SELECT outcome FROM runs WHERE outcome NOT IN ('running', 'skipped') \
-                      ORDER BY started_at DESC, run_id DESC LIMIT 1)",
-        )
-        .fetch_one(self.pool())
-        .await
-        .map_err(|error| self.error(error))?;
-        let good = good.and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
+    ///
+    /// A run that is still to begin was noted by a clock that was wrong, and proves nothing.
+    pub async fn last_ends(&self, now: Timestamp) -> Result<LastEnds, StoreError> {
+        let text = format!(
+            "SELECT (SELECT started_at FROM run_log WHERE started_at <= ?1 AND {IS_GOOD} ORDER BY started_at DESC LIMIT 1), \
+                    (SELECT outcome FROM run_log WHERE started_at <= ?1 AND outcome NOT IN ('running', 'skipped') \
+                      ORDER BY started_at DESC, run_id DESC LIMIT 1)"
+        );
+        let (good, outcome): (Option<i64>, Option<String>) = sqlx::query_as(sqlx::AssertSqlSafe(text))
+            .bind(now.millis())
+            .fetch_one(self.pool())
+            .await
+            .map_err(|error| self.error(error))?;
         Ok(LastEnds {
-            good_at: good.map(|instant| Timestamp::from(instant.to_utc())),
+            good_at: good.map(Timestamp::from_millis),
             outcome: outcome.and_then(|text| RunOutcome::from_text(&text)),
         })
     }
@@ -55,7 +58,7 @@ impl Store {
     pub async fn data_troubles(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
         let rows: Vec<(String,)> = sqlx::query_as(
             "WITH at(day_ago, days_ago, week_ago) AS (SELECT ?1 - 86400000, ?1 - 3 * 86400000, ?1 - 7 * 86400000), \
-                  quota(used_up) AS (SELECT coalesce((SELECT outcome = 'quota' FROM run_log WHERE outcome NOT IN ('running', 'skipped') \
+                  quota(used_up) AS (SELECT coalesce((SELECT outcome = 'quota' FROM run_log WHERE started_at <= ?1 AND outcome NOT IN ('running', 'skipped') \
                                                        ORDER BY started_at DESC, run_id DESC LIMIT 1), 0)) \
              SELECT coalesce('meeting ' || nullif(d.subject, 0) || coalesce(' (' || m.label || ')', ''), 'the list of the account''s meetings') \
                     || ' has been refused since ' || strftime('%Y-%m-%d %H:%M UTC', d.refused_since / 1000.0, 'unixepoch') || ': ' || d.refusal \
@@ -75,7 +78,12 @@ impl Store {
                     || max(i.meeting_id) \
                FROM instances i, at \
               WHERE i.source IS NULL AND i.rows_received = 0 AND i.state = 'collected' AND i.joins_told >= 2 \
-                AND coalesce(i.ended_at, i.start_at) <= at.days_ago HAVING count(*) > 0",
+                AND coalesce(i.ended_at, i.start_at) <= at.days_ago HAVING count(*) > 0 \
+             UNION ALL \
+             SELECT CAST(value AS TEXT) FROM settings WHERE name = 'roster_trouble' \
+             UNION ALL \
+             SELECT 'instances older than retention.keep have waited for a week to be pruned by a person: `rollcall db prune`' \
+               FROM settings, at WHERE name = 'pruning_waits_since' AND value <= at.week_ago",
         )
         .bind(now.millis())
         .fetch_all(self.pool())
