@@ -49,11 +49,11 @@ run_in() {
   mkdir -p "$RESULTS" && rm -f "$log"
   if [[ $name == server ]]; then
     # systemd runs the command when it is up, and ends with its status.
-    timeout 600 systemd-nspawn "${options[@]}" --boot \
+    timeout 150 systemd-nspawn "${options[@]}" --boot \
       "systemd.run=\"/packaging/in-root /packaging/$script /results/$script-$name.log\"" \
       </dev/null >"$RESULTS/$name.console" 2>&1 || status=$?
   else
-    timeout 600 systemd-nspawn "${options[@]}" --pipe \
+    timeout 150 systemd-nspawn "${options[@]}" --pipe \
       /packaging/in-root "/packaging/$script" "/results/$script-$name.log" \
       </dev/null >"$RESULTS/$name.console" 2>&1 || status=$?
   fi
