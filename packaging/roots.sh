@@ -47,14 +47,13 @@ run_in() {
     --bind-ro="$PWD/target/package:/packages" --bind-ro="$PWD/packaging:/packaging" --bind-ro="$PWD/docs:/docs"
     --bind="$PWD/$RESULTS:/results" --setenv=DEBIAN_FRONTEND=noninteractive)
   mkdir -p "$RESULTS" && rm -f "$log"
+  echo "/packaging/$script /results/$script-$name.log" >"$RESULTS/next"
   if [[ $name == server ]]; then
     # systemd runs the command when it is up, and ends with its status.
-    timeout 150 systemd-nspawn "${options[@]}" --boot \
-      "systemd.run=\"/packaging/in-root /packaging/$script /results/$script-$name.log\"" \
+    timeout 240 systemd-nspawn "${options[@]}" --boot systemd.run=/packaging/in-root \
       </dev/null >"$RESULTS/$name.console" 2>&1 || status=$?
   else
-    timeout 150 systemd-nspawn "${options[@]}" --pipe \
-      /packaging/in-root "/packaging/$script" "/results/$script-$name.log" \
+    timeout 240 systemd-nspawn "${options[@]}" --pipe /packaging/in-root \
       </dev/null >"$RESULTS/$name.console" 2>&1 || status=$?
   fi
   ((status == 0)) || die_with "$log" "$script in the system \`$SUITE-$name\` (status $status)"
