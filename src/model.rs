@@ -2,6 +2,7 @@
 
 mod instant;
 mod table;
+mod text;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::instant::parse_instant;
 pub use self::table::{Line, Table, Value};
+pub use self::text::harmless;
 
 /// A numeric Zoom meeting ID, as the config lists it.
 ///
@@ -269,6 +271,20 @@ text_enum! {
         Unavailable = "unavailable",
         /// Still on when it was read.
         Live = "live",
+    }
+}
+
+text_enum! {
+    /// In which way tries fail; each way has a patience of its own.
+    FailureKind {
+        /// Zoom has no data for it, or not yet.
+        NotThere = "not_there",
+        /// Zoom refuses it for a reason of its own.
+        Refused = "refused",
+        /// Every source refuses it: scopes, plan, licence.
+        Denied = "denied",
+        /// Only a poorer source answers than the one that its sessions come from.
+        Outranked = "outranked",
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::{InstanceState, Timestamp};
+use crate::model::{FailureKind, InstanceState, Timestamp, Window};
 
 /// How often and how long instances are read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +25,14 @@ pub struct Progress {
     pub reason: Option<String>,
     /// Whether its listing was ever read to its end.
     pub complete: bool,
-    /// Tries in a row that Zoom refused, or had no data for.
+    /// Tries in a row that failed in the same way.
     pub failures: u32,
+    /// In which.
+    pub failing: Option<FailureKind>,
     /// The first of them.
     pub failing_since: Option<Timestamp>,
+    /// The first reading from a poorer source because a richer one did not give this very instance.
+    pub richer_lacking_since: Option<Timestamp>,
     /// Listings in a row that stopped short.
     pub incomplete_reads: u32,
     /// The first of them.
@@ -55,8 +59,17 @@ pub struct Reading {
     pub ended_at: Option<Timestamp>,
     /// Whether the meeting was still on.
     pub live: bool,
-    /// Whether it was read to its end and holds at least as many rows as Zoom claims.
+    /// Whether the last page was reached.
+    pub ended: bool,
+    /// Whether it was read to its end and holds rows, at least as many as Zoom claims.
     pub complete: bool,
+    /// Whether it holds no row at all: somebody was in every instance that ended, so it is not the truth.
+    pub empty: bool,
+    /// Whether a meeting of one is left out by the source: Zoom told of at most one participant, and the one source
+    /// that lists such meetings did not answer.
+    pub leaves_out_one: bool,
+    /// Whether a richer source refused this very instance, or had nothing of it, so that a poorer one was read.
+    pub richer_lacking: bool,
     /// Whether a row was inserted, updated or withdrawn.
     pub changed: bool,
     /// A digest of its content.
@@ -74,6 +87,8 @@ pub enum Failure {
     NotThere,
     /// Zoom refuses this instance for a reason of its own.
     Refused(String),
+    /// Every source refuses it: scopes, plan, or the licence of its host.
+    Denied(String),
     /// Only a poorer source answers than the one that its sessions come from.
     Outranked {
         /// The richer source reaches back no further than this, so there is nothing to wait for.
@@ -90,11 +105,39 @@ const DAY: Duration = Duration::from_hours(24);
 /// How long any kind of waiting lasts at most.
 pub const PATIENCE: Duration = Duration::from_hours(7 * 24);
 
+/// How long empty listings are read again, weekly, once the patience with them is over.
+const EMPTY_PATIENCE: Duration = Duration::from_hours(8 * 7 * 24);
+
 /// How far back the Dashboard reaches; what is older is read from the next source at once.
 pub const DASHBOARD_REACH: Duration = Duration::from_hours(183 * 24);
 
+/// No instance is due later than this, counted from its last reading, re-reads by age aside.
+pub const LONGEST_WAIT: Duration = PATIENCE;
+
 /// The distance that two listings must keep before the second can confirm what the first would withdraw.
 pub const SUSPICION: Duration = HOUR;
+
+/// The window of a scheduled run over one meeting.
+///
+/// It begins `lookback` ago, or a day before the meeting last told all its instances, whichever is earlier; where it
+/// never has, `lookback` before it was first listed. So no downtime and no refusal, however long, leaves a gap. An
+/// instant that is still to come was noted by a clock that was wrong, and says nothing.
+#[must_use]
+pub fn scheduled_window(
+    told_at: Option<Timestamp>,
+    first_listed_at: Option<Timestamp>,
+    lookback: Duration,
+    now: Timestamp,
+) -> Window {
+    let past = |at: &Timestamp| *at <= now;
+    let since = told_at
+        .filter(past)
+        .map(|told| told.minus(DAY))
+        .or(first_listed_at.filter(past).map(|listed| listed.minus(lookback)));
+    let from = since.map_or(now.minus(lookback), |since| since.min(now.minus(lookback)));
+    // A meeting may begin while the run is on.
+    Window { from, to: now.plus(DAY) }
+}
 
 impl Progress {
     /// An instance that was just discovered inside a window: due at once.
@@ -106,7 +149,9 @@ impl Progress {
             reason: None,
             complete: false,
             failures: 0,
+            failing: None,
             failing_since: None,
+            richer_lacking_since: None,
             incomplete_reads: 0,
             incomplete_since: None,
             equal_readings: 0,
@@ -132,10 +177,17 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
         state: InstanceState::Collected,
         reason: None,
         failures: 0,
+        failing: None,
         failing_since: None,
         listing_digest: Some(reading.digest),
+        richer_lacking_since: before.richer_lacking_since.filter(|_| reading.richer_lacking),
         ..before.clone()
     };
+    let is_done = matches!(before.state, InstanceState::Settled | InstanceState::Unavailable);
+    if reading.empty && !reading.live && is_done {
+        // A person asked for it; that Zoom lists nobody now opens no question anew.
+        return before.clone();
+    }
     if reading.live {
         // A listing of past instances will bring it up; should none do so, it is tried as a past one.
         after.state = InstanceState::Live;
@@ -149,10 +201,10 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     after.complete = true;
     if let Some(digest) = reading.suspect {
         let same = before.suspect_digest == Some(digest);
-        let first_seen = before.suspect_at.filter(|_| same).unwrap_or(reading.at);
+        let first_seen = before.suspect_at.filter(|at| same && *at <= reading.at).unwrap_or(reading.at);
         after.suspect_at = Some(first_seen);
         after.suspect_digest = Some(digest);
-        let since = *after.changing_since.get_or_insert(reading.at);
+        let since = begun(&mut after.changing_since, reading.at);
         if reading.at >= since.plus(PATIENCE) {
             return settled(
                 after,
@@ -176,9 +228,9 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     }
     let is_first = before.listing_digest.is_none();
     if !reading.changed || is_first {
-        return settled(after, None);
+        return settled_or_lifted(after, reading);
     }
-    let since = *after.changing_since.get_or_insert(reading.at);
+    let since = begun(&mut after.changing_since, reading.at);
     if reading.at >= since.plus(PATIENCE) {
         return settled(after, Some("still changing after seven days of daily reads".to_owned()));
     }
@@ -186,15 +238,41 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     after
 }
 
+/// Settled, unless a richer source may yet give what it did not: it is asked again for a week, each time later.
+fn settled_or_lifted(mut after: Progress, reading: &Reading) -> Progress {
+    if !reading.richer_lacking {
+        return settled(after, None);
+    }
+    let since = begun(&mut after.richer_lacking_since, reading.at);
+    match [DAY, 3 * DAY, PATIENCE].map(|age| since.plus(age)).into_iter().find(|due| *due > reading.at) {
+        Some(due) => after.due_at = Some(due),
+        None => {
+            let reason = "for a week a richer source did not give it; a poorer one was read";
+            return settled(after, Some(reason.to_owned()));
+        }
+    }
+    after
+}
+
 /// Where an instance stands after a try that read nothing.
+///
+/// One that is settled or given up was asked for by a person, and stays what it was.
 #[must_use]
 pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Progress {
     let mut after = before.clone();
-    if *failure == Failure::Passing {
-        return after;
+    let kind = match failure {
+        _ if matches!(before.state, InstanceState::Settled | InstanceState::Unavailable) => return after,
+        Failure::Passing => return after,
+        Failure::NotThere => FailureKind::NotThere,
+        Failure::Refused(_) => FailureKind::Refused,
+        Failure::Denied(_) => FailureKind::Denied,
+        Failure::Outranked { .. } => FailureKind::Outranked,
+    };
+    if before.failing != Some(kind) {
+        (after.failing, after.failures, after.failing_since) = (Some(kind), 0, None);
     }
     after.failures += 1;
-    let since = *after.failing_since.get_or_insert(now);
+    let since = begun(&mut after.failing_since, now);
     match failure {
         Failure::NotThere if now >= since.plus(PATIENCE) => {
             after.state = if before.complete { InstanceState::Settled } else { InstanceState::Unavailable };
@@ -215,9 +293,17 @@ pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Pr
             let delay = grown(15 * MINUTE, 2, after.failures).min(DAY);
             after.due_at = Some(now.plus(delay));
         }
-        Failure::Refused(reason) => {
-            after.state = InstanceState::Parked;
-            after.reason = Some(reason.clone());
+        // What was read completely stays what it is.
+        Failure::Refused(reason) | Failure::Denied(reason)
+            if before.complete && now >= since.plus(PATIENCE) =>
+        {
+            after = settled(after, Some(format!("its re-reads were refused for a week: {reason}")));
+        }
+        Failure::Refused(reason) | Failure::Denied(reason) => {
+            if !before.complete {
+                after.state = InstanceState::Parked;
+                after.reason = Some(reason.clone());
+            }
             after.due_at = Some(now.plus(grown(HOUR, 6, after.failures).min(PATIENCE)));
         }
         Failure::Passing => {}
@@ -227,8 +313,12 @@ pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Pr
 
 fn after_incomplete(mut after: Progress, before: &Progress, reading: &Reading, policy: &Policy) -> Progress {
     after.incomplete_reads += 1;
-    let since = *after.incomplete_since.get_or_insert(reading.at);
-    let equal = before.incomplete_reads > 0 && before.listing_digest == Some(reading.digest);
+    let since = begun(&mut after.incomplete_since, reading.at);
+    if reading.empty {
+        return after_empty(after, reading, since, policy);
+    }
+    // Where Zoom kept the last page back, equal readings prove nothing.
+    let equal = reading.ended && before.incomplete_reads > 0 && before.listing_digest == Some(reading.digest);
     after.equal_readings = if equal { before.equal_readings + 1 } else { 1 };
     let stable = after.equal_readings >= 3;
     if stable || reading.at >= since.plus(PATIENCE) {
@@ -239,13 +329,51 @@ fn after_incomplete(mut after: Progress, before: &Progress, reading: &Reading, p
         }
         return after;
     }
-    after.due_at = Some(reading.at.plus(match after.incomplete_reads {
+    after.due_at = Some(reading.at.plus(short_distance(after.incomplete_reads)));
+    after
+}
+
+/// Nobody is listed: equal readings prove nothing, and only time ends the question.
+fn after_empty(mut after: Progress, reading: &Reading, since: Timestamp, policy: &Policy) -> Progress {
+    if reading.leaves_out_one {
+        match next_age(reading, policy) {
+            Some(due) => after.due_at = Some(due),
+            None => {
+                let reason = "at most one person was in it, and only the Dashboard lists meetings of one";
+                return settled(after, Some(reason.to_owned()));
+            }
+        }
+        return after;
+    }
+    let waited = reading.at.since(since);
+    if after.complete && waited >= PATIENCE {
+        return settled(
+            after,
+            Some("for a week Zoom listed nobody any more; what was stored before stays".to_owned()),
+        );
+    }
+    if waited >= PATIENCE + EMPTY_PATIENCE {
+        return settled(after, Some("Zoom lists nobody in it, and has not for nine weeks".to_owned()));
+    }
+    let distance = if waited >= PATIENCE { PATIENCE } else { short_distance(after.incomplete_reads) };
+    after.due_at = Some(reading.at.plus(distance));
+    after
+}
+
+/// The distance to the next reading after so many in a row that stopped short.
+fn short_distance(reads: u32) -> Duration {
+    match reads {
         1 => 15 * MINUTE,
         2 => HOUR,
         3 => 6 * HOUR,
         _ => DAY,
-    }));
-    after
+    }
+}
+
+/// Since when something lasts: from now on, unless that was noted before. An instant that is still to come was noted by
+/// a clock that was wrong.
+fn begun(since: &mut Option<Timestamp>, now: Timestamp) -> Timestamp {
+    *since.insert(since.filter(|since| *since <= now).unwrap_or(now))
 }
 
 fn settled(mut after: Progress, reason: Option<String>) -> Progress {
@@ -285,7 +413,11 @@ mod tests {
             at: END.plus(age),
             ended_at: Some(END),
             live: false,
+            ended: true,
             complete: true,
+            empty: false,
+            leaves_out_one: false,
+            richer_lacking: false,
             changed: false,
             digest: 1,
             suspect: None,

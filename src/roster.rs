@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime};
 use chrono_tz::Tz;
 
 use self::header::Columns;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, harmless};
 use crate::schedule::local_instant;
 
 /// Someone who should come: known by an email, by a name, or by both.
@@ -157,22 +157,21 @@ fn member(record: &csv::StringRecord, columns: &Columns, timezone: Tz) -> Result
             columns.count
         ));
     }
-    let cell = |at: Option<usize>| at.and_then(|at| record.get(at)).filter(|text| !text.is_empty());
+    let cell =
+        |at: Option<usize>| at.and_then(|at| record.get(at)).filter(|text| !text.is_empty()).map(shown);
     let email = cell(columns.email);
-    if email.is_some_and(|email| !is_address(email)) {
+    if email.as_deref().is_some_and(|email| !is_address(email)) {
         return Err("the email is no address".to_owned());
     }
-    let first_and_last: Vec<&str> =
+    let first_and_last: Vec<String> =
         [cell(columns.first_name), cell(columns.last_name)].into_iter().flatten().collect();
-    let name = cell(columns.name)
-        .map(str::to_owned)
-        .or_else(|| (!first_and_last.is_empty()).then(|| first_and_last.join(" ")));
+    let name = cell(columns.name).or_else(|| (!first_and_last.is_empty()).then(|| first_and_last.join(" ")));
     if email.is_none() && name.is_none() {
         return Err("it has neither an email nor a name".to_owned());
     }
     let day = |at: Option<usize>, column: &str, is_end: bool| {
         cell(at)
-            .map(|text| instant(text, timezone, is_end))
+            .map(|text| instant(&text, timezone, is_end))
             .transpose()
             .map_err(|()| format!("the date in `{column}` is not written as 2026-03-31"))
     };
@@ -182,13 +181,15 @@ fn member(record: &csv::StringRecord, columns: &Columns, timezone: Tz) -> Result
     {
         return Err("`to` is before `from`".to_owned());
     }
-    Ok(Member {
-        email: email.map(str::to_owned),
-        name,
-        group: cell(columns.group).map(str::to_owned),
-        from,
-        to,
-    })
+    Ok(Member { email, name, group: cell(columns.group), from, to })
+}
+
+/// A cell as it can be shown: on one line, and without what would do harm there.
+fn shown(text: &str) -> String {
+    if text.contains(char::is_control) {
+        return harmless(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
+    }
+    harmless(text).into_owned()
 }
 
 fn is_address(text: &str) -> bool {

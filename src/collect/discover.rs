@@ -1,21 +1,23 @@
 //! Discovery: which instances there are.
 //!
 //! The listing of a meeting's instances is the first way (one Medium request, 15 months). Where the app or the plan
-//! has no right to it, the account-wide list is the next, and after that the latest instance by numeric ID.
+//! has no right to it, the account-wide list is the next, and after that the latest instance by numeric ID. What a
+//! meeting answered is noted for that meeting alone, and only a listing that was read to its end counts as told.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tokio_util::sync::CancellationToken;
+use futures_util::{StreamExt as _, stream};
 
-use super::outcome::{Event, Stop, Summary};
+use super::context::RunContext;
+use super::outcome::Stop;
 use super::{Collector, Job};
 use crate::model::{InstanceUuid, MeetingId, Timestamp, Window};
-use crate::store::{Description, Found, StoreError};
+use crate::store::{Description, DiscoveryRefusal, Found, InstancesListing, Standing, StoreError, Subject};
 use crate::zoom::{
     DashboardListingRequest, DashboardMeeting, Disposition, Encoding, ListingType, MeetingKey, PastMeeting,
-    ZoomError,
+    SourceRefusal, Zoom, ZoomError, read_pages,
 };
 
 /// Listings asked for at the same time.
@@ -27,137 +29,187 @@ const LIST_DAYS: u64 = 28;
 /// and reaches six months back.
 const LIST_REACH_DAYS: u64 = 180;
 
-/// How a meeting answered.
-enum Answer {
-    Instances(Vec<Found>),
-    /// It has none, or its ID expired.
-    NotThere(ZoomError),
-    /// This way is closed for all meetings.
-    Closed(ZoomError),
-    /// It may answer another time.
+/// The instances of a meeting are listed for 15 months.
+const INSTANCES_REACH: Duration = Duration::from_hours(456 * 24);
+
+/// Why a question about instances is not answered.
+enum Unanswered {
+    /// It is not there: it never was, nothing of it has ended yet, or its ID expired.
+    NotFound(ZoomError),
+    /// The app or the plan has no right to ask this way.
+    NoRight(ZoomError),
+    /// It is refused for a reason of its own.
+    Refused(ZoomError),
+    /// It may be answered another time.
     Passing(ZoomError),
     /// Nothing more can be read.
     Stop(Stop),
 }
 
-/// Meetings whose instances Zoom refuses to list.
-struct Refused {
-    meetings: Vec<MeetingId>,
-    error: ZoomError,
+/// Instances that a list told, and whether that was all of it.
+struct AccountList {
+    found: Vec<Found>,
+    broken: Option<ZoomError>,
 }
 
 impl Collector {
-    pub(super) async fn discover(
-        &self,
-        job: &Job,
-        window: &Window,
-        summary: &mut Summary,
-        observe: &(dyn Fn(Event) + Send + Sync),
-        stop: &CancellationToken,
-    ) -> Result<(), StoreError> {
-        summary.discovered_all = true;
-        self.discover_named(&job.selection.instances, summary, observe, stop).await?;
-        if summary.stop.is_some() {
+    pub(super) async fn discover(&self, job: &Job, run: &mut RunContext<'_>) -> Result<(), StoreError> {
+        self.discover_named(&job.selection.instances, run).await?;
+        if run.is_over() {
             return Ok(());
         }
         if job.account_wide {
-            return self.discover_account(window, summary, observe, stop).await;
+            return self.discover_account(job, run).await;
         }
-        if let Some(refused) = self.discover_listed(job, window, summary, observe, stop).await? {
-            observe(Event::Warning(format!(
-                "the instances of meetings cannot be listed: {}; they are looked for in the account-wide list",
-                refused.error
-            )));
-            self.discover_otherwise(&refused.meetings, window, summary, observe, stop).await?;
+        let without_right = self.discover_listed(job, run).await?;
+        if !without_right.is_empty() && !run.is_over() {
+            self.discover_otherwise(&without_right, job, run).await?;
         }
-        if self.rules.include_live && summary.stop.is_none() && !stop.is_cancelled() {
-            self.discover_live(&job.meetings, observe).await?;
+        if self.rules.include_live && !run.is_over() {
+            self.discover_live(&job.meetings, run).await?;
         }
         Ok(())
     }
 
-    /// Asks for the instances of every meeting that does not rest; says which could not be asked for that way.
+    /// Asks for the instances of every meeting that does not rest; answers with those that may not be asked that way.
     async fn discover_listed(
         &self,
         job: &Job,
-        window: &Window,
-        summary: &mut Summary,
-        observe: &(dyn Fn(Event) + Send + Sync),
-        stop: &CancellationToken,
-    ) -> Result<Option<Refused>, StoreError> {
+        run: &mut RunContext<'_>,
+    ) -> Result<HashMap<MeetingId, Standing>, StoreError> {
         let now = self.clock.now();
         let mut asked = Vec::new();
         for meeting in &job.meetings {
-            let rests = self.store.next_discovery(*meeting).await?.is_some_and(|next| now < next);
-            if job.insistent || !rests {
-                asked.push(*meeting);
+            let standing = self.store.standing(Subject::Meeting(*meeting)).await?;
+            if !job.insistent && standing.rests(now) {
+                run.summary.meetings_refused += u64::from(!standing.not_found);
+            } else {
+                asked.push((*meeting, standing));
             }
         }
+        let stop = run.stop();
         let mut answers = stream::iter(asked)
-            .map(|meeting| async move {
-                let answer = tokio::select! {
-                    answer = self.ask(meeting) => Some(answer),
-                    () = stop.cancelled() => None,
-                };
-                (meeting, answer)
+            .map(|(meeting, standing)| async move {
+                let answer = super::context::until_cancelled(stop, self.zoom.instances(meeting)).await;
+                (meeting, standing, answer)
             })
             .buffer_unordered(DISCOVERIES_AT_ONCE);
-        let mut refused: Option<Refused> = None;
-        while let Some((meeting, answer)) = answers.next().await {
-            match answer {
-                Some(Answer::Instances(found)) => {
-                    summary.answered = true;
-                    summary.instances_found += self.store.learn(&found, window, now).await?.new;
-                    self.store.discovered(meeting, None, now).await?;
+        let mut without_right = HashMap::new();
+        while let Some((meeting, standing, answer)) = answers.next().await {
+            let subject = Subject::Meeting(meeting);
+            match answer.map(|told| told.map_err(unanswered)) {
+                None => {}
+                Some(Ok(instances)) => {
+                    let found: Vec<Found> = instances
+                        .into_iter()
+                        .map(|told| Found {
+                            uuid: told.uuid,
+                            meeting_id: meeting,
+                            start_at: told.start_time,
+                            description: None,
+                        })
+                        .collect();
+                    let from = window_begin(job, standing.window(self.rules.lookback, now));
+                    if from < now.minus(INSTANCES_REACH) {
+                        run.warn(format!(
+                            "Zoom lists the instances of meeting {meeting} for 15 months only; those from {from} until then \
+                             cannot be found"
+                        ));
+                    }
+                    self.learn(subject, &found, true, job, run).await?;
                 }
-                Some(Answer::NotThere(error)) => {
-                    summary.answered = true;
-                    let words = format!(
-                        "meeting {meeting} tells no instances; none has ended yet, or its ID has expired or is not of this \
-                         account ({error})"
-                    );
-                    self.store.discovered(meeting, Some(&words), now).await?;
-                    observe(Event::Warning(words));
+                Some(Err(Unanswered::NoRight(error))) => {
+                    if without_right.is_empty() {
+                        run.warn(format!(
+                            "the instances of meeting {meeting}, and perhaps of others, cannot be listed: {error}; they \
+                             are looked for in the account-wide list"
+                        ));
+                    }
+                    without_right.insert(meeting, standing);
                 }
-                Some(Answer::Closed(error)) => {
-                    refused.get_or_insert(Refused { meetings: Vec::new(), error }).meetings.push(meeting);
-                }
-                Some(Answer::Passing(error)) => {
-                    summary.discovered_all = false;
-                    summary.unreachable |= is_out_of_reach(&error);
-                    let words = format!("the instances of meeting {meeting} could not be listed: {error}");
-                    summary.error.get_or_insert_with(|| words.clone());
-                    observe(Event::Warning(words));
-                }
-                Some(Answer::Stop(reason)) => {
-                    summary.discovered_all = false;
-                    summary.halt(&reason, observe);
-                    // No other way is open to the others, either.
-                    return Ok(None);
-                }
-                None => summary.discovered_all = false,
+                Some(Err(why)) => self.note_unanswered(subject, why, run).await?,
+            }
+            if run.summary.stop.is_some() {
+                // No other way is open to the others, either.
+                break;
             }
         }
-        Ok(refused)
+        Ok(without_right)
+    }
+
+    /// Takes in what a subject told.
+    async fn learn(
+        &self,
+        subject: Subject,
+        found: &[Found],
+        complete: bool,
+        job: &Job,
+        run: &mut RunContext<'_>,
+    ) -> Result<(), StoreError> {
+        run.summary.answered = true;
+        let listing = InstancesListing { subject, found, complete };
+        let new =
+            self.store.learn_listing(&listing, self.rules.lookback, job.window, self.clock.now()).await?;
+        run.summary.instances_found += new;
+        Ok(())
+    }
+
+    /// Notes why a meeting, or the account's list, told nothing.
+    async fn note_unanswered(
+        &self,
+        subject: Subject,
+        why: Unanswered,
+        run: &mut RunContext<'_>,
+    ) -> Result<(), StoreError> {
+        let whose = match subject {
+            Subject::Meeting(meeting) => format!("the instances of meeting {meeting}"),
+            Subject::Account => "the meetings of the account".to_owned(),
+        };
+        let (words, not_found) = match (why, subject) {
+            (Unanswered::NotFound(error), Subject::Meeting(meeting)) => {
+                run.summary.answered = true;
+                let words = format!(
+                    "Zoom lists no past instances of meeting {meeting}: none has ended yet, its ID has expired or is \
+                     mistyped, or it belongs to another account ({error})"
+                );
+                run.warn(words.clone());
+                (words, true)
+            }
+            (Unanswered::NotFound(error) | Unanswered::NoRight(error) | Unanswered::Refused(error), _) => {
+                let words = format!("Zoom refuses to list {whose}: {error}");
+                run.summary.meetings_refused += 1;
+                run.fail(words.clone());
+                (words, false)
+            }
+            (Unanswered::Passing(error), _) => {
+                run.fail_with(&error, format!("{whose} could not be listed: {error}"));
+                return Ok(());
+            }
+            (Unanswered::Stop(reason), _) => {
+                run.halt(reason);
+                return Ok(());
+            }
+        };
+        // The account's list is all that there is to go by: it is asked for each time.
+        let rests = subject != Subject::Account;
+        let refusal = DiscoveryRefusal { words, not_found, rests };
+        self.store.note_refusal(subject, &refusal, self.clock.now()).await
     }
 
     /// Instances that a person named by their UUIDs: which meeting they are of, unless that is known.
     async fn discover_named(
         &self,
         uuids: &[InstanceUuid],
-        summary: &mut Summary,
-        observe: &(dyn Fn(Event) + Send + Sync),
-        stop: &CancellationToken,
+        run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
         let known = self.store.known_instances(uuids).await?;
         for uuid in uuids.iter().filter(|uuid| !known.contains_key(uuid.as_str())) {
-            let key = MeetingKey::Uuid(uuid.clone());
-            let told = tokio::select! {
-                told = self.zoom.past_meeting(&key, Encoding::Documented) => told,
-                () = stop.cancelled() => return Ok(()),
+            let Some(told) = run.until_stopped(past_instance(&self.zoom, uuid, Encoding::Documented)).await
+            else {
+                return Ok(());
             };
             let now = self.clock.now();
-            match told.map_err(answer_of) {
+            match told.map_err(unanswered) {
                 Ok(told) => match told.id {
                     Some(meeting_id) => {
                         let found = Found {
@@ -170,211 +222,235 @@ impl Collector {
                             from: Timestamp::from_millis(i64::MIN),
                             to: Timestamp::from_millis(i64::MAX),
                         };
-                        summary.instances_found += self.store.learn(&[found], &everywhen, now).await?.new;
+                        run.summary.instances_found += self.store.learn(&[found], &everywhen, now).await?.new;
                     }
-                    None => observe(Event::Warning(format!(
+                    None => run.warn(format!(
                         "Zoom does not say which meeting instance {uuid} is of; it is left out"
-                    ))),
+                    )),
                 },
-                Err(Answer::Stop(reason)) => {
-                    summary.halt(&reason, observe);
+                Err(Unanswered::Stop(reason)) => {
+                    run.halt(reason);
                     return Ok(());
                 }
-                Err(Answer::NotThere(error) | Answer::Closed(error) | Answer::Passing(error)) => {
-                    summary.answered |= error.status().is_some();
-                    summary.unreachable |= is_out_of_reach(&error);
-                    summary.instances_failed += 1;
-                    let words = format!("instance {uuid} could not be found: {error}");
-                    summary.error.get_or_insert_with(|| words.clone());
-                    observe(Event::Warning(words));
+                Err(
+                    Unanswered::NotFound(error)
+                    | Unanswered::NoRight(error)
+                    | Unanswered::Refused(error)
+                    | Unanswered::Passing(error),
+                ) => {
+                    run.summary.answered |= error.status().is_some();
+                    run.summary.instances_failed += 1;
+                    run.fail_with(&error, format!("instance {uuid} could not be found: {error}"));
                 }
-                Err(Answer::Instances(_)) => {}
             }
         }
         Ok(())
     }
 
     /// Every instance of the account.
-    async fn discover_account(
-        &self,
-        window: &Window,
-        summary: &mut Summary,
-        observe: &(dyn Fn(Event) + Send + Sync),
-        stop: &CancellationToken,
-    ) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let answer = tokio::select! {
-            answer = self.account_list(window, now) => answer,
-            () = stop.cancelled() => return Ok(()),
-        };
-        let reason = match answer {
-            Answer::Instances(found) => {
-                summary.answered = true;
-                summary.instances_found += self.store.learn(&found, window, now).await?.new;
-                return Ok(());
+    async fn discover_account(&self, job: &Job, run: &mut RunContext<'_>) -> Result<(), StoreError> {
+        let standing = self.store.standing(Subject::Account).await?;
+        let window = job.window.unwrap_or_else(|| standing.window(self.rules.lookback, self.clock.now()));
+        match self.account_list(&window, run).await {
+            None => Ok(()),
+            Some(Ok(list)) => {
+                self.learn_account(&[(Subject::Account, list.found)], list.broken, job, run).await
             }
-            Answer::Stop(reason) => reason,
             // With nothing but this list to go by, its refusal leaves nothing to do.
-            Answer::Closed(error) => Stop::Refused(error.to_string()),
-            Answer::Passing(error) | Answer::NotThere(error) => {
-                observe(Event::Warning(list_failed(summary, &error)));
-                return Ok(());
+            Some(Err(Unanswered::NoRight(error))) => {
+                let words = error.to_string();
+                let refusal = DiscoveryRefusal { words: words.clone(), not_found: false, rests: false };
+                self.store.note_refusal(Subject::Account, &refusal, self.clock.now()).await?;
+                run.halt(Stop::Refused(words));
+                Ok(())
             }
-        };
-        summary.discovered_all = false;
-        summary.halt(&reason, observe);
-        Ok(())
+            Some(Err(why)) => self.note_unanswered(Subject::Account, why, run).await,
+        }
     }
 
-    async fn ask(&self, meeting: MeetingId) -> Answer {
-        match self.zoom.instances(meeting).await {
-            Ok(instances) => Answer::Instances(
-                instances
-                    .into_iter()
-                    .map(|instance| Found {
-                        uuid: instance.uuid,
-                        meeting_id: meeting,
-                        start_at: instance.start_time,
-                        description: None,
-                    })
-                    .collect(),
-            ),
-            Err(error) => answer_of(error),
+    /// Takes in what the account-wide list told, by whom it is looked for. A list over a run's own window says nothing
+    /// of what lies outside of it, and one that broke off nothing of the rest.
+    async fn learn_account(
+        &self,
+        told: &[(Subject, Vec<Found>)],
+        broken: Option<ZoomError>,
+        job: &Job,
+        run: &mut RunContext<'_>,
+    ) -> Result<(), StoreError> {
+        let complete = broken.is_none() && job.window.is_none();
+        for (subject, found) in told {
+            self.learn(*subject, found, complete, job, run).await?;
         }
+        if let Some(error) = broken {
+            run.fail_with(
+                &error,
+                format!("the account-wide list of meetings broke off: {error}; what came was taken in"),
+            );
+        }
+        Ok(())
     }
 
     /// Looks for the instances in the account-wide list, and where that is refused, too, for the latest one of each.
     async fn discover_otherwise(
         &self,
-        meetings: &[MeetingId],
-        window: &Window,
-        summary: &mut Summary,
-        observe: &(dyn Fn(Event) + Send + Sync),
-        stop: &CancellationToken,
+        meetings: &HashMap<MeetingId, Standing>,
+        job: &Job,
+        run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
-        let wanted: HashSet<MeetingId> = meetings.iter().copied().collect();
         let now = self.clock.now();
-        let answer = tokio::select! {
-            answer = self.account_list(window, now) => answer,
-            () = stop.cancelled() => return Ok(()),
-        };
-        match answer {
-            Answer::Instances(found) => {
-                summary.answered = true;
-                let found: Vec<Found> =
-                    found.into_iter().filter(|found| wanted.contains(&found.meeting_id)).collect();
-                summary.instances_found += self.store.learn(&found, window, now).await?.new;
-                for meeting in meetings {
-                    self.store.discovered(*meeting, None, now).await?;
-                }
-            }
-            Answer::Stop(reason) => {
-                summary.discovered_all = false;
-                summary.halt(&reason, observe);
-            }
-            Answer::Passing(error) | Answer::NotThere(error) => {
-                observe(Event::Warning(list_failed(summary, &error)));
-            }
-            Answer::Closed(error) => {
-                summary.discovered_all = false;
-                observe(Event::Warning(format!(
-                    "the account-wide list of meetings is refused, too: {error}; only the latest instance of each meeting \
-                     is looked for, earlier ones are missed until one of the two is allowed"
-                )));
-                for meeting in meetings {
-                    self.discover_latest(*meeting, window, summary, observe).await?;
-                    if summary.stop.is_some() || stop.is_cancelled() {
-                        break;
+        let windows = meetings.values().map(|standing| standing.window(self.rules.lookback, now));
+        let window = job.window.or_else(|| {
+            windows.reduce(|one, other| Window { from: one.from.min(other.from), to: one.to.max(other.to) })
+        });
+        let Some(window) = window else { return Ok(()) };
+        match self.account_list(&window, run).await {
+            None => {}
+            Some(Ok(list)) => {
+                let mut told: HashMap<MeetingId, Vec<Found>> =
+                    meetings.keys().map(|meeting| (*meeting, Vec::new())).collect();
+                for found in list.found {
+                    if let Some(of_meeting) = told.get_mut(&found.meeting_id) {
+                        of_meeting.push(found);
                     }
                 }
+                let told: Vec<_> =
+                    told.into_iter().map(|(meeting, found)| (Subject::Meeting(meeting), found)).collect();
+                self.learn_account(&told, list.broken, job, run).await?;
+            }
+            Some(Err(Unanswered::Stop(reason))) => run.halt(reason),
+            Some(Err(Unanswered::Passing(error))) => {
+                run.fail_with(
+                    &error,
+                    format!("the account-wide list of meetings could not be read: {error}"),
+                );
+            }
+            Some(Err(
+                Unanswered::NoRight(error) | Unanswered::Refused(error) | Unanswered::NotFound(error),
+            )) => {
+                run.warn(format!(
+                    "the account-wide list of meetings is refused, too: {error}; only the latest instance of each meeting \
+                     is looked for, earlier ones are missed until one of the two is allowed"
+                ));
+                self.discover_latest(meetings, job, run).await?;
             }
         }
         Ok(())
     }
 
-    /// The latest instance of a meeting, by its number. It is read by its UUID afterwards, so a meeting that begins
+    /// The latest instance of each meeting, by its number. It is read by its UUID afterwards, so a meeting that begins
     /// in between cannot be taken for it.
     async fn discover_latest(
         &self,
-        meeting: MeetingId,
-        window: &Window,
-        summary: &mut Summary,
-        observe: &(dyn Fn(Event) + Send + Sync),
+        meetings: &HashMap<MeetingId, Standing>,
+        job: &Job,
+        run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
-        let key = MeetingKey::Latest(meeting);
-        let mut answer =
-            self.zoom.past_meeting(&key, Encoding::Documented).await.map(|told| described(meeting, told));
-        if let Err(error) = &answer
-            && matches!(error.disposition(), Disposition::NextSource(_))
-        {
-            let told = self.zoom.dashboard_meeting(&key, ListingType::Past, Encoding::Documented).await;
-            answer = told.map(|told| listed(Some(meeting), told));
-        }
-        let now = self.clock.now();
-        match answer.map_err(answer_of) {
-            Ok(found) => {
-                let found: Vec<Found> = found.into_iter().collect();
-                summary.instances_found += self.store.learn(&found, window, now).await?.new;
+        let stop = run.stop();
+        let mut answers = stream::iter(meetings.keys().copied())
+            .map(|meeting| async move {
+                (meeting, super::context::until_cancelled(stop, self.latest(meeting)).await)
+            })
+            .buffer_unordered(DISCOVERIES_AT_ONCE);
+        while let Some((meeting, answer)) = answers.next().await {
+            let subject = Subject::Meeting(meeting);
+            match answer.map(|told| told.map_err(unanswered)) {
+                None => {}
+                Some(Ok(found)) => {
+                    let found: Vec<Found> = found.into_iter().collect();
+                    self.learn(subject, &found, false, job, run).await?;
+                    // It goes on, and goes on to be said: the other instances are missed.
+                    let words = format!("only the latest instance of meeting {meeting} can be found");
+                    let refusal = DiscoveryRefusal { words: words.clone(), not_found: false, rests: false };
+                    run.summary.meetings_refused += 1;
+                    run.summary.error.get_or_insert(words);
+                    self.store.note_refusal(subject, &refusal, self.clock.now()).await?;
+                }
+                Some(Err(why)) => {
+                    run.summary.denied |= matches!(why, Unanswered::NoRight(_));
+                    self.note_unanswered(subject, why, run).await?;
+                }
             }
-            Err(Answer::Stop(reason)) => {
-                summary.halt(&reason, observe);
+            if run.summary.stop.is_some() {
+                break;
             }
-            Err(Answer::Closed(error)) => {
-                summary.halt(&Stop::Refused(error.to_string()), observe);
-            }
-            Err(Answer::NotThere(error) | Answer::Passing(error)) => {
-                let words = format!("the latest instance of meeting {meeting} could not be found: {error}");
-                self.store.discovered(meeting, Some(&words), now).await?;
-                observe(Event::Warning(words));
-            }
-            Err(Answer::Instances(_)) => {}
         }
         Ok(())
     }
 
-    /// Every ended instance of the account that the Dashboard lists in the window, of both of its lists.
-    async fn account_list(&self, window: &Window, now: Timestamp) -> Answer {
-        let mut found = Vec::new();
+    /// The latest instance of a meeting, from the past meeting or, where that is refused, from the Dashboard.
+    async fn latest(&self, meeting: MeetingId) -> Result<Option<Found>, ZoomError> {
+        let key = MeetingKey::Latest(meeting);
+        match self.zoom.past_meeting(&key, Encoding::Documented).await {
+            Ok(told) => Ok(described(meeting, told)),
+            Err(error) if matches!(error.disposition(), Disposition::NextSource(_)) => {
+                let told = self.zoom.dashboard_meeting(&key, ListingType::Past, Encoding::Documented).await?;
+                Ok(listed(Some(meeting), told))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every ended instance of the account that the Dashboard lists in the window, of both of its lists; none where
+    /// the run is told to stop.
+    async fn account_list(
+        &self,
+        window: &Window,
+        run: &RunContext<'_>,
+    ) -> Option<Result<AccountList, Unanswered>> {
+        let now = self.clock.now();
+        if window.from < now.minus(Duration::from_hours(LIST_REACH_DAYS * 24)) {
+            run.warn(format!(
+                "the account-wide list reaches six months back only; instances from {} until then cannot be found there",
+                window.from
+            ));
+        }
+        let mut list = AccountList { found: Vec::new(), broken: None };
         for (from, to) in months(window, now) {
             for listing in [ListingType::Past, ListingType::PastOne] {
-                let pages = self.zoom.dashboard_meetings(DashboardListingRequest { listing, from, to });
-                let pages: Result<Vec<_>, ZoomError> = pages.try_collect().await;
-                match pages {
+                let request = DashboardListingRequest { listing, from, to };
+                match run.until_stopped(read_pages(|| self.zoom.dashboard_meetings(request))).await? {
                     Ok(pages) => {
-                        found.extend(
-                            pages
-                                .into_iter()
-                                .flat_map(|page| page.meetings)
-                                .filter_map(|told| listed(None, told)),
-                        );
+                        let meetings = pages.read.into_iter().flat_map(|page| page.meetings);
+                        list.found.extend(meetings.filter_map(|told| listed(None, told)));
+                        list.broken = list.broken.or(pages.broken);
                     }
-                    Err(error) => return answer_of(error),
+                    Err(error) => return Some(Err(unanswered(error))),
                 }
             }
         }
-        Answer::Instances(found)
+        Some(Ok(list))
     }
 
     /// Meetings that are on now: read while they are, as far as they have come.
     async fn discover_live(
         &self,
         meetings: &[MeetingId],
-        observe: &(dyn Fn(Event) + Send + Sync),
+        run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
-        for meeting in meetings {
-            let key = MeetingKey::Latest(*meeting);
-            match self.zoom.dashboard_meeting(&key, ListingType::Live, Encoding::Documented).await {
-                Ok(told) => {
-                    if let Some(found) = listed(Some(*meeting), told) {
+        let stop = run.stop();
+        let mut answers = stream::iter(meetings.iter().copied())
+            .map(|meeting| async move {
+                let key = MeetingKey::Latest(meeting);
+                let asked = self.zoom.dashboard_meeting(&key, ListingType::Live, Encoding::Documented);
+                (meeting, super::context::until_cancelled(stop, asked).await)
+            })
+            .buffer_unordered(DISCOVERIES_AT_ONCE);
+        while let Some((meeting, answer)) = answers.next().await {
+            match answer {
+                None => {}
+                Some(Ok(told)) => {
+                    if let Some(found) = listed(Some(meeting), told) {
                         self.store.learn_live(&found, self.clock.now()).await?;
                     }
                 }
-                Err(error) => match error.disposition() {
+                Some(Err(error)) => match error.disposition() {
                     // Not on at the moment.
                     Disposition::NotThere | Disposition::TryPastOne => {}
-                    _ => observe(Event::Warning(format!(
-                        "whether meeting {meeting} is on could not be asked: {error}"
-                    ))),
+                    Disposition::Quota { until } => {
+                        run.halt(Stop::Quota(until, error.to_string()));
+                        break;
+                    }
+                    _ => run.warn(format!("whether meeting {meeting} is on could not be asked: {error}")),
                 },
             }
         }
@@ -382,32 +458,44 @@ impl Collector {
     }
 }
 
-/// Notes that the account-wide list could not be read, and says so.
-fn list_failed(summary: &mut Summary, error: &ZoomError) -> String {
-    let words = format!("the account-wide list of meetings could not be read: {error}");
-    summary.discovered_all = false;
-    summary.unreachable |= is_out_of_reach(error);
-    summary.error.get_or_insert_with(|| words.clone());
-    words
+/// Where a run's windows over a meeting begin.
+fn window_begin(job: &Job, scheduled: Window) -> Timestamp {
+    job.window.map_or(scheduled.from, |window| window.from)
 }
 
-/// Whether no answer came, or none but failures of the server.
-fn is_out_of_reach(error: &ZoomError) -> bool {
-    matches!(error.disposition(), Disposition::Unreachable | Disposition::Retry)
+/// One ended instance, by the documented encoding of its UUID or, where that finds nothing, by the other one.
+pub(super) async fn past_instance(
+    zoom: &Zoom,
+    uuid: &InstanceUuid,
+    first: Encoding,
+) -> Result<PastMeeting, ZoomError> {
+    let key = MeetingKey::Uuid(uuid.clone());
+    let told = zoom.past_meeting(&key, first).await;
+    match told {
+        Err(error) if error.is_not_found() && Encoding::other_may_help(uuid) => {
+            zoom.past_meeting(&key, first.other()).await.map_err(|_| error)
+        }
+        told => told,
+    }
 }
 
-fn answer_of(error: ZoomError) -> Answer {
+fn unanswered(error: ZoomError) -> Unanswered {
     match error.disposition() {
-        Disposition::Credentials | Disposition::RenewToken => Answer::Stop(Stop::Refused(error.to_string())),
-        Disposition::Quota { until } => Answer::Stop(Stop::Quota(until, error.to_string())),
-        Disposition::NextSource(_) => Answer::Closed(error),
-        Disposition::NotThere | Disposition::TryPastOne | Disposition::Parked(_) => Answer::NotThere(error),
+        Disposition::Credentials | Disposition::RenewToken => {
+            Unanswered::Stop(Stop::Refused(error.to_string()))
+        }
+        Disposition::Quota { until } => Unanswered::Stop(Stop::Quota(until, error.to_string())),
+        Disposition::NextSource(SourceRefusal::MissingScopes(_) | SourceRefusal::Plan(_)) => {
+            Unanswered::NoRight(error)
+        }
+        Disposition::NotThere | Disposition::TryPastOne => Unanswered::NotFound(error),
+        Disposition::Parked(_) => Unanswered::Refused(error),
         Disposition::Retry
         | Disposition::Throttled(_)
         | Disposition::RestartListing
         | Disposition::StopListing
         | Disposition::Unreachable
-        | Disposition::Ledger => Answer::Passing(error),
+        | Disposition::Ledger => Unanswered::Passing(error),
     }
 }
 
@@ -428,6 +516,7 @@ pub(super) fn description_of(told: PastMeeting) -> Description {
         host_email: told.host_email,
         start_at: told.start_time,
         ended_at: told.end_time,
+        joins: told.participants_count,
     }
 }
 
@@ -442,6 +531,7 @@ fn listed(meeting: Option<MeetingId>, told: DashboardMeeting) -> Option<Found> {
             host_email: told.host_email,
             start_at: told.start_time,
             ended_at: told.end_time,
+            joins: told.participants,
         }),
     })
 }

@@ -1,73 +1,106 @@
 //! The reading of one instance: from the richest source that answers, to its last page, into the database.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use futures_util::StreamExt as _;
-use tokio::sync::OwnedSemaphorePermit;
+use futures_util::TryStreamExt as _;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
-use super::discover::description_of;
+use super::context::until_cancelled;
+use super::discover::{description_of, past_instance};
 use super::outcome::{InstanceReport, Reading, Stop};
 use super::{Collector, ROWS_IN_HAND, log};
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source, Timestamp};
 use crate::plan::{DASHBOARD_REACH, Failure};
-use crate::store::{Description, DueInstance, FetchRecord, Listing, StoreError};
+use crate::store::{
+    ClosedSource, Description, DueInstance, FetchRecord, Listing, SourceStanding, StoreError,
+};
 use crate::zoom::{
-    Counters, Disposition, Encoding, ListingRequest, ListingType, MAX_RESTARTS, MeetingKey, Page,
-    ParticipantsEndpoint, Zoom, ZoomError,
+    Counters, Disposition, Encoding, ListingRequest, ListingType, MeetingKey, Page, Pages,
+    ParticipantsEndpoint, Zoom, ZoomError, read_pages,
 };
 
-/// Sources that the app or the plan has no right to: found out once a run, not once an instance.
+/// Which sources are closed, as the database has it when a run begins, and as the run finds out.
 #[derive(Debug, Default)]
-pub(super) struct Refused(Mutex<Vec<(Source, ZoomError)>>);
+pub(super) struct SourceGate(Mutex<SourceStanding>);
 
-impl Refused {
-    fn note(&self, source: Source, error: &ZoomError, is_last: bool) {
-        let mut refused = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if refused.iter().all(|(known, _)| *known != source) {
-            if is_last {
-                tracing::warn!(%source, %error, "a source of participants is refused, and there is no other to try");
-            } else {
-                tracing::warn!(%source, %error, "a source of participants is refused; the next one is tried");
-            }
-            refused.push((source, error.clone()));
-        }
+impl SourceGate {
+    fn standing(&self) -> MutexGuard<'_, SourceStanding> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was refused in the last run may be allowed by now.
-    pub(super) fn forget(&self) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+    pub(super) fn set(&self, standing: SourceStanding) {
+        *self.standing() = standing;
     }
 
-    fn of(&self, source: Source) -> Option<ZoomError> {
-        let refused = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        refused.iter().find(|(known, _)| *known == source).map(|(_, error)| error.clone())
+    pub(super) fn close(&self, closed: ClosedSource) {
+        let mut standing = self.standing();
+        standing.troubled.push(closed.source);
+        standing.closed.push(closed);
+    }
+
+    /// Why a source is not asked; none where it is.
+    fn closed(&self, source: Source) -> Option<ClosedSource> {
+        self.standing().closed.iter().find(|closed| closed.source == source).cloned()
+    }
+
+    fn note_refusal(&self, source: Source) {
+        self.standing().troubled.push(source);
+    }
+
+    /// Whether it is news that this source serves; it is asked once.
+    fn is_news_that_it_serves(&self, source: Source) -> bool {
+        let mut standing = self.standing();
+        let is_news = standing.troubled.contains(&source);
+        standing.troubled.retain(|troubled| *troubled != source);
+        is_news
     }
 }
 
 /// The pages of a listing as they came, and how they were found.
-struct Pages {
+struct FoundListing {
     from: ParticipantsEndpoint,
     encoding: Encoding,
-    read: Vec<Page>,
-    /// Why the last page was not reached.
-    broken: Option<ZoomError>,
+    pages: Pages<Page>,
 }
 
-impl Pages {
+impl FoundListing {
     fn is_empty(&self) -> bool {
         // An empty listing is one short page; a row has more letters than all of its envelope.
-        self.broken.is_none() && self.read.iter().all(|page| holds_no_row(&page.body))
+        self.pages.broken.is_none() && self.pages.read.iter().all(|page| holds_no_row(&page.body))
     }
 
     fn rows_reported(&self) -> Option<i64> {
-        self.read.iter().rev().find_map(|page| page.total_records)
+        self.pages.read.iter().rev().find_map(|page| page.total_records)
     }
 }
 
+/// What came of asking the sources for one instance.
+struct Attempt {
+    result: Result<FoundListing, ZoomError>,
+    /// Sources that refused it: scopes, plan, licence.
+    refused: Vec<(Source, ZoomError)>,
+    /// Sources that did not give it, for that or another reason.
+    lacking: Vec<Source>,
+}
+
+impl Attempt {
+    /// One source, or none, was asked.
+    fn of(result: Result<FoundListing, ZoomError>) -> Self {
+        Self { result, refused: Vec::new(), lacking: Vec::new() }
+    }
+}
+
+/// The room in memory that the listing of one instance takes, once it has more than one page.
+type Room = OnceCell<Option<OwnedSemaphorePermit>>;
+
 fn parks(error: &ZoomError) -> bool {
     matches!(error.disposition(), Disposition::Parked(_))
+}
+
+fn is_not_there(error: &ZoomError) -> bool {
+    matches!(error.disposition(), Disposition::NotThere | Disposition::TryPastOne)
 }
 
 /// Whether the second refusal says no less than the first: what is missing from one list may yet come.
@@ -90,6 +123,11 @@ fn holds_no_row(body: &str) -> bool {
     body.len() < 2_000 && decoded.rows.is_empty() && decoded.rejects.is_empty()
 }
 
+/// The words of a source that is closed.
+fn closed_words(closed: &ClosedSource) -> String {
+    format!("the source {} is not asked until {}: {}", closed.source, closed.until, closed.reason)
+}
+
 impl Collector {
     /// Reads one instance and stores what came; none where the run is being stopped.
     pub(super) async fn collect_instance(
@@ -101,22 +139,33 @@ impl Collector {
         if halt.is_cancelled() {
             return Ok(None);
         }
+        let report = |result| InstanceReport {
+            meeting_id: instance.meeting_id,
+            uuid: instance.uuid.clone(),
+            start_at: instance.start_at,
+            result,
+        };
         let started_at = self.clock.now();
+        let sources = self.sources(&instance, started_at);
+        if let Some(closed) = self.all_closed(&sources) {
+            // It stays due, and costs nothing until one of them is open again.
+            let words = closed_words(&closed);
+            let every = self.all_closed(&self.all_sources()).is_some();
+            let stopped = Reading::Stopped(Stop::Refused(words.clone()));
+            return Ok(Some(report(if every { stopped } else { Reading::Denied(words) })));
+        }
         let counters = Counters::default();
         let zoom = self.zoom.counted_by(counters.clone());
-        let mut room = None;
+        let room = Room::new();
         let read = async {
             let description = self.describe(&zoom, &instance).await?;
-            let pages = self.read(&zoom, &instance, &mut room).await;
-            Ok((description, pages))
+            Ok((description, self.read(&zoom, &instance, &sources, &room).await))
         };
-        // Whatever is on the wire when the run is stopped is dropped; what is being stored is not.
-        let (description, pages) = tokio::select! {
-            read = read => match read {
-                Ok((description, pages)) => (description, pages),
-                Err(error) => (None, Err(error)),
-            },
-            () = halt.cancelled() => return Ok(None),
+        // A request in flight when the run is stopped is dropped; the transaction is not.
+        let Some(read) = until_cancelled(halt, read).await else { return Ok(None) };
+        let (description, attempt) = match read {
+            Ok(read) => read,
+            Err(error) => (None, Attempt::of(Err(error))),
         };
         let mut record = FetchRecord {
             run_id,
@@ -127,28 +176,59 @@ impl Collector {
             source: None,
             one_person: instance.one_person,
             other_encoding: instance.other_encoding,
+            richer_lacking: false,
+            awaits_source: None,
             tracking_id: None,
             error_code: None,
             error: None,
             description,
         };
-        let result = match pages {
-            Ok(pages) => self.store_pages(&pages, &mut record).await?,
-            Err(error) => self.store_error(&error, &mut record).await?,
+        self.note_refusals(&attempt.refused, &mut record).await?;
+        let result = match attempt.result {
+            Ok(listing) => self.store_pages(&listing, &sources, &attempt.lacking, &mut record).await?,
+            Err(error) => self.store_error(&error, &sources, &mut record).await?,
         };
-        let report = InstanceReport {
-            meeting_id: instance.meeting_id,
-            uuid: instance.uuid,
-            start_at: instance.start_at,
-            result,
-        };
+        let report = report(result);
         log::fetch_ended(run_id, &report, record.requests, self.clock.now().since(started_at));
         Ok(Some(report))
     }
 
-    async fn store_pages(&self, pages: &Pages, record: &mut FetchRecord) -> Result<Reading, StoreError> {
+    /// Writes down which sources refused the instance; one that did so too often is closed.
+    async fn note_refusals(
+        &self,
+        refused: &[(Source, ZoomError)],
+        record: &mut FetchRecord,
+    ) -> Result<(), StoreError> {
+        for (source, error) in refused {
+            self.gate.note_refusal(*source);
+            let reason = error.to_string();
+            let closed = self
+                .store
+                .source_refused(*source, record.instance_id, &reason, record.finished_at)
+                .await?
+                .filter(|_| self.gate.closed(*source).is_none());
+            if let Some(closed) = closed {
+                tracing::warn!(
+                    %source, until = %closed.until, %error,
+                    "{source} refused three instances, served none, and is not asked for a day; `rollcall check`, a changed \
+                     config, or a run by hand opens it: {error}"
+                );
+                self.gate.close(closed);
+            }
+        }
+        Ok(())
+    }
+
+    async fn store_pages(
+        &self,
+        found: &FoundListing,
+        sources: &[Source],
+        lacking: &[Source],
+        record: &mut FetchRecord,
+    ) -> Result<Reading, StoreError> {
         // One listing at a time is taken apart: rows take more room than the text that they are in.
         let _decoding = self.decoding.acquire().await;
+        let pages = &found.pages;
         let mut decoded = Decoded::default();
         for (at, one) in pages.read.iter().enumerate() {
             page(&one.body, &self.rules.dropped, &mut decoded);
@@ -157,26 +237,39 @@ impl Collector {
                 decoded.rows.reserve_exact(decoded.rows.len() * (pages.read.len() - 1));
             }
         }
-        let source = pages.from.source();
+        let source = found.from.source();
         record.source = Some(source);
-        record.one_person = pages.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
-        record.other_encoding = pages.encoding == Encoding::Other;
+        record.one_person = found.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
+        record.other_encoding = found.encoding == Encoding::Other;
         record.tracking_id = pages.read.last().and_then(|page| page.tracking_id.clone());
         record.error = pages.broken.as_ref().map(ToString::to_string);
         record.error_code = pages.broken.as_ref().and_then(ZoomError::code);
+        let richer = |of: &Source| *of > source && source != Source::Live;
+        record.awaits_source =
+            sources.iter().copied().find(|one| richer(one) && self.gate.closed(*one).is_some());
+        record.richer_lacking = record.awaits_source.is_none() && lacking.iter().any(richer);
         let listing = Listing {
             source,
             ended: pages.broken.is_none(),
-            rows_reported: pages.rows_reported(),
+            rows_reported: found.rows_reported(),
             pages: u32::try_from(pages.read.len()).unwrap_or(u32::MAX),
             rows: decoded.rows,
             rejects: decoded.rejects,
         };
+        let has_rows = !listing.rows.is_empty();
         let stored = self.store.store_listing(&listing, record, &self.rules.policy).await?;
+        if has_rows && self.gate.is_news_that_it_serves(source) {
+            self.store.source_serves(source, record.finished_at).await?;
+        }
         Ok(Reading::Stored { counts: stored.counts, outcome: stored.outcome, source })
     }
 
-    async fn store_error(&self, error: &ZoomError, record: &mut FetchRecord) -> Result<Reading, StoreError> {
+    async fn store_error(
+        &self,
+        error: &ZoomError,
+        sources: &[Source],
+        record: &mut FetchRecord,
+    ) -> Result<Reading, StoreError> {
         record.tracking_id = error.tracking_id().map(str::to_owned);
         record.error_code = error.code().or(error.status().map(i64::from));
         record.error = Some(error.to_string());
@@ -184,8 +277,17 @@ impl Collector {
         let (failure, result) = match error.disposition() {
             Disposition::NotThere | Disposition::TryPastOne => (Failure::NotThere, Reading::NotThere),
             Disposition::Parked(reason) => (Failure::Refused(reason), Reading::Parked(words)),
+            // Nothing is held against an instance that no source may read at all.
+            Disposition::NextSource(_) if self.all_closed(&self.all_sources()).is_some() => {
+                return Ok(Reading::Stopped(Stop::Refused(words)));
+            }
+            Disposition::NextSource(_) => {
+                record.awaits_source =
+                    sources.iter().copied().find(|source| self.gate.closed(*source).is_some());
+                (Failure::Denied(words.clone()), Reading::Denied(words))
+            }
             Disposition::Quota { until } => return Ok(Reading::Stopped(Stop::Quota(until, words))),
-            Disposition::Credentials | Disposition::RenewToken | Disposition::NextSource(_) => {
+            Disposition::Credentials | Disposition::RenewToken => {
                 return Ok(Reading::Stopped(Stop::Refused(words)));
             }
             Disposition::Unreachable | Disposition::Retry => (Failure::Passing, Reading::Unreachable(words)),
@@ -198,14 +300,13 @@ impl Collector {
         Ok(result)
     }
 
-    /// Topic, host and end of an instance whose end is not known yet: one Light request. What is refused here is
-    /// done without: the end is then estimated.
+    /// Topic, host and end of an instance whose end is not known yet: one Light request, or two where its UUID can be
+    /// encoded in two ways. What is refused here is done without: the end is then estimated.
     async fn describe(&self, zoom: &Zoom, instance: &DueInstance) -> Result<Option<Description>, ZoomError> {
         if instance.is_described || instance.state == InstanceState::Live {
             return Ok(None);
         }
-        let encoding = if instance.other_encoding { Encoding::Other } else { Encoding::Documented };
-        match zoom.past_meeting(&MeetingKey::Uuid(instance.uuid.clone()), encoding).await {
+        match past_instance(zoom, &instance.uuid, encoding_of(instance)).await {
             Ok(told) => Ok(Some(description_of(told))),
             Err(error) => match error.disposition() {
                 Disposition::Quota { .. } | Disposition::Credentials | Disposition::Ledger => Err(error),
@@ -217,50 +318,74 @@ impl Collector {
         }
     }
 
-    /// The sources to try, the richest first.
-    fn sources(&self, instance: &DueInstance, now: Timestamp) -> Vec<Source> {
-        if let Some(source) = self.rules.source {
-            return vec![source];
+    /// Every source that a run may use, the richest first.
+    fn all_sources(&self) -> Vec<Source> {
+        match self.rules.source {
+            Some(source) => vec![source],
+            None => vec![Source::Dashboard, Source::Report, Source::PastMeetings],
         }
-        let mut sources = vec![Source::Dashboard, Source::Report, Source::PastMeetings];
-        if instance.start_at.is_some_and(|start_at| now.since(start_at) > DASHBOARD_REACH) {
-            sources.remove(0);
+    }
+
+    /// The sources that reach this instance, the richest first. One that is named is used whatever its reach.
+    fn sources(&self, instance: &DueInstance, now: Timestamp) -> Vec<Source> {
+        let is_old = instance.start_at.is_some_and(|start_at| now.since(start_at) > DASHBOARD_REACH);
+        let mut sources = self.all_sources();
+        if is_old && self.rules.source.is_none() {
+            sources.retain(|source| *source != Source::Dashboard);
         }
         sources
     }
 
-    async fn read(
-        &self,
-        zoom: &Zoom,
-        instance: &DueInstance,
-        room: &mut Option<OwnedSemaphorePermit>,
-    ) -> Result<Pages, ZoomError> {
-        if instance.state == InstanceState::Live {
-            return self.read_live(zoom, instance, room).await;
+    /// Why none of these is asked; none where one is.
+    fn all_closed(&self, sources: &[Source]) -> Option<ClosedSource> {
+        let closed: Vec<ClosedSource> =
+            sources.iter().filter_map(|source| self.gate.closed(*source)).collect();
+        (closed.len() == sources.len()).then(|| closed.into_iter().next()).flatten()
+    }
+
+    /// Asks one source after the other until one has rows.
+    ///
+    /// A source that lists nobody, or has no data, ends no question: the next is asked. Where none has rows, the answer
+    /// of the richest counts.
+    async fn read(&self, zoom: &Zoom, instance: &DueInstance, sources: &[Source], room: &Room) -> Attempt {
+        if instance.state == InstanceState::Live
+            && let Some(listing) = self.read_live(zoom, instance, room).await
+        {
+            return Attempt::of(Ok(listing));
         }
-        let mut refusal = None;
-        let sources = self.sources(instance, self.clock.now());
-        for (index, source) in sources.iter().copied().enumerate() {
-            if let Some(error) = self.refused.of(source) {
-                refusal.get_or_insert(error);
-                continue;
-            }
-            let pages = match source {
+        let (mut refused, mut lacking) = (Vec::new(), Vec::new());
+        let mut without_rows: Option<Result<FoundListing, ZoomError>> = None;
+        for source in sources.iter().copied().filter(|source| self.gate.closed(*source).is_none()) {
+            let told = match source {
                 Source::Dashboard => self.read_dashboard(zoom, instance, room).await,
                 Source::Report => self.read_either(zoom, instance, ParticipantsEndpoint::Report, room).await,
                 _ => self.read_either(zoom, instance, ParticipantsEndpoint::PastMeetings, room).await,
             };
-            match pages {
+            match told {
                 Err(error) if matches!(error.disposition(), Disposition::NextSource(_)) => {
-                    let is_last = sources[index + 1..].iter().all(|next| self.refused.of(*next).is_some());
-                    self.refused.note(source, &error, is_last);
-                    refusal.get_or_insert(error);
+                    refused.push((source, error));
                 }
-                other => return other,
+                Err(error) if is_not_there(&error) => {
+                    without_rows.get_or_insert(Err(error));
+                }
+                Ok(listing) if listing.is_empty() => {
+                    without_rows.get_or_insert(Ok(listing));
+                }
+                // A poorer source that cannot have it says nothing against a richer one's answer.
+                Err(error) if parks(&error) && without_rows.is_some() => {}
+                result => return Attempt { result, refused, lacking },
+            }
+            lacking.push(source);
+            // Nothing poorer can replace what was read completely.
+            if instance.is_complete && without_rows.is_some() {
+                break;
             }
         }
-        // The list of sources is never empty.
-        Err(refusal.unwrap_or_else(|| ZoomError::Setup("there is no source to read from".to_owned())))
+        let refusal = || refused.first().map(|(_, error)| error.clone());
+        // At least one source was asked.
+        let nothing = || ZoomError::Setup("there is no source to read from".to_owned());
+        let result = without_rows.unwrap_or_else(|| Err(refusal().unwrap_or_else(nothing)));
+        Attempt { result, refused, lacking }
     }
 
     /// The Dashboard keeps meetings of one person apart: where the one list has nothing, the other is asked once.
@@ -268,8 +393,8 @@ impl Collector {
         &self,
         zoom: &Zoom,
         instance: &DueInstance,
-        room: &mut Option<OwnedSemaphorePermit>,
-    ) -> Result<Pages, ZoomError> {
+        room: &Room,
+    ) -> Result<FoundListing, ZoomError> {
         let (first, second) = if instance.one_person {
             (ListingType::PastOne, ListingType::Past)
         } else {
@@ -277,26 +402,19 @@ impl Collector {
         };
         let told = self.read_either(zoom, instance, ParticipantsEndpoint::Dashboard(first), room).await;
         let nothing = match &told {
-            Ok(pages) => pages.is_empty(),
-            Err(error) => matches!(error.disposition(), Disposition::NotThere | Disposition::TryPastOne),
+            Ok(listing) => listing.is_empty(),
+            Err(error) => is_not_there(error),
         };
         if !nothing {
             return told;
         }
         let other = self.read_either(zoom, instance, ParticipantsEndpoint::Dashboard(second), room).await;
         match (told, other) {
-            (_, Ok(pages)) if !pages.is_empty() => Ok(pages),
-            (_, Err(error))
-                if !matches!(
-                    error.disposition(),
-                    Disposition::NotThere | Disposition::TryPastOne | Disposition::Parked(_)
-                ) =>
-            {
-                Err(error)
-            }
-            (Err(_), Ok(pages)) => Ok(pages),
+            (_, Ok(listing)) if !listing.is_empty() => Ok(listing),
+            (_, Err(error)) if !is_not_there(&error) && !parks(&error) => Err(error),
             // Neither list takes it, and not because it is missing: a webinar, a host of another account.
             (Err(first), Err(second)) if parks(&second) && refuses_alike(&first, &second) => Err(second),
+            // The list that it belongs to decides: an empty answer of the other one, beside "it is not there", is none.
             (told, _) => told,
         }
     }
@@ -307,81 +425,52 @@ impl Collector {
         zoom: &Zoom,
         instance: &DueInstance,
         from: ParticipantsEndpoint,
-        room: &mut Option<OwnedSemaphorePermit>,
-    ) -> Result<Pages, ZoomError> {
-        let (first, second) = if instance.other_encoding {
-            (Encoding::Other, Encoding::Documented)
-        } else {
-            (Encoding::Documented, Encoding::Other)
-        };
+        room: &Room,
+    ) -> Result<FoundListing, ZoomError> {
+        let encoding = encoding_of(instance);
         let key = MeetingKey::Uuid(instance.uuid.clone());
-        let told =
-            self.read_pages(zoom, ListingRequest { from, key: key.clone(), encoding: first }, room).await;
-        let not_there =
-            matches!(&told, Err(error) if error.code() == Some(3001) || error.status() == Some(404));
+        let told = self.read_pages(zoom, ListingRequest { from, key: key.clone(), encoding }, room).await;
+        let not_there = matches!(&told, Err(error) if error.is_not_found());
         if !not_there || !Encoding::other_may_help(&instance.uuid) {
             return told;
         }
-        match self.read_pages(zoom, ListingRequest { from, key, encoding: second }, room).await {
-            Ok(pages) => Ok(pages),
-            Err(_) => told,
-        }
+        let other = ListingRequest { from, key, encoding: encoding.other() };
+        self.read_pages(zoom, other, room).await.or(told)
     }
 
-    /// A meeting that is on is read by its number; the listing is dropped if another instance has taken its place.
-    async fn read_live(
-        &self,
-        zoom: &Zoom,
-        instance: &DueInstance,
-        room: &mut Option<OwnedSemaphorePermit>,
-    ) -> Result<Pages, ZoomError> {
+    /// A meeting that is on is read by its number. None where that is refused, or another instance has taken its
+    /// place: it has ended in between, or was never on, and is read as a past one.
+    async fn read_live(&self, zoom: &Zoom, instance: &DueInstance, room: &Room) -> Option<FoundListing> {
         let key = MeetingKey::Latest(instance.meeting_id);
         let request = ListingRequest {
             from: ParticipantsEndpoint::Dashboard(ListingType::Live),
             key: key.clone(),
             encoding: Encoding::Documented,
         };
-        let pages = self.read_pages(zoom, request, room).await;
-        let after = zoom.dashboard_meeting(&key, ListingType::Live, Encoding::Documented).await;
-        match (pages, after) {
-            (Ok(pages), Ok(told)) if told.uuid.as_ref() == Some(&instance.uuid) => Ok(pages),
-            // It has ended in between, or was never on: it is read as a past one.
-            _ => self.read_dashboard(zoom, instance, room).await,
-        }
+        let listing = self.read_pages(zoom, request, room).await.ok()?;
+        let after = zoom.dashboard_meeting(&key, ListingType::Live, Encoding::Documented).await.ok()?;
+        (after.uuid.as_ref() == Some(&instance.uuid)).then_some(listing)
     }
 
     async fn read_pages(
         &self,
         zoom: &Zoom,
         request: ListingRequest,
-        room: &mut Option<OwnedSemaphorePermit>,
-    ) -> Result<Pages, ZoomError> {
-        let mut restarts = 0;
-        'listing: loop {
-            let mut listing =
-                Pages { from: request.from, encoding: request.encoding, read: Vec::new(), broken: None };
-            let mut pages = std::pin::pin!(zoom.participants(&request));
-            while let Some(next) = pages.next().await {
-                match next {
-                    Ok(page) => {
-                        let rows = page.next_page_token.is_some().then(|| rows_in_hand(page.total_records));
-                        listing.read.push(page);
-                        if let (Some(rows), None) = (rows, &room) {
-                            // The semaphore is never closed.
-                            *room = self.room.clone().acquire_many_owned(rows).await.ok();
-                        }
-                    }
-                    Err(error) => match error.disposition() {
-                        Disposition::RestartListing if restarts < MAX_RESTARTS => {
-                            restarts += 1;
-                            continue 'listing;
-                        }
-                        Disposition::StopListing => listing.broken = Some(error),
-                        _ => return Err(error),
-                    },
-                }
+        room: &Room,
+    ) -> Result<FoundListing, ZoomError> {
+        let with_room = async |page: Page| {
+            if page.next_page_token.is_some() {
+                // The semaphore is never closed.
+                let rows = rows_in_hand(page.total_records);
+                room.get_or_init(async || self.room.clone().acquire_many_owned(rows).await.ok()).await;
             }
-            return Ok(listing);
-        }
+            Ok(page)
+        };
+        let pages = read_pages(|| zoom.participants(&request).and_then(&with_room)).await?;
+        Ok(FoundListing { from: request.from, encoding: request.encoding, pages })
     }
+}
+
+fn encoding_of(instance: &DueInstance) -> Encoding {
+    if instance.other_encoding { Encoding::Other } else { Encoding::Documented }
 }

@@ -37,6 +37,10 @@ pub(super) fn fetch_ended(run_id: i64, report: &InstanceReport, requests: u32, t
             run_id, %meeting, %instance, requests, duration_ms, reason,
             "instance {instance} of meeting {meeting} is parked: {reason}"
         ),
+        Reading::Denied(reason) => tracing::info!(
+            run_id, %meeting, %instance, requests, duration_ms, reason,
+            "no source may read instance {instance} of meeting {meeting}: {reason}"
+        ),
         Reading::Failed(reason) | Reading::Unreachable(reason) => tracing::info!(
             run_id, %meeting, %instance, requests, duration_ms, reason,
             "instance {instance} of meeting {meeting} could not be read, and a later run tries again: {reason}"

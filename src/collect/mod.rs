@@ -2,6 +2,7 @@
 //!
 //! A scheduled run, a catch-up, `collect` and `backfill` are this function with another trigger and another window.
 
+mod context;
 mod discover;
 mod fetch;
 mod ledger;
@@ -17,14 +18,15 @@ use futures_util::stream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use self::context::RunContext;
 pub use self::ledger::StoreLedger;
 pub use self::outcome::{Event, InstanceReport, Reading, Stop, Summary};
 pub use self::preflight::{Need, needs};
 use crate::clock::Clock;
 use crate::decode::Dropped;
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
-use crate::plan::Policy;
-use crate::store::{DueInstance, RunEnd, RunTotals, Selection, Store, StoreError};
+use crate::plan::{LONGEST_WAIT, Policy};
+use crate::store::{DueInstance, RunEnd, RunTotals, Selection, Store, StoreError, Subject};
 use crate::zoom::Zoom;
 
 /// How many instances are read at the same time: enough to keep the widest pace busy over a slow line.
@@ -47,6 +49,8 @@ pub struct Rules {
     pub include_live: bool,
     /// Fields that never reach the file.
     pub dropped: Dropped,
+    /// A digest of what the client is set up with: a changed one opens the sources that were closed.
+    pub access: String,
 }
 
 /// What one run is asked to do.
@@ -75,7 +79,7 @@ pub struct Collector {
     store: Store,
     clock: Clock,
     rules: Arc<Rules>,
-    refused: Arc<fetch::Refused>,
+    gate: Arc<fetch::SourceGate>,
     told: Arc<preflight::Told>,
     room: Arc<Semaphore>,
     decoding: Arc<Semaphore>,
@@ -91,7 +95,7 @@ impl Collector {
             store,
             clock,
             rules: Arc::new(rules),
-            refused: Arc::default(),
+            gate: Arc::default(),
             told: Arc::default(),
             room: Arc::new(Semaphore::new(ROWS_IN_HAND as usize)),
             decoding: Arc::new(Semaphore::new(1)),
@@ -120,15 +124,14 @@ impl Collector {
         stop: &CancellationToken,
     ) -> Result<Summary, StoreError> {
         let started_at = self.clock.now();
-        let window = match job.window {
-            Some(window) => window,
-            None => self.scheduled_window(started_at).await?,
-        };
         let run_id = self.store.begin_run(job.trigger, job.slot_at, started_at).await?;
-        self.refused.forget();
         let before = self.zoom.counters().total();
-        let mut summary = Summary { run_id, started_at, ..Summary::default() };
-        let result = self.work(job, &window, &mut summary, observe, stop).await;
+        let mut run = RunContext::new(Summary { run_id, started_at, ..Summary::default() }, observe, stop);
+        // What was compared before this run is no witness of it.
+        let _ = self.clock.take_comparison();
+        let result = self.work(job, &mut run).await;
+        let noted = self.compare_clocks(&mut run).await;
+        let mut summary = run.summary;
         // The ledger then counts a few requests more than were sent, and nothing else.
         if let Err(error) = self.zoom.return_unused().await {
             tracing::debug!(%error, "reserved requests were not given back");
@@ -140,7 +143,6 @@ impl Collector {
         summary.requests = now.requests - before.requests;
         summary.outcome = summary.judge(stop.is_cancelled());
         let totals = RunTotals {
-            discovered_all: summary.discovered_all,
             instances_found: summary.instances_found,
             instances_due: summary.instances_due,
             requests: summary.requests,
@@ -161,6 +163,7 @@ impl Collector {
         let (quota_used, quota) = self.store.heavy_pool(self.clock.now()).await.unwrap_or_default();
         log::run_ended(job, &summary, end.error.as_deref(), quota_used, quota);
         result?;
+        noted?;
         ended?;
         Ok(summary)
     }
@@ -174,35 +177,28 @@ impl Collector {
         observe: &(dyn Fn(Event) + Send + Sync),
         stop: &CancellationToken,
     ) -> Result<(Summary, Vec<DueInstance>), StoreError> {
-        let mut summary = Summary::default();
-        let now = self.clock.now();
-        let window = job.window.unwrap_or(Window { from: now.minus(self.rules.lookback), to: now });
-        self.discover(job, &window, &mut summary, observe, stop).await?;
+        let mut run = RunContext::new(Summary::default(), observe, stop);
+        self.discover(job, &mut run).await?;
         let due = self.store.due(&job.selection, self.clock.now()).await?;
-        Ok((summary, due))
+        Ok((run.summary, due))
     }
 
-    async fn work(
-        &self,
-        job: &Job,
-        window: &Window,
-        summary: &mut Summary,
-        observe: &(dyn Fn(Event) + Send + Sync),
-        stop: &CancellationToken,
-    ) -> Result<(), StoreError> {
-        if !self.preflight(job, summary, observe, stop).await {
+    async fn work(&self, job: &Job, run: &mut RunContext<'_>) -> Result<(), StoreError> {
+        self.open(job, run).await?;
+        if !self.preflight(job, run).await {
             return Ok(());
         }
-        self.discover(job, window, summary, observe, stop).await?;
-        if summary.stop.is_some() || stop.is_cancelled() {
+        self.discover(job, run).await?;
+        if run.is_over() {
             return Ok(());
         }
         let due = self.store.due(&job.selection, self.clock.now()).await?;
-        summary.instances_due = due.len() as u64;
-        observe(Event::Due(due.len()));
+        let due = self.within_share_of_empty(due).await?;
+        run.summary.instances_due = due.len() as u64;
+        run.tell(Event::Due(due.len()));
         // Ends what has not begun once one of them says that nothing more can be read.
-        let halt = stop.child_token();
-        let run_id = summary.run_id;
+        let halt = run.stop().child_token();
+        let run_id = run.summary.run_id;
         let mut begun = 0;
         let mut reports = stream::iter(due)
             .take_while(|_| {
@@ -219,11 +215,12 @@ impl Collector {
         while let Some(result) = reports.next().await {
             match result {
                 Ok(Some(report)) => {
-                    summary.take(&report, observe);
-                    if summary.stop.is_some() {
+                    run.summary.take(&report);
+                    if let Reading::Stopped(reason) = &report.result {
+                        run.halt(reason.clone());
                         halt.cancel();
                     }
-                    observe(Event::Instance(report));
+                    run.tell(Event::Instance(report));
                 }
                 Ok(None) => {}
                 Err(error) => {
@@ -233,19 +230,80 @@ impl Collector {
             }
         }
         drop(reports);
-        summary.handed_over = begun < summary.instances_due && !halt.is_cancelled();
+        run.summary.handed_over = begun < run.summary.instances_due && !halt.is_cancelled();
         broken.map_or(Ok(()), Err)
     }
 
-    /// The window of a scheduled run: from `lookback` ago, or from a day before the last run whose discovery was
-    /// complete, whichever is earlier, so that no downtime leaves a gap.
-    async fn scheduled_window(&self, now: Timestamp) -> Result<Window, StoreError> {
-        const DAY: Duration = Duration::from_hours(24);
-        let mut from = now.minus(self.rules.lookback);
-        if let Some(last) = self.store.last_complete_discovery().await? {
-            from = from.min(last.minus(DAY));
+    /// Notes what the config names, and which sources are closed; a person who asks has them all tried again.
+    async fn open(&self, job: &Job, run: &RunContext<'_>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if job.account_wide {
+            self.store.note_listed(&[Subject::Account], now).await?;
+        } else if !job.insistent {
+            let listed: Vec<Subject> = job.meetings.iter().copied().map(Subject::Meeting).collect();
+            self.store.note_listed(&listed, now).await?;
         }
-        // A meeting may begin while the run is on.
-        Ok(Window { from, to: now.plus(DAY) })
+        let longest_wait = self.rules.policy.rereads.last().map_or(LONGEST_WAIT, |age| LONGEST_WAIT.max(*age));
+        let ignored = self.store.ignore_impossible_instants(longest_wait, now).await?;
+        if ignored > 0 {
+            run.warn(format!(
+                "{ignored} instants in the database are further ahead than they can be, and are ignored; was the clock of \
+                 this machine ahead?"
+            ));
+        }
+        self.store.open_sources_if_changed(&self.rules.access, now).await?;
+        // A backfill that goes on after it handed over is not a person who asks again.
+        if matches!(job.trigger, Trigger::Manual | Trigger::Backfill) && job.selection.begun_before.is_none()
+        {
+            self.store.open_sources(now).await?;
+        }
+        self.gate.set(self.store.source_standing(now).await?);
+        Ok(())
     }
+
+    /// Compares this machine's clock with what Zoom's answers said.
+    async fn compare_clocks(&self, run: &mut RunContext<'_>) -> Result<(), StoreError> {
+        let Some(comparison) = self.clock.take_comparison() else { return Ok(()) };
+        run.summary.clocks = Some(comparison);
+        if comparison.agrees() {
+            return self.store.note_clock(None).await;
+        }
+        run.warn(clock_warning(comparison.ahead_ms()));
+        self.store.note_clock(Some(comparison.ahead_ms())).await
+    }
+
+    /// Without those instances that were empty when they were read last and for which the day's share is spent: a tenth
+    /// of the daily pool. They come last.
+    async fn within_share_of_empty(&self, due: Vec<DueInstance>) -> Result<Vec<DueInstance>, StoreError> {
+        // The two lists of the Dashboard, and the two other sources.
+        const REQUESTS_EACH: u64 = 4;
+        if due.last().is_none_or(|instance| !instance.was_empty) {
+            return Ok(due);
+        }
+        let now = self.clock.now();
+        let (_, Some(pool)) = self.store.heavy_pool(now).await? else { return Ok(due) };
+        let left = (pool / 10).saturating_sub(self.store.requests_for_empty(now).await?);
+        let mut empty = 0;
+        let within = |instance: &DueInstance| {
+            empty += u64::from(instance.was_empty);
+            !instance.was_empty || empty <= left / REQUESTS_EACH
+        };
+        Ok(due
+            .into_iter()
+            .filter({
+                let mut within = within;
+                move |instance| within(instance)
+            })
+            .collect())
+    }
+}
+
+/// What is said where this machine's clock is so many milliseconds ahead of Zoom's, or behind.
+#[must_use]
+pub fn clock_warning(ahead_ms: i64) -> String {
+    let (minutes, way) = (ahead_ms.unsigned_abs() / 60_000, if ahead_ms > 0 { "ahead of" } else { "behind" });
+    format!(
+        "the clock of this machine is {minutes} min {way} Zoom's; set it right: what is due when, and what is old, rests \
+         on it, and nothing is pruned until then"
+    )
 }

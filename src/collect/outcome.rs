@@ -1,5 +1,6 @@
 //! What a run did, for the person or the program that asked for it.
 
+use crate::clock::Comparison;
 use crate::model::{FetchOutcome, InstanceUuid, MeetingId, RunOutcome, Source, Timestamp};
 use crate::store::Counts;
 
@@ -43,6 +44,8 @@ pub enum Reading {
     NotThere,
     /// Zoom refuses it for a reason of its own.
     Parked(String),
+    /// No source may read it: scopes, plan, or the licence of its host.
+    Denied(String),
     /// It could not be read; a later run tries again.
     Failed(String),
     /// No answer came, or none but failures of the server; a later run tries again.
@@ -70,8 +73,8 @@ pub struct Summary {
     pub started_at: Timestamp,
     /// How it ended.
     pub outcome: RunOutcome,
-    /// Every meeting told its instances.
-    pub discovered_all: bool,
+    /// Meetings whose instances Zoom refuses to list, those that rest for it among them; 404 is no such refusal.
+    pub meetings_refused: u64,
     /// Instances not known before.
     pub instances_found: u64,
     /// Instances that were to be read.
@@ -90,12 +93,16 @@ pub struct Summary {
     pub seconds: f64,
     /// Why it ended before its work was done.
     pub stop: Option<Stop>,
+    /// Zoom refused what the app or the account has no right to, at least once.
+    pub denied: bool,
     /// It ended early because another process waits for the database; the rest is still due.
     pub handed_over: bool,
     /// Zoom answered at least once with what it was asked for.
     pub answered: bool,
     /// Zoom could not be reached, or did nothing but fail, at least once.
     pub unreachable: bool,
+    /// What this machine's clock and Zoom's showed at the last answer; none where none came.
+    pub clocks: Option<Comparison>,
     /// What went wrong first, in words.
     pub error: Option<String>,
 }
@@ -106,7 +113,7 @@ impl Default for Summary {
             run_id: 0,
             started_at: Timestamp::from_millis(0),
             outcome: RunOutcome::Running,
-            discovered_all: false,
+            meetings_refused: 0,
             instances_found: 0,
             instances_due: 0,
             instances_read: 0,
@@ -116,8 +123,10 @@ impl Default for Summary {
             requests: 0,
             seconds: 0.0,
             stop: None,
+            denied: false,
             handed_over: false,
             answered: false,
+            clocks: None,
             unreachable: false,
             error: None,
         }
@@ -125,34 +134,33 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// Adds what became of an instance; where the run can read nothing more, it is halted.
-    pub(super) fn take(&mut self, report: &InstanceReport, observe: &(dyn Fn(Event) + Send + Sync)) {
-        self.answered |=
-            matches!(report.result, Reading::Stored { .. } | Reading::NotThere | Reading::Parked(_));
+    /// Adds what became of an instance, unless it ends the run.
+    pub(super) fn take(&mut self, report: &InstanceReport) {
+        self.answered |= matches!(report.result, Reading::Stored { .. } | Reading::NotThere);
+        self.denied |= matches!(report.result, Reading::Denied(_));
+        self.unreachable |= matches!(report.result, Reading::Unreachable(_));
         match &report.result {
             Reading::Stored { counts, .. } => {
                 self.instances_read += 1;
                 self.counts.add(counts);
             }
             Reading::NotThere => self.instances_not_there += 1,
-            Reading::Parked(reason) | Reading::Failed(reason) | Reading::Unreachable(reason) => {
+            Reading::Parked(reason)
+            | Reading::Denied(reason)
+            | Reading::Failed(reason)
+            | Reading::Unreachable(reason) => {
                 self.instances_failed += 1;
-                self.unreachable |= matches!(report.result, Reading::Unreachable(_));
                 self.error.get_or_insert_with(|| format!("instance {}: {reason}", report.uuid));
             }
-            Reading::Stopped(stop) => self.halt(stop, observe),
+            Reading::Stopped(_) => {}
         }
     }
 
-    /// Notes why nothing more can be read, and says so the first time.
-    pub(super) fn halt(&mut self, stop: &Stop, observe: &(dyn Fn(Event) + Send + Sync)) {
-        if self.stop.is_some() {
-            return;
-        }
-        self.stop = Some(stop.clone());
-        let (Stop::Quota(_, words) | Stop::Refused(words)) = stop;
-        self.error = Some(words.clone());
-        observe(Event::Warning(words.clone()));
+    /// Nothing was read though something should have been: instances were due, or no meeting may be asked for any.
+    #[must_use]
+    pub fn read_nothing(&self) -> bool {
+        let read = self.instances_read + self.instances_not_there;
+        read == 0 && (self.instances_failed > 0 || (self.meetings_refused > 0 && !self.answered))
     }
 
     pub(super) fn judge(&self, interrupted: bool) -> RunOutcome {
@@ -160,8 +168,8 @@ impl Summary {
             _ if interrupted => RunOutcome::Interrupted,
             Some(Stop::Quota(..)) => RunOutcome::Quota,
             Some(Stop::Refused(_)) => RunOutcome::Failed,
-            None if self.unreachable && !self.answered => RunOutcome::Failed,
-            None if self.instances_failed > 0 || self.unreachable || self.error.is_some() => {
+            None if self.read_nothing() || (self.unreachable && !self.answered) => RunOutcome::Failed,
+            None if self.instances_failed > 0 || self.meetings_refused > 0 || self.error.is_some() => {
                 RunOutcome::Partial
             }
             None => RunOutcome::Ok,

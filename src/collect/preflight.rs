@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 
-use tokio_util::sync::CancellationToken;
-
-use super::{Collector, Event, Job, Stop, Summary};
+use super::context::RunContext;
+use super::{Collector, Job, Stop};
 use crate::model::Source;
+use crate::store::ClosedSource;
 use crate::zoom::{Disposition, Endpoint, ListingType, ParticipantsEndpoint, ZoomError};
 
 /// An endpoint that runs use.
@@ -92,40 +92,30 @@ impl Told {
 
 impl Collector {
     /// Whether the run can go on. Where it cannot, the summary says why; participants have not been asked for then.
-    pub(super) async fn preflight(
-        &self,
-        job: &Job,
-        summary: &mut Summary,
-        observe: &(dyn Fn(Event) + Send + Sync),
-        stop: &CancellationToken,
-    ) -> bool {
-        let granted = tokio::select! {
-            granted = self.zoom.scopes() => granted,
-            () = stop.cancelled() => return false,
-        };
-        let reason = match granted {
+    pub(super) async fn preflight(&self, job: &Job, run: &mut RunContext<'_>) -> bool {
+        let Some(granted) = run.until_stopped(self.zoom.scopes()).await else { return false };
+        match granted {
             Ok(granted) => match self.verdict(job, &granted) {
-                Verdict::GoesOn(None) => return true,
-                Verdict::GoesOn(Some(warning)) => {
-                    if self.told.is_news(&warning) {
-                        observe(Event::Warning(warning));
+                Verdict::GoesOn { warning, closed } => {
+                    let until = self.clock.now();
+                    for (source, reason) in closed {
+                        self.gate.close(ClosedSource { source, until, reason });
+                    }
+                    if let Some(warning) = warning.filter(|warning| self.told.is_news(warning)) {
+                        run.warn(warning);
                     }
                     return true;
                 }
-                Verdict::Refused(words) => Stop::Refused(words),
+                Verdict::Refused(words) => run.halt(Stop::Refused(words)),
             },
-            Err(error) => {
-                if let Some(reason) = stop_of(&error) {
-                    reason
-                } else {
-                    summary.unreachable = true;
-                    summary.error = Some(error.to_string());
-                    observe(Event::Warning(format!("nothing can be read without a token: {error}")));
-                    return false;
+            Err(error) => match stop_of(&error) {
+                Some(reason) => run.halt(reason),
+                None => {
+                    run.summary.unreachable = true;
+                    run.fail(format!("nothing can be read without a token: {error}"));
                 }
-            }
-        };
-        summary.halt(&reason, observe);
+            },
+        }
         false
     }
 
@@ -136,15 +126,20 @@ impl Collector {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// The run goes on; what it has to do without is said.
-    GoesOn(Option<String>),
+    /// The run goes on.
+    GoesOn {
+        /// What it has to do without, in words.
+        warning: Option<String>,
+        /// Sources whose scope is missing, and why they are not asked.
+        closed: Vec<(Source, String)>,
+    },
     Refused(String),
 }
 
 fn verdict(needs: &[Need], granted: &[String]) -> Verdict {
     // An answer that tells no scopes at all says nothing about them.
     if granted.is_empty() {
-        return Verdict::GoesOn(None);
+        return Verdict::GoesOn { warning: None, closed: Vec::new() };
     }
     let missing: Vec<(&Need, &str)> =
         needs.iter().filter_map(|need| Some((need, need.endpoint.missing_scope(granted)?))).collect();
@@ -176,7 +171,13 @@ fn verdict(needs: &[Need], granted: &[String]) -> Verdict {
     }
     let words: Vec<String> =
         missing.iter().map(|(need, scope)| format!("without {scope}, {}", need.without)).collect();
-    Verdict::GoesOn((!words.is_empty()).then(|| format!("the app lacks scopes: {}", words.join("; "))))
+    let closed = missing
+        .iter()
+        .filter_map(|(need, scope)| Some((need.source?, format!("the app lacks the scope {scope}"))));
+    Verdict::GoesOn {
+        closed: closed.collect(),
+        warning: (!words.is_empty()).then(|| format!("the app lacks scopes: {}", words.join("; "))),
+    }
 }
 
 /// Why a run without a token is over; none where a later one may get it.
@@ -206,19 +207,23 @@ mod tests {
             .collect()
     }
 
+    const ALL_GRANTED: Verdict = Verdict::GoesOn { warning: None, closed: Vec::new() };
+
     const DASHBOARD: &str = "dashboard:read:list_meeting_participants:admin";
     const REPORT: &str = "report:read:list_meeting_participants:admin";
     const PAST: &str = "meeting:read:list_past_participants:admin";
 
     #[test]
     fn with_every_scope_nothing_is_said() {
-        assert_eq!(verdict(&needs(None, false, true), &granted(&[])), Verdict::GoesOn(None));
-        assert_eq!(verdict(&needs(None, false, true), &[]), Verdict::GoesOn(None));
+        assert_eq!(verdict(&needs(None, false, true), &granted(&[])), ALL_GRANTED);
+        assert_eq!(verdict(&needs(None, false, true), &[]), ALL_GRANTED);
     }
 
     #[test]
     fn a_missing_scope_is_named_with_what_it_costs() {
-        let Verdict::GoesOn(Some(words)) = verdict(&needs(None, false, false), &granted(&[DASHBOARD])) else {
+        let Verdict::GoesOn { warning: Some(words), .. } =
+            verdict(&needs(None, false, false), &granted(&[DASHBOARD]))
+        else {
             panic!("refused, or silent");
         };
         assert!(words.contains(DASHBOARD) && words.contains("devices"), "{words}");
@@ -235,7 +240,7 @@ mod tests {
             assert!(words.contains(scope) && words.contains(source.as_str()), "{words}");
             let others: Vec<&str> =
                 [DASHBOARD, REPORT, PAST].into_iter().filter(|other| *other != scope).collect();
-            assert_eq!(verdict(&needs, &granted(&others)), Verdict::GoesOn(None));
+            assert_eq!(verdict(&needs, &granted(&others)), ALL_GRANTED);
         }
     }
 

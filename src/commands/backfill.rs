@@ -57,8 +57,8 @@ pub async fn run(
         if !summary.handed_over {
             break;
         }
-        // What a forced run has read need not be read again after the others had their turn.
-        job.selection.begun_before = Some(summary.started_at);
+        // What a forced run has tried need not be tried again after the others had their turn.
+        job.selection.begun_before.get_or_insert(summary.started_at);
         tracing::info!("another run waits for the database; the backfill goes on after it");
         let lock = with(&held, Option::take).context("the run lock is held")?;
         let lock = tokio::select! {
@@ -67,8 +67,10 @@ pub async fn run(
         };
         with(&held, |held| *held = Some(lock));
     }
-    printer.finish()?;
     store.close().await;
+    // A reader that is slow holds up nobody who waits for the database.
+    with(&held, Option::take);
+    printer.finish()?;
     Ok(stopper.code().unwrap_or(code))
 }
 

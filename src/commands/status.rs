@@ -16,7 +16,8 @@ const INSTANCES: u32 = 20;
 /// So many slots may pass without a good run before the database counts as stale.
 const SLOTS_UNTIL_STALE: usize = 3;
 
-/// Writes how the collection stands to `out`; with `--check` one line, and status 1 where it is stale.
+/// Writes how the collection stands to `out`; with `--check` a line for each thing that is wrong with the runs or with
+/// the data, and status 1 where there is one.
 ///
 /// It reads the database only, and works beside a run.
 pub async fn run(
@@ -28,9 +29,13 @@ pub async fn run(
     let store = Store::open_to_read(&config.database.path).await?;
     let schedule = &config.schedule.schedule;
     let (text, code) = if options.check {
-        match trouble(store.last_ends().await?, schedule, now) {
-            None => ("ok\n".to_owned(), ExitCode::Success),
-            Some(trouble) => (trouble + "\n", ExitCode::Partial),
+        let of_runs = trouble(store.last_ends().await?, schedule, now);
+        let of_data = store.data_troubles(now).await?;
+        let troubles: Vec<String> = of_runs.into_iter().chain(of_data).collect();
+        if troubles.is_empty() {
+            ("ok\n".to_owned(), ExitCode::Success)
+        } else {
+            (troubles.iter().map(|trouble| crate::report::plain(trouble) + "\n").collect(), ExitCode::Partial)
         }
     } else {
         let timezone = super::report::timezone_of(&store, config).await?;
@@ -50,6 +55,7 @@ pub async fn run(
 async fn status(store: &Store, schedule: &Schedule, now: Timestamp) -> Result<Status, StoreError> {
     Ok(Status {
         runs: store.last_runs(RUNS).await?,
+        meetings: store.refused_meetings(INSTANCES).await?,
         states: store.instances_by_state().await?,
         refused: store.refused_instances(INSTANCES).await?,
         short: store.short_instances(INSTANCES).await?,

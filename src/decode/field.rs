@@ -63,6 +63,9 @@ const PLACES: [(usize, usize); 6] = {
     places
 };
 
+/// What the listings of reports and of past meetings call fields that have another name in the Dashboard's.
+pub(super) const OTHER_NAMES: [&str; 2] = ["name", "user_email"];
+
 macro_rules! fields {
     ($($variant:ident = $name:literal $kind:ident $home:ident,)+) => {
         /// A field of Zoom's participant row with a column of its own, under Zoom's name.

@@ -5,17 +5,22 @@
 
 mod digest;
 mod field;
+mod json;
 mod value;
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub use self::digest::Digest;
+use self::field::OTHER_NAMES;
 pub use self::field::{Field, Home, Kind};
+pub(crate) use self::json::Json;
+use self::json::{drops, write_object};
 pub use self::value::Value;
 use self::value::{Raw, read};
 
@@ -23,7 +28,8 @@ use self::value::{Raw, read};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row<'a> {
     values: [Value<'a>; Field::COUNT],
-    extra: Vec<(Cow<'a, str>, serde_json::Value)>,
+    /// Names and their values as JSON.
+    extra: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     stand_in: Option<i64>,
 }
 
@@ -81,6 +87,12 @@ impl Dropped {
         self.0.is_empty()
     }
 
+    /// Whether a text that cannot be taken apart holds the name of such a field.
+    fn is_named_in(&self, text: &str) -> bool {
+        let other_names = OTHER_NAMES.iter().copied().filter(|name| drops(self, name));
+        self.0.iter().map(String::as_str).chain(other_names).any(|name| text.contains(name))
+    }
+
     /// The text of an element that is no row, without the fields that must not be kept.
     ///
     /// One that names such a field and cannot be taken apart is left out whole.
@@ -121,44 +133,36 @@ fn careful_page<'a>(text: &'a str, dropped: &Dropped, decoded: &mut Decoded<'a>)
         return;
     };
     for element in elements.into_iter().map(RawValue::get) {
-        let row = serde_json::from_str::<Row<'a>>(element)
-            .or_else(|error| serde_json::from_str(&mended(element)).map(Row::into_owned).map_err(|_| error));
+        let row = serde_json::from_str::<Verbatim<'a>>(element).or_else(|error| {
+            let mended = mended(element);
+            let row = serde_json::from_str::<Verbatim<'_>>(&mended).map_err(|_| error)?;
+            Ok(Verbatim(row.0.into_owned()))
+        });
         match row {
-            Ok(row) => decoded.rows.push(row),
+            Ok(row) => decoded.rows.push(row.0),
             Err(_) if !element.trim_start().starts_with('{') => {
                 decoded.rejects.push(reject("the element is no object".to_owned(), element));
             }
-            Err(error) => decoded.rejects.push(reject(format!("the row cannot be read: {error}"), element)),
+            Err::<_, serde_json::Error>(error) => {
+                decoded.rejects.push(reject(format!("the row cannot be read: {error}"), element));
+            }
         }
     }
 }
 
 /// The element without the fields that must not be kept; as it is where it holds none.
 fn without(element: &str, dropped: &Dropped) -> String {
-    if dropped.is_empty() || !dropped.0.iter().any(|name| element.contains(name.as_str())) {
+    if dropped.is_empty() {
         return element.to_owned();
     }
-    // A reject that names a dropped field and cannot be taken apart is not kept verbatim: privacy comes first.
-    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(&mended(element)) else {
-        return "(left out: it names a field that the privacy setting drops)".to_owned();
-    };
-    remove(&mut value, dropped);
-    value.to_string()
-}
-
-fn remove(value: &mut serde_json::Value, dropped: &Dropped) {
-    match value {
-        serde_json::Value::Object(map) => {
-            map.retain(|name, _| !drops(dropped, name));
-            map.values_mut().for_each(|value| remove(value, dropped));
-        }
-        serde_json::Value::Array(list) => list.iter_mut().for_each(|value| remove(value, dropped)),
-        _ => {}
+    if let Ok(mut value) = Json::parse(&mended(element)) {
+        return if value.remove(dropped) > 0 { value.to_string() } else { element.to_owned() };
     }
-}
-
-fn drops(dropped: &Dropped, name: &str) -> bool {
-    dropped.holds(name) || Field::named(name).is_some_and(|field| dropped.holds(field.name()))
+    // What names a dropped field and cannot be taken apart is not kept verbatim: privacy comes first.
+    if dropped.is_named_in(element) {
+        return "(left out: it names a field that the privacy setting drops)".to_owned();
+    }
+    element.to_owned()
 }
 
 /// Halves of surrogate pairs, which cut names bring along, replaced: JSON allows them, text does not.
@@ -237,14 +241,9 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn extra(&self) -> Option<String> {
         (!self.extra.is_empty()).then(|| {
-            let mut text = String::from("{");
-            for (at, (name, value)) in self.extra.iter().enumerate() {
-                let comma = if at == 0 { "" } else { "," };
-                let name = serde_json::Value::from(name.as_ref());
-                // Writing to a text cannot fail.
-                let _ = write!(text, "{comma}{name}:{value}");
-            }
-            text.push('}');
+            let mut text = String::new();
+            // Writing to a text cannot fail.
+            let _ = write_object(&mut text, self.extra.iter().map(|(name, value)| (name, value)));
             text
         })
     }
@@ -299,10 +298,12 @@ impl<'a> Row<'a> {
         self.values[field.index()] = value;
     }
 
-    /// Sets what was kept beside the columns.
-    pub fn restore_extra(&mut self, extra: serde_json::Map<String, serde_json::Value>) {
-        self.extra = extra.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
-        self.extra.sort_by(|(left, _), (right, _)| left.cmp(right));
+    /// Sets what was kept beside the columns: the text that [`Row::extra`] gave.
+    pub fn restore_extra(&mut self, text: &str) {
+        let extra: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+        let owned =
+            |(name, value): (String, &RawValue)| (Cow::Owned(name), Cow::Owned(value.get().to_owned()));
+        self.extra = extra.into_iter().map(owned).collect();
     }
 
     /// Sets the digest that was kept of it.
@@ -340,7 +341,7 @@ impl<'a> Row<'a> {
             extra: self
                 .extra
                 .into_iter()
-                .map(|(name, value)| (Cow::Owned(name.into_owned()), value))
+                .map(|(name, value)| (Cow::Owned(name.into_owned()), Cow::Owned(value.into_owned())))
                 .collect(),
             stand_in: self.stand_in,
         }
@@ -372,7 +373,7 @@ impl<'a> Row<'a> {
         }
         self.extra.retain(|(name, _)| !drops(dropped, name));
         for (_, value) in &mut self.extra {
-            remove(value, dropped);
+            *value = json::without(std::mem::take(value), dropped);
         }
     }
 
@@ -433,28 +434,47 @@ const STAND_IN: &[Field] = &[
 
 impl<'de: 'a, 'a> Deserialize<'de> for Row<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RowVisitor;
+        deserializer.deserialize_map(RowVisitor { is_verbatim: false })
+    }
+}
 
-        impl<'de> Visitor<'de> for RowVisitor {
-            type Value = Row<'de>;
+/// A row that is read from the text of each of its values: whatever they are, their digits stay what they are.
+struct Verbatim<'a>(Row<'a>);
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
+impl<'de: 'a, 'a> Deserialize<'de> for Verbatim<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RowVisitor { is_verbatim: true }).map(Self)
+    }
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
-                let mut row = Row::empty();
-                while let Some(name) = map.next_key::<Raw<'de>>()? {
-                    match name {
-                        Raw::Text(name) => row.set(name, map.next_value()?),
-                        Raw::Other(_) => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(row)
-            }
+struct RowVisitor {
+    is_verbatim: bool,
+}
+
+impl<'de> Visitor<'de> for RowVisitor {
+    type Value = Row<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
+        let mut row = Row::empty();
+        while let Some(name) = map.next_key::<Raw<'de>>()? {
+            let Raw::Text(name) = name else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            // In nearly every row the fields with a column are texts and whole numbers, which need no second look.
+            let is_plain = Field::named(&name).is_some_and(|field| field.kind() != Kind::List);
+            let raw = if is_plain && !self.is_verbatim {
+                map.next_value()?
+            } else {
+                Raw::of(map.next_value()?).map_err(A::Error::custom)?
+            };
+            row.set(name, raw);
         }
-
-        deserializer.deserialize_map(RowVisitor)
+        Ok(row)
     }
 }
 

@@ -67,6 +67,52 @@ fn what_has_no_column_goes_to_extra() {
 }
 
 #[test]
+fn a_number_has_the_digits_that_were_sent() {
+    let text = r#"{"participants":[{
+        "user_id": 12345678901234567890123, "id": 1.10, "join_time": 1772438400.50, "in_room_participants": 1e3,
+        "recording": 1.0, "internal_ip_addresses": [1.10, "a"], "camera": {"zoom": 2.50}, "a": 1.10, "b": 1E3,
+        "c": 12345678901234567890123, "d": 0.1000000000000000055, "e": -0, "f": 1e400, "g": 9223372036854775808,
+        "h": [1.0, {"i": [100000000000000000000000, true, null]}], "j": true, "k": "1.10"}]}"#;
+    let decoded = decode_text(text, &Dropped::default());
+    assert_eq!(decoded.rejects, []);
+    let row = &decoded.rows[0];
+    assert_eq!(row.text(Field::UserId), Some("12345678901234567890123"));
+    assert_eq!(row.text(Field::Id), Some("1.10"));
+    assert_eq!(row.text(Field::InternalIpAddresses), Some(r#"[1.10,"a"]"#));
+    assert_eq!((row.number(Field::JoinTime), row.number(Field::InRoomParticipants)), (None, None));
+    assert_eq!(row.number(Field::Recording), None);
+    let extra = concat!(
+        r#"{"a":1.10,"b":1E3,"c":12345678901234567890123,"camera":{"zoom":2.50},"d":0.1000000000000000055,"e":-0,"#,
+        r#""f":1e400,"g":9223372036854775808,"h":[1.0,{"i":[100000000000000000000000,true,null]}],"#,
+        r#""in_room_participants":1e3,"j":true,"join_time":1772438400.50,"k":"1.10","recording":1.0}"#
+    );
+    assert_eq!(row.extra().as_deref(), Some(extra));
+    // And once more through where rows are kept, and through the privacy setting.
+    let mut kept = Row::empty();
+    kept.restore_extra(extra);
+    assert_eq!(kept.extra().as_deref(), Some(extra));
+    kept.strip(&Dropped::new(vec!["i".to_owned(), "camera".to_owned()]));
+    assert_eq!(
+        kept.extra().unwrap(),
+        extra
+            .replace(r#""camera":{"zoom":2.50},"#, "")
+            .replace(r#""i":[100000000000000000000000,true,null]"#, "")
+    );
+}
+
+#[test]
+fn one_row_with_a_fraction_changes_nothing_of_its_neighbours() {
+    let plain = r#"{"user_id":7,"user_name":"Ada","x":{"b":1,"a":[]}}"#;
+    let alone = decode_text(&format!(r#"{{"participants":[{plain}]}}"#), &Dropped::default());
+    let text = format!(r#"{{"participants":[{plain},{{"id":0.5}},7,{{"id":"\ud83d"}}]}}"#);
+    let beside = decode_text(&text, &Dropped::default());
+    assert_eq!((beside.rows.len(), beside.rejects.len()), (3, 1));
+    assert_eq!(beside.rows[0], alone.rows[0]);
+    assert_eq!(beside.rows[0].keys(), alone.rows[0].keys());
+    assert_eq!(beside.rows[0].extra().as_deref(), Some(r#"{"x":{"a":[],"b":1}}"#));
+}
+
+#[test]
 fn what_is_no_object_is_rejected_verbatim_and_the_others_go_on() {
     let text = r#"{"participants":[{"id":"a"}, [1,  2], "x", null, {"id":"b"}]}"#;
     let decoded = decode_text(text, &Dropped::default());
@@ -126,6 +172,16 @@ fn dropped_fields_are_nowhere() {
     );
     assert_eq!(decoded.rows[0].text(Field::Id), Some("a"));
     assert_eq!(decoded.rejects[0].content, "[{}]");
+
+    let dropped = Dropped::new(vec!["user_name".into(), "email".into()]);
+    for (element, kept) in [
+        (r#"[{"name": "Ada", "id": 1.10}]"#, r#"[{"id":1.10}]"#),
+        (r#"[{"\u0065mail": "a@example.com"}]"#, "[{}]"),
+        (r#"[{"id": 1.10}]"#, r#"[{"id": 1.10}]"#),
+        (r#"{"name": "Ada" "#, "(left out: it names a field that the privacy setting drops)"),
+    ] {
+        assert_eq!(dropped.strip(element), kept);
+    }
 }
 
 fn any_json() -> impl Strategy<Value = Json> {
@@ -164,6 +220,12 @@ proptest! {
     fn any_page_at_all_is_read_without_panic(page in any_json(), text in "\\PC{0,80}") {
         decode(&page);
         decode_text(&text, &Dropped::default());
+    }
+
+    #[test]
+    fn json_of_any_shape_is_written_as_it_was_sent(value in any_json()) {
+        let text = value.to_string();
+        prop_assert_eq!(super::Json::parse(&text).unwrap().to_string(), text);
     }
 
     #[test]

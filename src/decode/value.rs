@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value as Json;
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde_json::value::RawValue;
 
 use super::field::Kind;
-use crate::model::parse_instant;
+use super::json::{Json, quoted};
+use crate::model::{harmless, parse_instant};
 
 /// The value of a column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,43 +58,66 @@ impl Value<'_> {
     }
 }
 
-/// A JSON value whose scalars are borrowed where they can be.
+/// A JSON value, borrowed where it can be.
 #[derive(Debug)]
 pub(super) enum Raw<'a> {
+    Null,
+    Flag(bool),
+    /// With the digits that were sent.
+    Number(Cow<'a, str>),
     Text(Cow<'a, str>),
-    Other(Json),
+    /// A list or an object, written as [`Json`] writes it.
+    Nested(String),
 }
 
-impl Raw<'_> {
+impl<'a> Raw<'a> {
+    /// The value with this text.
+    pub(super) fn of(value: &'a RawValue) -> Result<Self, serde_json::Error> {
+        let text = value.get();
+        Ok(match text.as_bytes() {
+            [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => {
+                Self::Text(Cow::Borrowed(&text[1..text.len() - 1]))
+            }
+            [b'"', ..] => Self::Text(Cow::Owned(serde_json::from_str(text)?)),
+            [b'[' | b'{', ..] => Self::Nested(Json::parse(text)?.to_string()),
+            b"null" => Self::Null,
+            b"true" => Self::Flag(true),
+            b"false" => Self::Flag(false),
+            _ => Self::Number(Cow::Borrowed(text)),
+        })
+    }
+
     /// The value as JSON; none where it says nothing (null, or a blank text).
-    pub(super) fn into_json(self) -> Option<Json> {
+    pub(super) fn into_json(self) -> Option<Cow<'a, str>> {
         match self {
-            Self::Other(Json::Null) => None,
-            Self::Text(text) => (!is_blank(&text)).then(|| Json::String(text.into_owned())),
-            Self::Other(json) => Some(json),
+            Self::Null => None,
+            Self::Flag(flag) => Some(Cow::Borrowed(if flag { "true" } else { "false" })),
+            Self::Number(number) => Some(number),
+            Self::Text(text) => (!is_blank(&text)).then(|| quoted(&text).into()),
+            Self::Nested(json) => Some(json.into()),
         }
     }
 }
 
 /// Reads a value as its column wants it, and what has to go to `extra` because the column cannot hold it.
-pub(super) fn read(kind: Kind, raw: Raw<'_>) -> (Value<'_>, Option<Json>) {
+pub(super) fn read(kind: Kind, raw: Raw<'_>) -> (Value<'_>, Option<Cow<'_, str>>) {
     let number = |raw: &Raw<'_>| match raw {
-        Raw::Other(Json::Bool(flag)) => Some(i64::from(*flag)),
-        Raw::Other(json) => json.as_i64(),
+        Raw::Flag(flag) => Some(i64::from(*flag)),
+        Raw::Number(number) => number.parse().ok(),
         Raw::Text(text) => match text.trim() {
             "true" => Some(1),
             "false" => Some(0),
             text => text.parse().ok(),
         },
+        Raw::Null | Raw::Nested(_) => None,
     };
     let value = match (kind, raw) {
-        (_, Raw::Other(Json::Null)) => Value::Null,
+        (_, Raw::Null) => Value::Null,
         (_, Raw::Text(text)) if is_blank(&text) => Value::Null,
         (Kind::Text | Kind::List, Raw::Text(text)) => return clean(text),
-        (Kind::Text, Raw::Other(json @ (Json::Number(_) | Json::Bool(_)))) => {
-            Value::Text(json.to_string().into())
-        }
-        (Kind::List, Raw::Other(json)) => return clean(json.to_string().into()),
+        (Kind::Text, Raw::Number(number)) => Value::Text(number),
+        (Kind::Text, Raw::Flag(flag)) => Value::Text(flag.to_string().into()),
+        (Kind::List, raw) => return raw.into_json().map_or((Value::Null, None), clean),
         (Kind::Instant, Raw::Text(text)) => match parse_instant(&text) {
             Some(instant) => Value::Int(instant.millis()),
             None => return (Value::Null, Raw::Text(text).into_json()),
@@ -112,25 +135,19 @@ pub(super) fn read(kind: Kind, raw: Raw<'_>) -> (Value<'_>, Option<Json>) {
     (value, None)
 }
 
-/// Text without control characters and without those that turn the direction of writing around, which could
-/// make a name lie on a terminal; the original goes to `extra`.
-fn clean(text: Cow<'_, str>) -> (Value<'_>, Option<Json>) {
-    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control()) || !text.contains(is_harmful) {
-        return (Value::Text(text), None);
+/// Text that is safe to show; where that is not what was sent, the original goes to `extra`.
+fn clean(text: Cow<'_, str>) -> (Value<'_>, Option<Cow<'_, str>>) {
+    match harmless(&text) {
+        Cow::Borrowed(_) => (Value::Text(text), None),
+        Cow::Owned(cleaned) => (Value::Text(cleaned.into()), Some(quoted(&text).into())),
     }
-    let cleaned = text.replace(is_harmful, "\u{fffd}");
-    (Value::Text(cleaned.into()), Some(Json::String(text.into_owned())))
-}
-
-fn is_harmful(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 fn is_blank(text: &str) -> bool {
     text.chars().all(char::is_whitespace)
 }
 
+/// The quick way: only what is read in one pass without losing a digit; of anything else it makes an error.
 impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(RawVisitor)
@@ -143,7 +160,7 @@ impl<'de> Visitor<'de> for RawVisitor {
     type Value = Raw<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("any JSON value")
+        formatter.write_str("a text, a whole number, true, false or null")
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Raw<'de>, E> {
@@ -155,30 +172,18 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_unit<E>(self) -> Result<Raw<'de>, E> {
-        Ok(Raw::Other(Json::Null))
+        Ok(Raw::Null)
     }
 
     fn visit_bool<E>(self, flag: bool) -> Result<Raw<'de>, E> {
-        Ok(Raw::Other(Json::Bool(flag)))
+        Ok(Raw::Flag(flag))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Raw<'de>, E> {
-        Ok(Raw::Other(number.into()))
+        Ok(Raw::Number(number.to_string().into()))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Raw<'de>, E> {
-        Ok(Raw::Other(number.into()))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Raw<'de>, E> {
-        Ok(Raw::Other(number.into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Raw<'de>, A::Error> {
-        Json::deserialize(SeqAccessDeserializer::new(list)).map(Raw::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Raw<'de>, A::Error> {
-        Json::deserialize(MapAccessDeserializer::new(map)).map(Raw::Other)
+        Ok(Raw::Number(number.to_string().into()))
     }
 }

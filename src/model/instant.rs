@@ -1,6 +1,6 @@
 //! Zoom's dates and times, in every shape in which they come.
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{Datelike as _, NaiveDate, TimeDelta};
 
 use super::Timestamp;
 
@@ -17,13 +17,13 @@ pub fn parse_instant(text: &str) -> Option<Timestamp> {
     let second = if reader.eat(b":") { reader.digits(2)? } else { 0 };
     let millis = if reader.eat(b".,") { reader.fraction()? } else { 0 };
     let offset_minutes = reader.offset()?;
-    if !reader.0.is_empty() || year == 0 {
+    if !reader.0.is_empty() {
         return None;
     }
     let local = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?
         .and_hms_milli_opt(hour, minute, second, millis)?;
     let utc = local.checked_sub_signed(TimeDelta::minutes(offset_minutes))?.and_utc();
-    Some(Timestamp::from(utc))
+    (1..=9999).contains(&utc.year()).then(|| Timestamp::from(utc))
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -99,6 +99,9 @@ mod tests {
     fn what_is_no_time_is_none() {
         for text in ["", "-", "yesterday", "2019-02-30T00:00:00Z", "2019-09-07", "0000-01-01T00:00:00Z"] {
             assert_eq!(parse_instant(text), None, "{text}");
+        }
+        for text in ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"] {
+            assert_eq!(parse_instant(text), None, "{text} is outside of the years in UTC");
         }
         for text in ["2019-09-07T13:15:02.Z", "2019-09-07T13:15:02+25:00", "2019-09-07T13:15:02Zx"] {
             assert_eq!(parse_instant(text), None, "{text}");

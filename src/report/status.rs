@@ -13,6 +13,8 @@ use crate::model::Timestamp;
 pub struct Status {
     /// The last rows of the view `runs`, latest first.
     pub runs: Table,
+    /// Rows of the view `meetings_listed`, of meetings that tell no instances.
+    pub meetings: Table,
     /// How many instances (`instances`) there are in each `state`.
     pub states: Table,
     /// Instances that were refused: `state`, `reason`, and what they are.
@@ -32,6 +34,9 @@ impl Status {
     #[must_use]
     pub fn render(&self, timezone: Tz, now: Timestamp, width: u16) -> String {
         let mut sections = vec![runs(&self.runs, timezone).render(width), self.summary(timezone, now)];
+        if !self.meetings.rows.is_empty() {
+            sections.push(refused_meetings(&self.meetings, timezone).render(width));
+        }
         for (title, table) in
             [("Refused by Zoom:", &self.refused), ("Fewer rows than Zoom reports:", &self.short)]
         {
@@ -42,12 +47,13 @@ impl Status {
         sections.join("\n")
     }
 
-    /// One JSON object: `runs`, `states`, `refused`, `short`, `oldest` and `quota` as arrays of objects with the
+    /// One JSON object: `runs`, `meetings`, `states`, `refused`, `short`, `oldest` and `quota` as arrays of objects with the
     /// columns' names, `next_slot` as an instant or null.
     #[must_use]
     pub fn to_json(&self) -> String {
         let tables = [
             ("runs", &self.runs),
+            ("meetings", &self.meetings),
             ("states", &self.states),
             ("refused", &self.refused),
             ("short", &self.short),
@@ -139,6 +145,29 @@ fn runs(table: &Table, timezone: Tz) -> Sheet {
         })
         .collect();
     Sheet { title: vec![format!("Last runs, {timezone}:")], columns, rows, footer: Vec::new() }
+}
+
+fn refused_meetings(table: &Table, timezone: Tz) -> Sheet {
+    let columns = vec![
+        Heading::text("Since"),
+        Heading::text("Meeting"),
+        Heading::text("Last told").staying(Stay::WhereOthersWrap),
+        Heading::text("Asked again").staying(Stay::WhereOthersWrap),
+        Heading::text("Why"),
+    ];
+    let rows = table
+        .lines()
+        .map(|line| {
+            vec![
+                day_and_time(line, "refused_since", timezone),
+                short_meeting_name(line),
+                day_and_time(line, "last_told_at", timezone),
+                day_and_time(line, "next_asked_at", timezone),
+                line.text("refusal").unwrap_or_default().to_owned(),
+            ]
+        })
+        .collect();
+    Sheet { title: vec!["Meetings that tell no instances:".to_owned()], columns, rows, footer: Vec::new() }
 }
 
 fn troubles(title: &str, table: &Table, timezone: Tz) -> Sheet {

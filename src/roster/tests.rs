@@ -78,7 +78,7 @@ fn a_bad_line_says_what_is_wrong_and_the_rest_is_used() {
         people(&roster),
         [
             ("ada@example.com", "Ada", "-"),
-            ("fay@example.com", "Fay\n of two lines", "-"),
+            ("fay@example.com", "Fay of two lines", "-"),
             ("gus@example.com", "-", "-")
         ]
     );

@@ -93,7 +93,8 @@ impl Account {
             status: (reply.delivery != Delivery::Dropped).then_some(reply.status),
             at: now,
         });
-        let reply = reply.with_header("x-zm-trackingid", self.tracking_id());
+        let date = now.utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let reply = reply.with_header("x-zm-trackingid", self.tracking_id()).with_header("date", date);
         (reply, self.options.latency + delay)
     }
 
@@ -104,7 +105,7 @@ impl Account {
         {
             return (too_many(Some(label), excess, self.options.rate_headers), Duration::ZERO);
         }
-        let faults = self.faults.strike(call, &self.world);
+        let faults = self.faults.strike(call, &self.world, now);
         let delay = faults
             .iter()
             .map(|(kind, _)| if let FaultKind::Delay(span) = kind { *span } else { Duration::ZERO });
@@ -144,9 +145,7 @@ impl Account {
         }
         self.access.check(received.authorization, call.endpoint, now)?;
         if !self.options.paid && call.endpoint != Endpoint::PastInstances {
-            let account = &self.options.credentials.account_id;
-            let message = format!("Only available for paid account: {account}.");
-            return Err(Reply::error(400, 200, &message));
+            return Err(answers::unpaid(&self.options.credentials.account_id));
         }
         if !self.options.dashboard && call.endpoint.is_dashboard() {
             return Err(Reply::error(400, 200, NO_DASHBOARD));
@@ -181,6 +180,7 @@ fn instead(kind: &FaultKind, call: &Call) -> Option<Reply> {
     };
     let reply = match kind {
         FaultKind::Answer { status, body } => Reply::text(*status, "application/json", body.clone()),
+        FaultKind::Refused { status, code } => Reply::error(*status, *code, &words_of(*code, call)),
         FaultKind::Html { status } => html(*status, "The server is temporarily unable to answer"),
         FaultKind::Blocked => html(403, "Sorry, you have been blocked"),
         FaultKind::TooManyPerSecond { retry_after, headers } => {
@@ -218,6 +218,25 @@ fn instead(kind: &FaultKind, call: &Call) -> Option<Reply> {
         _ => return None,
     };
     Some(reply)
+}
+
+/// What Zoom says beside a code.
+fn words_of(code: i64, call: &Call) -> String {
+    let words = match code {
+        124 => "Invalid access token.",
+        200 => NO_DASHBOARD,
+        300 => "The request could not be completed because you have provided invalid parameters.",
+        1001 => "User does not exist.",
+        1010 => "User does not belong to this account.",
+        3001 => "Meeting ID is invalid or has not ended.",
+        4711 => {
+            let scope = call.endpoint.scope().unwrap_or("");
+            return format!("Invalid access token, does not contain scopes:[{scope}].");
+        }
+        12_702 => "Can not access a meeting a year ago.",
+        _ => "The request is refused.",
+    };
+    words.to_owned()
 }
 
 /// A page as a gateway writes it.

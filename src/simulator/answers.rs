@@ -10,7 +10,7 @@ use super::endpoint::Endpoint;
 use super::faults::FaultKind;
 use super::listing::{self, Listing};
 use super::options::{OnePersonAnswer, Options};
-use super::session::{Session, Shape, USER_ID_STEP, instant};
+use super::session::{Session, Shape, USER_ID_STEP};
 use super::tokens::PageTokens;
 use super::wire::{Call, Reply, name_in_error, needs_double_encoding};
 use super::world::{Instance, World};
@@ -53,7 +53,7 @@ impl<'a> View<'a> {
             Endpoint::PastInstances => self.past_instances(),
             Endpoint::PastMeeting => {
                 let instance = self.ended_instance()?;
-                Ok(Reply::json(&instance.past_entry()))
+                Ok(Reply::json(&instance.past_entry(self.options, self.now)))
             }
             Endpoint::PastParticipants => self.poorer_participants(Shape::Past, pages),
             Endpoint::ReportParticipants => self.poorer_participants(Shape::Report, pages),
@@ -61,7 +61,7 @@ impl<'a> View<'a> {
             Endpoint::MetricsMeetings => self.metrics_meetings(pages),
             Endpoint::MetricsMeeting => {
                 let (instance, _) = self.dashboard_instance()?;
-                let mut entry = instance.dashboard_entry(self.now);
+                let mut entry = instance.dashboard_entry(self.options, self.now);
                 entry["in_room_participants"] = 0.into();
                 Ok(Reply::json(&entry))
             }
@@ -70,18 +70,22 @@ impl<'a> View<'a> {
     }
 
     fn past_instances(&self) -> Answer {
-        let Some(meeting_id) = self.call.meeting_id().filter(|id| self.world.knows_meeting(*id)) else {
+        let Some(meeting_id) = self.call.meeting_id().filter(|id| self.world.knows_meeting(*id, self.now))
+        else {
             return Err(does_not_exist(&self.call.target));
         };
         let ended: Vec<Value> = self
             .world
-            .instances_of(meeting_id)
+            .instances_of(meeting_id, self.now)
             .into_iter()
+            .filter(|_| !self.is_struck_by(&FaultKind::Empty))
             .filter(|instance| !instance.webinar && self.is_over(instance))
             .filter(|instance| self.now.since(instance.start) <= INSTANCES_REACH)
-            .map(|instance| json!({ "uuid": instance.uuid.as_str(), "start_time": instant(instance.start) }))
+            .map(|instance| json!({ "uuid": instance.uuid.as_str(), "start_time": instance.listed_start() }))
             .collect();
-        Ok(Reply::json(&json!({ "meetings": ended })))
+        let list =
+            if self.is_struck_by(&FaultKind::NoRows) { json!({}) } else { json!({ "meetings": ended }) };
+        Ok(Reply::json(&list))
     }
 
     fn poorer_participants(&self, shape: Shape, pages: &mut PageTokens) -> Answer {
@@ -150,7 +154,7 @@ impl<'a> View<'a> {
         };
         let mut found: Vec<&Instance> = self
             .world
-            .instances()
+            .kept(self.now)
             .filter(|instance| !instance.webinar)
             .filter(|instance| match kind {
                 Type::Live => instance.is_live(self.now),
@@ -166,7 +170,10 @@ impl<'a> View<'a> {
         found.sort_by_key(|instance| std::cmp::Reverse(instance.start));
         let envelope = vec![("from", from.to_string().into()), ("to", to.to_string().into())];
         let write_row = |index: usize, page: &mut String| {
-            page.push_str(&found[index].dashboard_entry(self.now).to_string());
+            let instance = found[index];
+            let mut entry = instance.dashboard_entry(self.options, self.now);
+            entry["start_time"] = instance.listed_start().into();
+            page.push_str(&entry.to_string());
         };
         let listing = Listing { key: "meetings", rows: found.len(), envelope, write_row: &write_row };
         listing::page(&listing, self.call, self.options, pages, self.faults, self.now)
@@ -178,7 +185,7 @@ impl<'a> View<'a> {
         let by_end = self.call.parameter("date_type") == Some("end_time");
         let mut found: Vec<&Instance> = self
             .world
-            .instances()
+            .kept(self.now)
             .filter(|instance| self.is_over(instance))
             .filter(|instance| {
                 let at = if by_end { instance.end.unwrap_or(instance.start) } else { instance.start };
@@ -187,7 +194,7 @@ impl<'a> View<'a> {
             .collect();
         found.sort_by_key(|instance| std::cmp::Reverse(instance.start));
         let write_row = |index: usize, page: &mut String| {
-            page.push_str(&found[index].history_entry().to_string());
+            page.push_str(&found[index].history_entry(self.options, self.now).to_string());
         };
         let listing = Listing {
             key: "history_meetings",
@@ -266,10 +273,10 @@ impl<'a> View<'a> {
     /// found only in the encoding that Zoom asks for.
     fn find(&self, wanted: impl Fn(&Instance) -> bool) -> Result<&'a Instance, Reply> {
         let found = if let Some(meeting_id) = self.call.meeting_id() {
-            if !self.world.knows_meeting(meeting_id) {
+            if !self.world.knows_meeting(meeting_id, self.now) {
                 return Err(does_not_exist(&self.call.target));
             }
-            let mut instances = self.world.instances_of(meeting_id);
+            let mut instances = self.world.instances_of(meeting_id, self.now);
             instances.retain(|instance| instance.start <= self.now);
             let latest = instances.iter().find(|instance| wanted(instance)).or(instances.first());
             latest.copied()
@@ -277,15 +284,29 @@ impl<'a> View<'a> {
             self.call.spellings().into_iter().find_map(|(uuid, times)| {
                 let instance = self.world.instance(&uuid)?;
                 let double = needs_double_encoding(&uuid);
+                let inner_slash = !double && uuid.as_str().contains('/');
                 let found = match times {
-                    1 => !double,
-                    _ => double || (self.options.inner_slash_either_way && uuid.as_str().contains('/')),
+                    1 => !double && !(inner_slash && self.options.inner_slash_twice),
+                    _ => {
+                        let either = self.options.inner_slash_either_way || self.options.inner_slash_twice;
+                        double || (inner_slash && either)
+                    }
                 };
-                (found && instance.start <= self.now).then_some(instance)
+                (found && instance.start <= self.now && instance.is_kept(self.now)).then_some(instance)
             })
         };
         let instance = found.ok_or_else(|| does_not_exist(&self.call.target))?;
-        if instance.webinar { Err(webinar()) } else { Ok(instance) }
+        if instance.webinar {
+            Err(webinar())
+        } else if !self.world.is_licensed(&instance.host) {
+            Err(unpaid(&instance.host.id))
+        } else {
+            Ok(instance)
+        }
+    }
+
+    fn is_struck_by(&self, kind: &FaultKind) -> bool {
+        self.faults.iter().any(|(struck, _)| struck == kind)
     }
 
     fn is_over(&self, instance: &Instance) -> bool {
@@ -320,6 +341,11 @@ pub(super) fn not_ended(endpoint: Endpoint, target: &str) -> Reply {
 /// Zoom's answer for an instance older than a year.
 pub(super) fn too_old() -> Reply {
     Reply::error(400, 12_702, "Can not access a meeting a year ago.")
+}
+
+/// Zoom's answer where an account, or the host of a meeting, pays for nothing.
+pub(super) fn unpaid(whom: &str) -> Reply {
+    Reply::error(400, 200, &format!("Only available for paid account: {whom}."))
 }
 
 /// Zoom's answer for a webinar.

@@ -2,20 +2,41 @@
 
 use serde_json::{Value, json};
 
+use super::options::{Options, UntoldEnd};
 use super::session::instant;
 use super::world::Instance;
 use crate::model::Timestamp;
 
 impl Instance {
-    /// How many times somebody joined.
+    /// How many times somebody joined, as the descriptions tell it.
     fn joins(&self) -> usize {
-        self.sessions.iter().filter(|session| !session.is_waiting()).count()
+        let rows = || self.sessions.iter().filter(|session| !session.is_waiting()).count();
+        self.joins_told.unwrap_or_else(rows)
+    }
+
+    /// Its end as far as it is told by now.
+    fn told_end(&self, options: &Options, now: Timestamp) -> Option<Timestamp> {
+        let end = self.end.filter(|end| *end <= now)?;
+        if end.plus(options.end_delay) <= now {
+            return Some(end);
+        }
+        match options.untold_end {
+            UntoldEnd::Absent => None,
+            UntoldEnd::Start => Some(self.start),
+        }
+    }
+
+    /// Its start as lists of instances tell it.
+    pub(super) fn listed_start(&self) -> String {
+        if self.listed_without_start { String::new() } else { instant(self.start) }
     }
 
     /// Its entry in the Dashboard's list of meetings.
-    pub(super) fn dashboard_entry(&self, now: Timestamp) -> Value {
-        let end = self.end.filter(|end| *end <= now);
-        let length = end.unwrap_or(now).since(self.start).as_secs();
+    pub(super) fn dashboard_entry(&self, options: &Options, now: Timestamp) -> Value {
+        let end = self.told_end(options, now);
+        let ended = self.end.is_some_and(|end| end <= now);
+        let until = end.unwrap_or(if ended { self.start } else { now });
+        let length = until.since(self.start).as_secs();
         let mut entry = json!({
             "uuid": self.uuid.as_str(),
             "id": self.meeting_id.get(),
@@ -51,15 +72,15 @@ impl Instance {
     }
 
     /// The answer of `GET /past_meetings/{uuid}`, for an instance that has ended.
-    pub(super) fn past_entry(&self) -> Value {
-        let end = self.end.unwrap_or(self.start);
+    pub(super) fn past_entry(&self, options: &Options, now: Timestamp) -> Value {
+        let end = self.told_end(options, now);
         let seconds: u64 = self
             .sessions
             .iter()
             .filter(|session| !session.is_waiting())
             .filter_map(|session| Some(session.leave()?.since(session.join()?).as_secs()))
             .sum();
-        json!({
+        let mut entry = json!({
             "uuid": self.uuid.as_str(),
             "id": self.meeting_id.get(),
             "host_id": self.host.id,
@@ -68,19 +89,22 @@ impl Instance {
             "user_name": self.host.name,
             "user_email": self.host.email,
             "start_time": instant(self.start),
-            "end_time": instant(end),
-            "duration": end.since(self.start).as_secs().div_ceil(60),
+            "duration": end.unwrap_or(self.start).since(self.start).as_secs().div_ceil(60),
             "total_minutes": seconds.div_ceil(60),
             "participants_count": self.joins(),
             "dept": self.host.department,
             "source": "Zoom",
             "has_meeting_summary": false,
-        })
+        });
+        if let Some(end) = end {
+            entry["end_time"] = instant(end).into();
+        }
+        entry
     }
 
     /// Its entry in the account's history of meetings.
-    pub(super) fn history_entry(&self) -> Value {
-        let past = self.past_entry();
+    pub(super) fn history_entry(&self, options: &Options, now: Timestamp) -> Value {
+        let past = self.past_entry(options, now);
         json!({
             "meeting_uuid": past["uuid"],
             "meeting_id": past["id"],
@@ -89,8 +113,8 @@ impl Instance {
             "host_display_name": past["user_name"],
             "host_email": past["user_email"],
             "department": past["dept"],
-            "start_time": past["start_time"],
-            "end_time": past["end_time"],
+            "start_time": self.listed_start(),
+            "end_time": past.get("end_time"),
             "create_time": past["start_time"],
             "duration": past["duration"],
             "participants": past["participants_count"],

@@ -37,6 +37,9 @@ async fn answers_in_place_of_the_right_one() {
         ("not-json", 200, "upstream"),
         ("empty-body", 200, ""),
         ("answer=418:teapot", 418, "teapot"),
+        ("refuse=400/1010", 400, r#""code":1010"#),
+        ("refuse=400/4711", 400, "[dashboard:read:list_meeting_participants:admin]"),
+        ("refuse=200/200", 200, r#"{"code":200,"message":"#),
     ] {
         let answer = client_with(fault).await.send(PATH).await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{fault}");
@@ -142,6 +145,55 @@ async fn a_fault_strikes_whom_it_names_and_when() {
 }
 
 #[tokio::test]
+async fn a_fault_lasts_from_an_instant_until_another() {
+    let client = client_with("missing-3001,from=2026-09-21T13:00:00Z,until=2026-09-21T13:10:00Z").await;
+    let mut statuses = Vec::new();
+    for minutes in [0, 10, 20] {
+        client.simulator.options(|options| options.clock.set(NOW.plus(Duration::from_mins(minutes))));
+        statuses.push(client.get(PATH).await.0);
+    }
+    assert_eq!(statuses, [200, 404, 200]);
+}
+
+#[tokio::test]
+async fn a_gateway_blocks_everything_one_meeting_or_the_tokens() {
+    let path = "/past_meetings/two==";
+    let client = client_with("html-403").await;
+    assert_eq!(client.send(path).await.unwrap().status().as_u16(), 403);
+    assert!(client.grant().await["access_token"].is_string());
+    client.simulator.fault("refuse=403/1,endpoint=token".parse().unwrap());
+    assert_eq!(client.grant().await["code"], 1);
+
+    client.simulator.clear_faults();
+    client.simulator.fault("html-403,target=93812345678".parse().unwrap());
+    assert_eq!(client.get(path).await.0, 200);
+    client.simulator.fault("html-403,target=85746065432".parse().unwrap());
+    for path in [path, "/past_meetings/85746065432/instances"] {
+        assert_eq!(client.send(path).await.unwrap().status().as_u16(), 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn lists_that_are_empty_or_not_there() {
+    let lists = [
+        ("/metrics/meetings/two==/participants?type=past", "participants"),
+        ("/report/meetings/two==/participants", "participants"),
+        ("/past_meetings/85746065432/instances", "meetings"),
+        ("/metrics/meetings?type=past&from=2026-09-21&to=2026-09-21", "meetings"),
+    ];
+    let client = client_with("empty").await;
+    for (path, key) in lists {
+        assert_eq!(client.get(path).await.1[key], json!([]), "{path}");
+    }
+    assert_eq!(client.get("/past_meetings/two==").await.1["participants_count"], 5);
+    let client = client_with("no-rows").await;
+    for (path, key) in lists {
+        let (status, body) = client.get(path).await;
+        assert_eq!((status, body.get(key)), (200, None), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_token_that_expires_and_one_that_never_ends() {
     let client = client_with("page-token-expired,attempts=1").await;
     let (_, body) = client.get(PATH).await;
@@ -187,6 +239,9 @@ async fn listings_whose_pages_do_not_fit() {
     let whole = "/metrics/meetings/two==/participants?type=past";
     let (_, body) = client_with("total-too-large=4").await.get(whole).await;
     assert_eq!((&body["total_records"], body["participants"].as_array().unwrap().len()), (&json!(9), 5));
+    let (_, body) = client_with("total=3").await.get(PATH).await;
+    assert_eq!((&body["total_records"], body["participants"].as_array().unwrap().len()), (&json!(3), 2));
+    assert_ne!(body["next_page_token"], "");
     let (_, body) = client_with("page-token-absent").await.get(whole).await;
     assert_eq!(body.get("next_page_token"), None);
     let (_, body) = client_with("no-rows").await.get(whole).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::faults::{Fault, FaultKind, PageFilter, Target};
+use crate::model::parse_instant;
 
 /// Why a text is no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +31,7 @@ pub enum FaultTextError {
     /// A condition that does not exist, or has a value that it cannot have.
     #[error(
         "`{found}` is no condition of a fault: endpoint=NAME, target=MEETING-ID or UUID, attempts=N, N-M or \
-         N-, page=first or later are wanted; the endpoints are: {}",
+         N-, page=first or later, from=INSTANT, until=INSTANT are wanted; the endpoints are: {}",
         endpoints().join(", ")
     )]
     Condition {
@@ -69,6 +70,15 @@ const OFFERS: &[Offer] = &[
         make: |value| {
             let (status, body) = value.split_once(':')?;
             Some(FaultKind::Answer { status: http_status(status)?, body: body.to_owned() })
+        },
+    },
+    Offer {
+        name: "refuse",
+        value: "=STATUS/CODE",
+        explanation: "this status with Zoom's code and words; under 200 there is no list beside them",
+        make: |value| {
+            let (status, code) = value.split_once('/')?;
+            Some(FaultKind::Refused { status: http_status(status)?, code: code.parse().ok()? })
         },
     },
     plain!("html-500", FaultKind::Html { status: 500 }, "500 with an HTML page"),
@@ -138,6 +148,13 @@ const OFFERS: &[Offer] = &[
     plain!("page-token-absent", FaultKind::PageTokenAbsent, "the last page has no next_page_token"),
     plain!("growing", FaultKind::Growing, "each reading of a listing finds one row more"),
     plain!("emptied", FaultKind::Emptied, "the first reading finds everything, later ones nothing"),
+    plain!("empty", FaultKind::Empty, "a list has no rows, whatever descriptions tell"),
+    Offer {
+        name: "total",
+        value: "=RECORDS",
+        explanation: "total_records is this, however many rows there are",
+        make: |value| value.parse().ok().map(FaultKind::Total),
+    },
     Offer {
         name: "total-too-large",
         value: "=ROWS",
@@ -167,7 +184,7 @@ impl Fault {
         text.push_str(
             "\nConditions, after commas: endpoint=NAME, target=MEETING-ID or UUID, attempts=N, N-M or N-, ",
         );
-        text.push_str("page=first or later.\nEndpoints: ");
+        text.push_str("page=first or later, from=INSTANT, until=INSTANT.\nEndpoints: ");
         text.push_str(&endpoints().join(", "));
         text.push('\n');
         text
@@ -222,6 +239,8 @@ fn apply(fault: &Fault, condition: &str) -> Option<Fault> {
             Some(Fault { target, ..fault })
         }
         "attempts" => Some(fault.attempts(attempts(value)?)),
+        "from" => Some(fault.from(parse_instant(value)?)),
+        "until" => Some(fault.until(parse_instant(value)?)),
         "page" => match value {
             "first" => Some(fault.pages(PageFilter::First)),
             "later" => Some(fault.pages(PageFilter::Later)),
@@ -299,6 +318,11 @@ mod tests {
         let meeting = parse("drop,target=857-4606-5432,attempts=4-");
         assert_eq!(meeting.target, Target::Meeting("85746065432".parse().unwrap()));
         assert_eq!(meeting.attempts, 4..=u32::MAX);
+        let span = parse("empty,until=2026-03-02T00:00:00Z,from=2026-03-01T00:00:00Z");
+        assert_eq!(
+            (span.from, span.until),
+            (parse_instant("2026-03-01T00:00:00Z"), parse_instant("2026-03-02T00:00:00Z"))
+        );
     }
 
     #[test]
@@ -314,8 +338,16 @@ mod tests {
         assert_eq!(error("429-weekly"), "`429-weekly` is no fault");
         assert_eq!(error("cut"), "the fault `cut` wants =BYTES, but has ``");
         assert_eq!(error("drop=3"), "the fault `drop` wants no value, but has `3`");
+        assert_eq!(error("refuse=400"), "the fault `refuse` wants =STATUS/CODE, but has `400`");
         assert_eq!(error("answer=99:x"), "the fault `answer` wants =STATUS:BODY, but has `99:x`");
-        for wrong in ["drop,when=now", "drop,attempts=3-1", "drop,attempts=0", "drop,endpoint=x", "drop,"] {
+        for wrong in [
+            "drop,when=now",
+            "drop,attempts=3-1",
+            "drop,attempts=0",
+            "drop,endpoint=x",
+            "drop,until=soon",
+            "drop,",
+        ] {
             assert!(error(wrong).contains("is no condition of a fault"), "{wrong}");
         }
     }
@@ -326,6 +358,8 @@ mod tests {
             let text = text
                 .replace("[=RETRY-AFTER]", "")
                 .replace("STATUS:BODY", "500:")
+                .replace("STATUS/CODE", "400/200")
+                .replace("RECORDS", "1")
                 .replace("BYTES", "1")
                 .replace("MILLISECONDS", "1")
                 .replace("ROWS", "1")
@@ -337,7 +371,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_a_fault_or_an_error(text in "(drop|cut|answer|delay)?[=,a-z0-9:é-]{0,30}") {
+        fn any_text_is_a_fault_or_an_error(text in "(drop|cut|answer|delay|refuse)?[=,a-z0-9:/é-]{0,30}") {
             let _ = text.parse::<Fault>();
         }
     }

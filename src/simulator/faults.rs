@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::endpoint::Endpoint;
 use super::wire::Call;
 use super::world::World;
-use crate::model::{InstanceUuid, MeetingId};
+use crate::model::{InstanceUuid, MeetingId, Timestamp};
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,13 @@ pub enum FaultKind {
         status: u16,
         /// The body, sent as it is.
         body: String,
+    },
+    /// This status with this code in Zoom's envelope; under 200 it stands in the place of what was asked for.
+    Refused {
+        /// The HTTP status, 200 to 599.
+        status: u16,
+        /// Zoom's code.
+        code: i64,
     },
     /// An HTML page of a gateway with this status.
     Html {
@@ -82,6 +89,10 @@ pub enum FaultKind {
     Growing,
     /// The first reading finds everything, later ones nothing.
     Emptied,
+    /// A list has no rows, whatever descriptions tell.
+    Empty,
+    /// `total_records` is this, however many rows there are.
+    Total(i64),
     /// `total_records` is larger than what is given, by so many.
     TotalTooLarge(usize),
     /// Each page begins with the last row of the one before.
@@ -99,6 +110,8 @@ impl FaultKind {
                 | Self::PageTokenAbsent
                 | Self::Growing
                 | Self::Emptied
+                | Self::Empty
+                | Self::Total(_)
                 | Self::TotalTooLarge(_)
                 | Self::RepeatedRows
                 | Self::NoRows
@@ -142,6 +155,10 @@ pub struct Fault {
     pub attempts: RangeInclusive<u32>,
     /// Which pages.
     pub pages: PageFilter,
+    /// From when on, by the simulator's clock; `None`: from the beginning.
+    pub from: Option<Timestamp>,
+    /// Until when; `None`: for ever.
+    pub until: Option<Timestamp>,
 }
 
 impl Fault {
@@ -154,6 +171,8 @@ impl Fault {
             target: Target::Everything,
             attempts: 1..=u32::MAX,
             pages: PageFilter::Any,
+            from: None,
+            until: None,
         }
     }
 
@@ -187,7 +206,20 @@ impl Fault {
         Self { pages, ..self }
     }
 
-    fn strikes(&self, call: &Call, world: &World) -> bool {
+    /// The same fault from this instant on only.
+    #[must_use]
+    pub fn from(self, from: Timestamp) -> Self {
+        Self { from: Some(from), ..self }
+    }
+
+    /// The same fault before this instant only.
+    #[must_use]
+    pub fn until(self, until: Timestamp) -> Self {
+        Self { until: Some(until), ..self }
+    }
+
+    fn strikes(&self, call: &Call, world: &World, now: Timestamp) -> bool {
+        let is_on = self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until);
         let endpoint = match self.endpoint {
             Some(endpoint) => endpoint == call.endpoint,
             None => call.endpoint != Endpoint::Token,
@@ -209,7 +241,7 @@ impl Fault {
             Target::Instance(wanted) => call.spellings().iter().any(|(uuid, _)| uuid == wanted),
         };
         let kind = self.kind != FaultKind::PageTokenExpired || !first;
-        endpoint && page && target && kind
+        is_on && endpoint && page && target && kind
     }
 }
 
@@ -228,11 +260,11 @@ impl Faults {
     }
 
     /// What goes wrong with this request, in the order in which it was set, with the attempt's number.
-    pub(super) fn strike(&mut self, call: &Call, world: &World) -> Vec<(FaultKind, u32)> {
+    pub(super) fn strike(&mut self, call: &Call, world: &World, now: Timestamp) -> Vec<(FaultKind, u32)> {
         let first_page = call.parameter("next_page_token").is_none();
         self.0
             .iter_mut()
-            .filter(|(fault, _)| fault.strikes(call, world))
+            .filter(|(fault, _)| fault.strikes(call, world, now))
             .filter_map(|(fault, met)| {
                 let is_of_listings = fault.kind.is_of_listings();
                 let met = met.entry(if is_of_listings { listing(call) } else { String::new() }).or_default();

@@ -63,7 +63,7 @@ pub(super) fn page(
         }
     };
     let wrong = Wrong::of(faults);
-    let rows = if wrong.emptied { 0 } else { listing.rows };
+    let rows = if wrong.empty { 0 } else { listing.rows };
     let given_token = call.parameter("next_page_token").map(str::to_owned);
     let (offset, next_page_token) = if wrong.token_repeated && rows > 0 {
         let lifetime = Duration::from_secs(options.page_token_seconds);
@@ -83,7 +83,7 @@ pub(super) fn page(
         body,
         "\"page_count\":{},\"page_size\":{size},\"total_records\":{}",
         rows.div_ceil(step),
-        rows + wrong.total_too_large,
+        wrong.total.unwrap_or_else(|| i64::try_from(rows + wrong.total_too_large).unwrap_or(i64::MAX)),
     )
     .expect("a string takes any text");
     match &next_page_token {
@@ -110,12 +110,13 @@ pub(super) fn page(
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "any of them may be wrong at once")]
 struct Wrong {
-    emptied: bool,
+    empty: bool,
     token_repeated: bool,
     token_absent: bool,
     repeated_rows: bool,
     no_rows: bool,
     total_too_large: usize,
+    total: Option<i64>,
 }
 
 impl Wrong {
@@ -123,7 +124,9 @@ impl Wrong {
         let mut wrong = Self::default();
         for (kind, reading) in faults {
             match kind {
-                FaultKind::Emptied => wrong.emptied |= *reading > 1,
+                FaultKind::Emptied => wrong.empty |= *reading > 1,
+                FaultKind::Empty => wrong.empty = true,
+                FaultKind::Total(records) => wrong.total = Some(*records),
                 FaultKind::PageTokenRepeated => wrong.token_repeated = true,
                 FaultKind::PageTokenAbsent => wrong.token_absent = true,
                 FaultKind::RepeatedRows => wrong.repeated_rows = true,

@@ -30,13 +30,15 @@ mod world;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
+mod habit_tests;
+#[cfg(test)]
 mod tests;
 
 pub use account::LoggedRequest;
 pub use endpoint::Endpoint;
 pub use fault_text::FaultTextError;
 pub use faults::{Fault, FaultKind, PageFilter, Target};
-pub use options::{Credentials, Limits, OnePersonAnswer, Options};
+pub use options::{Credentials, Limits, OnePersonAnswer, Options, UntoldEnd};
 pub use server::Simulator;
 pub use session::{FIRST_USER_ID, Session, USER_ID_STEP};
 pub use world::{Host, Instance, World};

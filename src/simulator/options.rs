@@ -41,6 +41,16 @@ pub enum OnePersonAnswer {
     EmptyListing,
 }
 
+/// What is told of the end of an instance that Zoom has not worked out yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UntoldEnd {
+    /// There is no `end_time`.
+    #[default]
+    Absent,
+    /// `end_time` is the start, and `duration` 0.
+    Start,
+}
+
 /// Requests that the account may make, per rate-limit label; `None` is without limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -120,12 +130,18 @@ pub struct Options {
     pub one_person_in_reports: bool,
     /// Whether a UUID with a `/` inside, but no need of it, is also found when encoded twice.
     pub inner_slash_either_way: bool,
+    /// Whether a UUID with a `/` inside, but no need of it, is found *only* when encoded twice.
+    pub inner_slash_twice: bool,
     /// Whether the account may list meetings by `end_time`; without it code 12700.
     pub end_time_queries: bool,
     /// How far back the Dashboard tells of one instance, at most a year.
     pub dashboard_reach: Duration,
     /// How long after its end an instance is still "not ended".
     pub data_delay: Duration,
+    /// How long after it an end is told.
+    pub end_delay: Duration,
+    /// What is told of an end until then.
+    pub untold_end: UntoldEnd,
 }
 
 impl Default for Options {
@@ -147,9 +163,12 @@ impl Default for Options {
             one_person_on_past: OnePersonAnswer::NotFound,
             one_person_in_reports: false,
             inner_slash_either_way: true,
+            inner_slash_twice: false,
             end_time_queries: true,
             dashboard_reach: 365 * DAY,
             data_delay: Duration::ZERO,
+            end_delay: Duration::ZERO,
+            untold_end: UntoldEnd::Absent,
         }
     }
 }

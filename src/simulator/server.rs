@@ -138,6 +138,12 @@ impl Simulator {
         self.shared.account().log.clone()
     }
 
+    /// How many requests have come so far.
+    #[must_use]
+    pub fn request_count(&self) -> usize {
+        self.shared.account().log.len()
+    }
+
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
         self.shared.account().log.clear();

@@ -296,6 +296,7 @@ const REPORT_FIELDS: &[(&str, &str)] = &[
     ("bo_mtg_id", "bo_mtg_id"),
     ("join_time", "join_time"),
     ("leave_time", "leave_time"),
+    ("duration", "duration"),
     ("status", "status"),
 ];
 
@@ -308,6 +309,7 @@ const PAST_FIELDS: &[(&str, &str)] = &[
     ("registrant_id", "registrant_id"),
     ("join_time", "join_time"),
     ("leave_time", "leave_time"),
+    ("duration", "duration"),
     ("status", "status"),
 ];
 

@@ -48,6 +48,12 @@ pub struct Instance {
     pub sessions: Vec<Session>,
     /// Whether it is a webinar, which the meeting endpoints refuse.
     pub webinar: bool,
+    /// How many joins its descriptions tell; `None`: as many as its rows.
+    pub joins_told: Option<usize>,
+    /// Whether lists of instances leave its start blank; what describes it alone tells it.
+    pub listed_without_start: bool,
+    /// From when on Zoom no longer has it.
+    pub gone_at: Option<Timestamp>,
 }
 
 impl Instance {
@@ -69,6 +75,9 @@ impl Instance {
             end,
             sessions: Vec::new(),
             webinar: false,
+            joins_told: None,
+            listed_without_start: false,
+            gone_at: None,
         }
     }
 
@@ -93,9 +102,35 @@ impl Instance {
         self
     }
 
+    /// The same instance, of which descriptions tell so many joins, whatever rows there are.
+    #[must_use]
+    pub fn telling_joins(mut self, joins: usize) -> Self {
+        self.joins_told = Some(joins);
+        self
+    }
+
+    /// The same instance, listed with a blank start.
+    #[must_use]
+    pub fn listed_without_start(mut self) -> Self {
+        self.listed_without_start = true;
+        self
+    }
+
+    /// The same instance, of which Zoom knows nothing from then on.
+    #[must_use]
+    pub fn gone_at(mut self, at: Timestamp) -> Self {
+        self.gone_at = Some(at);
+        self
+    }
+
     /// The first row of a person of this display name.
     pub fn session_of(&mut self, user_name: &str) -> Option<&mut Session> {
         self.sessions.iter_mut().find(|session| session.text("user_name") == user_name)
+    }
+
+    /// Whether Zoom has it still.
+    pub(super) fn is_kept(&self, now: Timestamp) -> bool {
+        self.gone_at.is_none_or(|gone_at| now < gone_at)
     }
 
     /// Whether it has begun and not ended.
@@ -110,6 +145,9 @@ impl Instance {
 
     /// Whether one person at most was in it: such instances are in the `pastOne` list alone.
     pub(super) fn is_of_one(&self) -> bool {
+        if let Some(joins) = self.joins_told {
+            return joins <= 1;
+        }
         let facts = self.sessions.iter().map(Session::facts);
         let mut people = facts.filter(|facts| !facts.waiting).map(|facts| &facts.person);
         match people.next() {
@@ -140,6 +178,7 @@ impl Instance {
 pub struct World {
     instances: BTreeMap<InstanceUuid, Instance>,
     expired: BTreeSet<MeetingId>,
+    unlicensed: BTreeSet<String>,
 }
 
 impl World {
@@ -200,16 +239,36 @@ impl World {
         self.expired.insert(meeting_id);
     }
 
-    /// Whether the meeting's number can be asked for.
-    pub(super) fn knows_meeting(&self, meeting_id: MeetingId) -> bool {
-        !self.expired.contains(&meeting_id)
-            && self.instances.values().any(|instance| instance.meeting_id == meeting_id)
+    /// Takes the licence from the host of this id: whatever that host held is refused with code 200, as where the
+    /// plan of an account is too small.
+    pub fn unlicense(&mut self, host_id: &str) {
+        self.unlicensed.insert(host_id.to_owned());
     }
 
-    /// The instances of a meeting, latest first.
-    pub(super) fn instances_of(&self, meeting_id: MeetingId) -> Vec<&Instance> {
-        let mut found: Vec<_> =
-            self.instances.values().filter(|instance| instance.meeting_id == meeting_id).collect();
+    /// Gives the host of this id the licence back.
+    pub fn license(&mut self, host_id: &str) {
+        self.unlicensed.remove(host_id);
+    }
+
+    /// Whether the host of an instance has a licence.
+    pub(super) fn is_licensed(&self, host: &Host) -> bool {
+        !self.unlicensed.contains(&host.id)
+    }
+
+    /// Every instance that Zoom has still, by UUID.
+    pub(super) fn kept(&self, now: Timestamp) -> impl Iterator<Item = &Instance> {
+        self.instances.values().filter(move |instance| instance.is_kept(now))
+    }
+
+    /// Whether the meeting's number can be asked for.
+    pub(super) fn knows_meeting(&self, meeting_id: MeetingId, now: Timestamp) -> bool {
+        !self.expired.contains(&meeting_id)
+            && self.kept(now).any(|instance| instance.meeting_id == meeting_id)
+    }
+
+    /// The instances of a meeting that Zoom has still, latest first.
+    pub(super) fn instances_of(&self, meeting_id: MeetingId, now: Timestamp) -> Vec<&Instance> {
+        let mut found: Vec<_> = self.kept(now).filter(|instance| instance.meeting_id == meeting_id).collect();
         found.sort_by_key(|instance| std::cmp::Reverse(instance.start));
         found
     }

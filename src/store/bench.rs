@@ -37,7 +37,7 @@ pub(crate) fn settings(planned: Vec<PlannedTime>) -> Settings {
         meeting_id: meeting(number),
         label: None,
         personal: false,
-        guests_per_instance: false,
+        guests_per_instance: None,
         present_percent: None,
         late_after: None,
         planned,
@@ -48,6 +48,7 @@ pub(crate) fn settings(planned: Vec<PlannedTime>) -> Settings {
         late_after: Duration::from_mins(10),
         stitch_gap: Duration::from_mins(5),
         counts_from: Duration::from_mins(5),
+        guests_per_instance: false,
         shared: Vec::new(),
         meetings: vec![meeting(MEETING, planned), meeting(OTHER, Vec::new())],
     }
@@ -78,6 +79,8 @@ pub(crate) fn record(run_id: i64, instance_id: i64, source: Source, at: Timestam
         source: Some(source),
         one_person: false,
         other_encoding: false,
+        richer_lacking: false,
+        awaits_source: None,
         tracking_id: None,
         error_code: None,
         error: None,
@@ -120,21 +123,26 @@ impl Bench {
     }
 
     pub(crate) async fn read_from(&self, source: Source, uuid: &str, rows: &[Json]) -> Stored {
+        let text = json!({ "participants": rows }).to_string();
+        self.read_page(source, uuid, &text, Some(i64::try_from(rows.len()).unwrap())).await
+    }
+
+    /// Reads a complete listing of one page with this text, of which Zoom claims so many rows.
+    pub(crate) async fn read_page(
+        &self,
+        source: Source,
+        uuid: &str,
+        text: &str,
+        rows_reported: Option<i64>,
+    ) -> Stored {
         let everything = Selection { force: true, ..Selection::default() };
         let due = self.store.due(&everything, self.now).await.unwrap();
         let instance = due.into_iter().find(|due| due.uuid.as_str() == uuid).unwrap();
-        let text = json!({ "participants": rows }).to_string();
         let mut decoded = Decoded::default();
-        page(&text, &Dropped::default(), &mut decoded);
-        assert_eq!((decoded.rows.len(), decoded.rejects.len()), (rows.len(), 0), "the rows must decode");
-        let listing = Listing {
-            source,
-            ended: true,
-            rows_reported: Some(i64::try_from(rows.len()).unwrap()),
-            pages: 1,
-            rows: decoded.rows,
-            rejects: Vec::new(),
-        };
+        page(text, &Dropped::default(), &mut decoded);
+        assert_eq!(decoded.rejects, [], "the rows must decode");
+        let listing =
+            Listing { source, ended: true, rows_reported, pages: 1, rows: decoded.rows, rejects: Vec::new() };
         let record = record(self.run_id, instance.instance_id, source, self.now);
         self.store.store_listing(&listing, &record, &Policy { rereads: Vec::new() }).await.unwrap()
     }

@@ -15,6 +15,33 @@ pub(super) async fn report_zone(connection: &mut SqliteConnection) -> Result<Tz,
     Ok(zone.and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC))
 }
 
+/// When an instance began and when it ended, of what is known and what is told now.
+///
+/// An end that is not after the start is none: Zoom writes the start there until it has worked out the end. So a start
+/// that comes later than the end that is known makes that one unknown, too.
+pub(super) fn span(
+    known: (Option<i64>, Option<i64>),
+    told: (Option<i64>, Option<i64>),
+) -> (Option<i64>, Option<i64>) {
+    let start_at = told.0.or(known.0);
+    let is_end = |end_at: &i64| start_at.is_none_or(|start_at| *end_at > start_at);
+    (start_at, told.1.filter(is_end).or(known.1.filter(is_end)))
+}
+
+/// Puts an instance whose start or end has changed where it belongs now: local day, planned time and, once it has been
+/// read, sitting.
+///
+/// Whatever changes one of these calls it; what reads an instance for the first time calls [`stitch`].
+pub(super) async fn moved(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+    is_read: bool,
+) -> Result<(), sqlx::Error> {
+    let zone = report_zone(connection).await?;
+    place(connection, instance_id, zone).await?;
+    if is_read { stitch(connection, instance_id).await } else { Ok(()) }
+}
+
 #[derive(FromRow)]
 struct Placed {
     start_at: Option<i64>,
@@ -92,7 +119,8 @@ fn overlapped(start: &DateTime<Tz>, end_at: Timestamp, times: &[PlannedTime]) ->
     best.map(|(_, window)| window)
 }
 
-/// Works out anew which instances of the meeting of this one are one sitting.
+/// Works out anew which instances of the meeting of this one are one sitting: those that start less than the gap after
+/// the last known end, which may be an estimated one.
 ///
 /// Only what has been read is a sitting: an instance without data would make everyone absent.
 pub(super) async fn stitch(connection: &mut SqliteConnection, instance_id: i64) -> Result<(), sqlx::Error> {
@@ -101,8 +129,8 @@ pub(super) async fn stitch(connection: &mut SqliteConnection, instance_id: i64) 
               gap AS (SELECT coalesce((SELECT value FROM settings WHERE name = 'stitch_gap_ms'), 300000) AS gap_ms), \
               ordered AS ( \
                 SELECT i.instance_id, i.uuid, i.start_at, m.personal, \
-                       lag(i.ended_at) OVER w AS last_end, \
-                       max(i.ended_at) OVER (ORDER BY i.start_at, i.uuid ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached \
+                       lag(i.end_at) OVER w AS last_end, \
+                       max(i.end_at) OVER (ORDER BY i.start_at, i.uuid ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached \
                   FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id \
                  WHERE i.meeting_id = (SELECT meeting_id FROM instance) AND i.source IS NOT NULL \
                 WINDOW w AS (ORDER BY i.start_at, i.uuid)), \
@@ -121,4 +149,29 @@ pub(super) async fn stitch(connection: &mut SqliteConnection, instance_id: i64) 
     .execute(connection)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_that_is_not_after_the_start_is_none() {
+        let nothing = (None, None);
+        assert_eq!(span(nothing, (Some(5), Some(9))), (Some(5), Some(9)));
+        for end_at in [5, 4, i64::MIN] {
+            assert_eq!(span(nothing, (Some(5), Some(end_at))), (Some(5), None));
+            assert_eq!(span((Some(5), None), (None, Some(end_at))), (Some(5), None));
+            assert_eq!(
+                span((Some(5), Some(9)), (Some(5), Some(end_at))),
+                (Some(5), Some(9)),
+                "the known one stays"
+            );
+        }
+        assert_eq!(span((Some(5), Some(9)), (Some(9), None)), (Some(9), None), "the start came later");
+        assert_eq!(span((Some(5), Some(9)), (Some(4), None)), (Some(4), Some(9)));
+        assert_eq!(span((Some(5), Some(9)), (None, Some(11))), (Some(5), Some(11)));
+        assert_eq!(span(nothing, (None, Some(9))), (None, Some(9)));
+        assert_eq!(span((None, Some(9)), (Some(10), None)), (Some(10), None));
+    }
 }

@@ -18,8 +18,8 @@ pub(super) struct Guard<'a> {
     pub withdraws: bool,
     /// It comes from another source than what is stored.
     pub replaces: bool,
-    /// It equals the last one, so that nothing should change.
-    pub expects_none: bool,
+    /// Of its content; one that equals the last one should change nothing.
+    pub digest: i64,
     pub before: &'a Progress,
     pub now: Timestamp,
 }
@@ -61,13 +61,27 @@ pub(super) async fn apply(
 ) -> Result<Change, sqlx::Error> {
     let last_leave_at = listed.iter().filter_map(|row| row.identity().leave_at).max();
     let mut change = Change { last_leave_at, ..Change::default() };
-    if guard.expects_none && are_stored(connection, place.instance_id, listed).await? {
+    if guard.before.listing_digest == Some(guard.digest)
+        && are_stored(connection, place.instance_id, listed).await?
+    {
         return Ok(change);
     }
     let stored = stored_rows(connection, place.instance_id).await?;
     let old: Vec<Identity<'_>> = stored.iter().map(identity_of).collect();
     let new: Vec<Identity<'_>> = listed.iter().map(Listed::identity).collect();
     let matches = reconcile(&old, &new);
+
+    let missing = match missing(&stored, &matches, listed.len(), guard) {
+        Missing::Confirmed(missing) => missing,
+        Missing::Doubted(digest) if guard.replaces => {
+            // The sessions that count come from one source: all of its rows, or none.
+            return Ok(Change { suspect: Some(digest), ..Change::default() });
+        }
+        Missing::Doubted(digest) => {
+            change.suspect = Some(digest);
+            Vec::new()
+        }
+    };
 
     // Whose sessions have to be looked at anew: of people, and of sessions that belong to nobody.
     let mut people_to_rework: BTreeSet<i64> = BTreeSet::new();
@@ -105,7 +119,9 @@ pub(super) async fn apply(
         rows::update_session(connection, stored[*old_at].session_id, row, keys, known).await?;
     }
 
-    withdraw(connection, &stored, &matches, listed.len(), guard, &mut change, &mut people_to_rework).await?;
+    people_to_rework.extend(missing.iter().filter_map(|row| row.person_id));
+    change.withdrawn = missing.len() as u64;
+    withdraw(connection, &missing, guard.now).await?;
 
     let fresh: Vec<(&Row<'_>, &Keys)> = matches
         .iter()
@@ -146,17 +162,22 @@ pub(super) async fn apply(
     Ok(change)
 }
 
-async fn withdraw(
-    connection: &mut SqliteConnection,
-    stored: &[StoredRow],
+/// Stored rows that a listing lacks.
+enum Missing<'s> {
+    /// They are to be withdrawn.
+    Confirmed(Vec<&'s StoredRow>),
+    /// They are too many to be believed at once; a digest of what another listing has to agree in.
+    Doubted(i64),
+}
+
+fn missing<'s>(
+    stored: &'s [StoredRow],
     matches: &[Option<usize>],
     listed: usize,
     guard: &Guard<'_>,
-    change: &mut Change,
-    people_to_rework: &mut BTreeSet<i64>,
-) -> Result<(), sqlx::Error> {
+) -> Missing<'s> {
     if !guard.withdraws {
-        return Ok(());
+        return Missing::Confirmed(Vec::new());
     }
     let listed_again: HashSet<usize> = matches.iter().flatten().copied().collect();
     let counting = stored.iter().filter(|row| row.withdrawn_at.is_none()).count();
@@ -171,19 +192,31 @@ async fn withdraw(
         for row in &missing {
             digest.number(row.session_id);
         }
+        // Of another source's rows all are missing, whatever it tells instead: then that has to agree.
+        if guard.replaces {
+            digest.number(guard.digest);
+        }
         let digest = digest.finish();
         if !guard.before.confirms(digest, guard.now) {
-            change.suspect = Some(digest);
-            return Ok(());
+            return Missing::Doubted(digest);
         }
     }
-    people_to_rework.extend(missing.iter().filter_map(|row| row.person_id));
-    change.withdrawn = missing.len() as u64;
+    Missing::Confirmed(missing)
+}
+
+async fn withdraw(
+    connection: &mut SqliteConnection,
+    missing: &[&StoredRow],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    if missing.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<i64> = missing.iter().map(|row| row.session_id).collect();
     sqlx::query(
         "UPDATE sessions SET withdrawn_at = ?, person_id = NULL WHERE session_id IN (SELECT value FROM json_each(?))",
     )
-    .bind(guard.now.millis())
+    .bind(now.millis())
     .bind(json_list(&ids))
     .execute(connection)
     .await?;

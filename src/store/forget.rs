@@ -10,6 +10,7 @@ use super::forgotten::{self, Forgotten, Mark, PSEUDONYM, marks_of, pseudonyms};
 use super::identity::{Evidence, GuestScope, Kind};
 use super::people::{Place, Told, normalized};
 use super::rows::{self, json_list};
+use super::settings::guests_of_meeting;
 use super::{Store, StoreError, people, presence};
 use crate::decode::{Field, Row};
 use crate::model::Timestamp;
@@ -183,10 +184,11 @@ async fn in_instance(
     grounds: &Grounds,
     now: Timestamp,
 ) -> Result<Vec<Session>, sqlx::Error> {
-    let instance: Instance = sqlx::query_as(
-        "SELECT i.uuid, i.meeting_id, m.guests FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id \
-          WHERE i.instance_id = ?",
-    )
+    let instance: Instance = sqlx::query_as(concat!(
+        "SELECT i.uuid, i.meeting_id, ",
+        guests_of_meeting!(),
+        " AS guests FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id WHERE i.instance_id = ?",
+    ))
     .bind(instance_id)
     .fetch_one(&mut *connection)
     .await?;

@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 
 use super::identity::{Evidence, GuestScope, Identifier, Kind, components};
 use super::people::{Place, Told, normalized};
-use crate::decode::{Field, Reject, Row};
+use crate::decode::{Field, Json, Reject, Row};
 use crate::model::Timestamp;
 
 /// How the `participant_uuid` of an anonymous row begins; Zoom's hold no colon.
@@ -335,21 +335,9 @@ pub(super) async fn mentioning_rejects(
 
 /// Every text in JSON, however deep; of what is no JSON, what stands between quotation marks.
 pub(super) fn texts_in(content: &str) -> Vec<String> {
-    fn collect(value: &serde_json::Value, texts: &mut Vec<String>) {
-        match value {
-            serde_json::Value::String(text) => texts.push(text.clone()),
-            serde_json::Value::Number(number) => texts.push(number.to_string()),
-            serde_json::Value::Array(list) => list.iter().for_each(|value| collect(value, texts)),
-            serde_json::Value::Object(map) => map.iter().for_each(|(name, value)| {
-                texts.push(name.clone());
-                collect(value, texts);
-            }),
-            _ => {}
-        }
-    }
     let mut texts = Vec::new();
-    match serde_json::from_str(content) {
-        Ok(value) => collect(&value, &mut texts),
+    match Json::parse(content) {
+        Ok(value) => value.texts(&mut texts),
         Err(_) => texts.extend(content.split('"').map(str::to_owned)),
     }
     texts

@@ -12,9 +12,10 @@ use super::facts::KnownFacts;
 use super::identity::GuestScope;
 use super::people::{self, Place};
 use super::queue::{Description, describe, save_progress};
+use super::settings::guests_of_meeting;
 use super::{Store, StoreError, forgotten, presence};
 use crate::decode::{Digest, Reject, Row};
-use crate::model::{FetchOutcome, InstanceState, Source, Timestamp};
+use crate::model::{FetchOutcome, InstanceState, Source, Timestamp, harmless};
 use crate::plan::{self, Failure, Policy, Progress, Reading};
 
 /// All pages of one reading of one instance.
@@ -53,6 +54,10 @@ pub struct FetchRecord {
     pub one_person: bool,
     /// Its UUID is found by the other encoding.
     pub other_encoding: bool,
+    /// A richer source refused this very instance, or had nothing of it.
+    pub richer_lacking: bool,
+    /// A richer source was closed, and this is due again once it serves.
+    pub awaits_source: Option<Source>,
     /// Zoom's name for the last call, for its support.
     pub tracking_id: Option<String>,
     /// Zoom's error code, where it gave one.
@@ -114,6 +119,7 @@ struct InstanceRow {
     ended_at: Option<i64>,
     last_leave_at: Option<i64>,
     start_at: Option<i64>,
+    joins_told: Option<i64>,
 }
 
 impl Store {
@@ -160,6 +166,14 @@ async fn fail(
     let before = super::queue::load_progress(connection, record.instance_id).await?;
     let after = plan::after_failure(&before, failure, record.finished_at);
     save_progress(connection, record.instance_id, &after).await?;
+    sqlx::query(
+        "UPDATE instances SET tried_at = ?, awaits_source = coalesce(?, awaits_source) WHERE instance_id = ?",
+    )
+    .bind(record.finished_at.millis())
+    .bind(record.awaits_source.map(Source::as_str))
+    .bind(record.instance_id)
+    .execute(&mut *connection)
+    .await?;
     log_fetch(connection, record, None, Counts::default(), FetchOutcome::Failed).await?;
     Ok(after)
 }
@@ -175,16 +189,20 @@ async fn ingest(
     if let Some(description) = &record.description {
         describe(connection, instance_id, description, record.finished_at).await?;
     }
-    let instance: InstanceRow = sqlx::query_as(
-        "SELECT i.meeting_id, m.guests, i.source, i.ended_at, i.last_leave_at, i.start_at \
+    let instance: InstanceRow = sqlx::query_as(concat!(
+        "SELECT i.meeting_id, ",
+        guests_of_meeting!(),
+        " AS guests, i.source, i.ended_at, i.last_leave_at, i.start_at, i.joins_told \
            FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id WHERE i.instance_id = ?",
-    )
+    ))
     .bind(instance_id)
     .fetch_one(&mut *connection)
     .await?;
     let before = super::queue::load_progress(connection, instance_id).await?;
     let received = listing.rows.len() as u64 + listing.rejects.len() as u64;
-    let complete = listing.ended && received >= plausible(listing.rows_reported);
+    // Somebody was in every instance that ended: a listing without rows says nothing of it.
+    let empty = received == 0;
+    let complete = listing.ended && !empty && received >= plausible(listing.rows_reported);
 
     let guests = GuestScope::of(&instance.guests);
     let grounds = Grounds::load(connection).await?;
@@ -199,17 +217,24 @@ async fn ingest(
         Counts { received, duplicate, rejected: listing.rejects.len() as u64, ..Counts::default() };
     let stored_source = instance.source.as_deref().and_then(Source::from_text);
     let mut change = Change::default();
-    let counts_now = takes_over(stored_source, listing.source, complete);
-    if counts_now {
-        let replaces = stored_source.is_some_and(|stored| stored != listing.source);
-        let withdraws = complete && listing.source != Source::Live;
-        let expects_none = before.listing_digest == Some(digest);
-        let guard = Guard { withdraws, replaces, expects_none, before: &before, now: record.finished_at };
+    let replaces = stored_source.is_some_and(|stored| stored != listing.source);
+    let may_count = !empty && takes_over(stored_source, listing.source, complete);
+    if may_count {
+        let guard = Guard {
+            withdraws: complete && listing.source != Source::Live,
+            replaces,
+            digest,
+            before: &before,
+            now: record.finished_at,
+        };
         change = apply(connection, &place, &unique, &guard, known).await?;
         (counts.inserted, counts.updated, counts.withdrawn) =
             (change.inserted, change.updated, change.withdrawn);
     }
-    // Rows that yield to a richer source's change nothing; the log says that they did.
+    // Until it is confirmed, what would replace another source's rows is stored nowhere, and neither is its source.
+    let awaits_confirmation = replaces && change.suspect.is_some();
+    let counts_now = may_count && !awaits_confirmation;
+    // Rows that yield to another source's change nothing; the log says that they did.
     counts.unchanged = unique.len() as u64 - counts.inserted - counts.updated;
     log_rejects(connection, record, &listing.rejects, instance.meeting_id).await?;
 
@@ -219,14 +244,22 @@ async fn ingest(
         at: record.finished_at,
         ended_at: ended_at.map(Timestamp::from_millis),
         live: listing.source == Source::Live,
+        ended: listing.ended,
         complete,
+        empty,
+        leaves_out_one: listing.source != Source::Dashboard
+            && instance.joins_told.is_some_and(|joins| joins <= 1),
+        richer_lacking: record.richer_lacking,
         changed: counts.inserted + counts.updated + counts.withdrawn > 0,
         digest,
         suspect: change.suspect,
         shifted: duplicate > 0 && listing.pages > 1,
     };
-    let progress = if counts_now {
-        plan::after_reading(&before, &reading, policy)
+    let is_authority =
+        listing.source != Source::Live || stored_source.is_none_or(|stored| stored == Source::Live);
+    let progress = if may_count || (empty && is_authority) {
+        let after = plan::after_reading(&before, &reading, policy);
+        Progress { complete: if counts_now { after.complete } else { before.complete }, ..after }
     } else if listing.source == Source::Live {
         // A past listing has come in between, and that is the authority.
         before
@@ -237,15 +270,22 @@ async fn ingest(
         plan::after_failure(&before, &Failure::Outranked { out_of_reach }, reading.at)
     };
     save_progress(connection, instance_id, &progress).await?;
-    save_reading(connection, record, listing, received, counts_now).await?;
-    finish(connection, instance_id, &change, progress.state == InstanceState::Live).await?;
+    let told_now = counts_now || (empty && stored_source.is_none());
+    save_reading(connection, record, listing, received, counts_now, told_now).await?;
+    if counts_now && stored_source.is_none() {
+        stitch(connection, instance_id).await?;
+    }
+    let was_live = stored_source == Some(Source::Live);
+    finish(connection, instance_id, &change, was_live || progress.state == InstanceState::Live).await?;
     let outcome = match (complete, change.suspect) {
         (false, _) => FetchOutcome::Incomplete,
         (true, Some(_)) => FetchOutcome::Suspect,
         (true, None) => FetchOutcome::Ok,
     };
     let mut record = record.clone();
-    if !counts_now {
+    if awaits_confirmation {
+        record.error.get_or_insert_with(|| unconfirmed(stored_source, listing.source));
+    } else if !counts_now && !empty {
         record.error.get_or_insert_with(|| yielded(stored_source, listing.source));
     }
     log_fetch(connection, &record, Some(listing), counts, outcome).await?;
@@ -268,6 +308,15 @@ fn yielded(stored: Option<Source>, listed: Source) -> String {
     let stored = stored.map_or("another source", Source::as_str);
     format!(
         "its rows were not stored: the sessions of this instance come from {stored}, which {listed} cannot replace"
+    )
+}
+
+/// Why the rows of a suspect listing are not stored.
+fn unconfirmed(stored: Option<Source>, listed: Source) -> String {
+    let stored = stored.map_or("another source", Source::as_str);
+    format!(
+        "its rows were not stored: many that {stored} told are not among them; a second listing of {listed} that is \
+         equal, an hour later or more, replaces them"
     )
 }
 
@@ -312,7 +361,7 @@ pub(super) fn reject_digest(reject: &Reject) -> i64 {
     digest.finish()
 }
 
-/// What follows from a change: who was there, which instances are one sitting, who is nobody any more.
+/// What follows from a change: who was there, who is nobody any more.
 async fn finish(
     connection: &mut SqliteConnection,
     instance_id: i64,
@@ -329,9 +378,6 @@ async fn finish(
     }
     let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
     presence::refresh(connection, &instance_ids, &change.reworked.people).await?;
-    if !instance_ids.is_empty() {
-        stitch(connection, instance_id).await?;
-    }
     people::remove(connection, &change.reworked.gone).await
 }
 
@@ -341,10 +387,12 @@ async fn save_reading(
     listing: &Listing<'_>,
     received: u64,
     counts_now: bool,
+    told_now: bool,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE instances SET read_at = ?, rows_reported = iif(?5, ?2, rows_reported), rows_received = iif(?5, ?8, rows_received), source = iif(?5, ?3, source), \
-                one_person = ?4, other_encoding = ?6 \
+        "UPDATE instances SET read_at = ?1, tried_at = ?1, rows_reported = iif(?9, ?2, rows_reported), \
+                rows_received = iif(?9, ?8, rows_received), source = iif(?5, ?3, source), \
+                one_person = ?4, other_encoding = ?6, awaits_source = ?10 \
           WHERE instance_id = ?7",
     )
     .bind(record.finished_at.millis())
@@ -355,6 +403,8 @@ async fn save_reading(
     .bind(record.other_encoding)
     .bind(record.instance_id)
     .bind(i64::try_from(received).unwrap_or(i64::MAX))
+    .bind(told_now)
+    .bind(record.awaits_source.map(Source::as_str))
     .execute(connection)
     .await?;
     Ok(())
@@ -414,8 +464,8 @@ async fn log_fetch(
     .bind(signed(counts.duplicate))
     .bind(outcome.as_str())
     .bind(record.error_code)
-    .bind(&record.error)
-    .bind(&record.tracking_id)
+    .bind(record.error.as_deref().map(harmless))
+    .bind(record.tracking_id.as_deref().map(harmless))
     .execute(connection)
     .await?;
     Ok(())

@@ -10,6 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::decisions::Grounds;
 use super::identity::{Anchor, Component, Evidence, GuestScope, Identifier, Kind, components};
 use super::rows::{insert_many, json_list, numbers};
+use super::settings::guests_of_meeting;
 use crate::decode::{Field, Keys, Row};
 
 /// A name or an email as it is compared: trimmed, NFKC, and without regard to case.
@@ -452,8 +453,9 @@ async fn load(
     column: &'static str,
     values: &[i64],
 ) -> Result<Vec<Known>, sqlx::Error> {
+    let guests = guests_of_meeting!();
     let text = format!(
-        "SELECT s.session_id, s.instance_id, i.meeting_id, m.guests, s.person_id, s.join_at, f.zoom_id, \
+        "SELECT s.session_id, s.instance_id, i.meeting_id, {guests} AS guests, s.person_id, s.join_at, f.zoom_id, \
                 f.participant_user_id, f.email, f.registrant_id, s.participant_uuid, f.user_name \
            FROM sessions s JOIN instances i ON i.instance_id = s.instance_id JOIN meetings m ON m.meeting_id = i.meeting_id \
            LEFT JOIN profiles f ON f.profile_id = s.profile_id \

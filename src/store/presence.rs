@@ -9,7 +9,8 @@ use super::{calendar, rosters};
 /// Works out anew who was in these instances, from the sessions that are not withdrawn.
 ///
 /// The statements are the contract's "Attendance": the union of a person's stays, clipped to what the instance is
-/// measured against; the waiting room apart; a gap of ten seconds or less joins two stays. Of people whose
+/// measured against; the waiting room apart; a gap of ten seconds or less joins two stays; behind a line are at most a
+/// thousand heads, whatever is sent, so that sums of them hold. Of people whose
 /// identifiers may have changed all lines are compared with the rosters anew.
 pub(super) async fn refresh(
     connection: &mut SqliteConnection,
@@ -17,11 +18,10 @@ pub(super) async fn refresh(
     people: &BTreeSet<i64>,
 ) -> Result<(), sqlx::Error> {
     for instance_id in instance_ids {
-        let is_placed_by_leaves: bool =
-            sqlx::query_scalar(LAST_LEAVE).bind(instance_id).fetch_one(&mut *connection).await?;
-        if is_placed_by_leaves {
-            let zone = calendar::report_zone(connection).await?;
-            calendar::place(connection, *instance_id, zone).await?;
+        let is_moved: Option<bool> =
+            sqlx::query_scalar(LAST_LEAVE).bind(instance_id).fetch_optional(&mut *connection).await?;
+        if is_moved == Some(true) {
+            calendar::moved(connection, *instance_id, true).await?;
         }
         sqlx::query("DELETE FROM presences WHERE instance_id = ?")
             .bind(instance_id)
@@ -40,14 +40,16 @@ pub(super) async fn refresh(
     rosters::match_members(connection, instance_ids, people).await
 }
 
-/// The latest leave of a session that counts stands in for the end that Zoom does not tell; then it also decides
-/// which planned time the instance overlaps, where its meeting has some.
+/// The latest leave of a session that counts stands in for the end that Zoom does not tell. One row where it has
+/// changed, with whether the end is another one by that.
 const LAST_LEAVE: &str = "
 UPDATE instances
-   SET last_leave_at = CASE WHEN state <> 'live' THEN (SELECT max(max(leave_at, coalesce(join_at, leave_at))) FROM sessions
-                         WHERE instance_id = ?1 AND withdrawn_at IS NULL AND NOT waiting) END
- WHERE instance_id = ?1
-RETURNING ended_at IS NULL AND (SELECT planned FROM meetings m WHERE m.meeting_id = instances.meeting_id) IS NOT NULL";
+   SET last_leave_at = l.at
+  FROM (SELECT max(max(s.leave_at, coalesce(s.join_at, s.leave_at))) AS at
+          FROM sessions s JOIN instances i ON i.instance_id = s.instance_id
+         WHERE s.instance_id = ?1 AND s.withdrawn_at IS NULL AND NOT s.waiting AND i.state <> 'live') l
+ WHERE instance_id = ?1 AND last_leave_at IS NOT l.at
+RETURNING ended_at IS NULL";
 
 /// People of an instance with more than one session: those whose stays have to be put in order.
 const SEVERAL_STAYS: &str = "
@@ -106,7 +108,7 @@ const ONE_STAY: &str = of_stays!(
     "
 SELECT ?1, person_id, profile_id, NULL, evidence,
        coalesce(role = 'host', 0),
-       max(1, coalesce(in_room_participants, 1)),
+       max(1, min(coalesce(in_room_participants, 1), 1000)),
        CASE WHEN counted THEN b END,
        CASE WHEN counted THEN coalesce(e, leave_at) END,
        is_live AND counted AND leave_at IS NULL,
@@ -133,7 +135,7 @@ const UNION_OF_STAYS: &str = of_stays!(
            CAST(substr(max(CASE WHEN email IS NOT NULL THEN printf('%016d%016d', coalesce(b, 0), session_id) || profile_id END), 33) AS INTEGER) AS of_email,
            min(evidence) AS evidence,
            max(coalesce(role = 'host', 0)) AS is_host,
-           max(1, coalesce(max(in_room_participants), 1)) AS heads,
+           max(1, min(coalesce(max(in_room_participants), 1), 1000)) AS heads,
            min(CASE WHEN counted THEN b END) AS first_join_at,
            max(CASE WHEN counted THEN coalesce(e, leave_at) END) AS last_leave_at,
            max(is_live AND counted AND leave_at IS NULL) AS still_in,

@@ -103,15 +103,13 @@ impl Store {
     }
 }
 
-/// Runs that may leave the log: they read no instance that stays, and neither the schedule nor discovery goes on
-/// from them.
+/// Runs that may leave the log: they read no instance that stays, and the schedule does not go on from them.
 const EMPTY_AND_OLD: &str = "r.started_at < ?1 AND r.outcome <> 'running' \
      AND NOT EXISTS (SELECT 1 FROM fetch_log f JOIN instances i ON i.instance_id = f.instance_id \
                       WHERE f.run_id = r.run_id AND (i.start_at IS NULL OR i.start_at >= ?2)) \
      AND NOT EXISTS (SELECT 1 FROM reject_log j JOIN instances i ON i.instance_id = j.instance_id \
                       WHERE j.run_id = r.run_id AND (i.start_at IS NULL OR i.start_at >= ?2)) \
      AND r.run_id NOT IN (SELECT run_id FROM run_log WHERE slot_at IS NOT NULL ORDER BY slot_at DESC LIMIT 1) \
-     AND r.run_id NOT IN (SELECT run_id FROM run_log WHERE discovered_all ORDER BY started_at DESC, run_id DESC LIMIT 1) \
      AND r.run_id NOT IN (SELECT run_id FROM run_log WHERE outcome IN ('ok', 'partial') ORDER BY started_at DESC, run_id DESC LIMIT 1)";
 
 async fn prune_batch(

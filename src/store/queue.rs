@@ -1,12 +1,12 @@
 //! The instances: what is known of them, and the queue that they are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::{FromRow, SqliteConnection};
 
-use super::calendar::{place, report_zone};
-use super::{Store, StoreError, forgotten};
-use crate::model::{InstanceState, InstanceUuid, MeetingId, Source, Timestamp, Window};
+use super::calendar::{moved, span};
+use super::{Store, StoreError, forgotten, presence};
+use crate::model::{FailureKind, InstanceState, InstanceUuid, MeetingId, Timestamp, Window, harmless};
 use crate::plan::Progress;
 
 /// An instance that discovery told of.
@@ -35,6 +35,8 @@ pub struct Description {
     pub start_at: Option<Timestamp>,
     /// Its end, as Zoom says.
     pub ended_at: Option<Timestamp>,
+    /// How many joins Zoom counts.
+    pub joins: Option<i64>,
 }
 
 /// What discovery brought.
@@ -57,7 +59,7 @@ pub struct Selection {
     pub window: Option<Window>,
     /// Those that are not due, too: settled, parked, unavailable.
     pub force: bool,
-    /// Of those, only what was not read since.
+    /// Of those, only what was not tried since.
     pub begun_before: Option<Timestamp>,
 }
 
@@ -76,12 +78,14 @@ pub struct DueInstance {
     pub start_at: Option<Timestamp>,
     /// Whether its end is known from Zoom.
     pub is_described: bool,
-    /// Where the stored sessions come from.
-    pub source: Option<Source>,
     /// The Dashboard knows it as a meeting of one person.
     pub one_person: bool,
     /// Its UUID is found by the other encoding.
     pub other_encoding: bool,
+    /// It was read completely before.
+    pub is_complete: bool,
+    /// It listed nobody when it was read last.
+    pub was_empty: bool,
 }
 
 #[derive(FromRow)]
@@ -92,9 +96,10 @@ struct DueRow {
     state: String,
     start_at: Option<i64>,
     is_described: bool,
-    source: Option<String>,
     one_person: bool,
     other_encoding: bool,
+    is_complete: bool,
+    was_empty: bool,
 }
 
 #[derive(FromRow)]
@@ -104,7 +109,9 @@ struct ProgressRow {
     reason: Option<String>,
     complete: bool,
     failures: i64,
+    failing_kind: Option<String>,
     failing_since: Option<i64>,
+    richer_lacking_since: Option<i64>,
     incomplete_reads: i64,
     incomplete_since: Option<i64>,
     equal_readings: i64,
@@ -124,7 +131,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<Discovery, StoreError> {
         let mut transaction = self.begin().await?;
-        let learnt = learn(&mut transaction, found, window, now).await.map_err(|error| self.error(error))?;
+        let want = |at| if window.contains(at) { Want::Run } else { Want::Not };
+        let learnt = learn(&mut transaction, found, &want, now).await.map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
         Ok(learnt)
     }
@@ -153,8 +161,7 @@ impl Store {
     pub async fn learn_live(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         async {
-            let elsewhere = Window { from: now, to: now };
-            learn(&mut transaction, std::slice::from_ref(found), &elsewhere, now).await?;
+            learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Not, now).await?;
             sqlx::query(
                 "UPDATE instances SET state = 'live', due_at = ? \
                   WHERE uuid = ? AND (state IN ('known', 'pending', 'live') AND (source IS NULL OR source = 'live'))",
@@ -169,62 +176,20 @@ impl Store {
         transaction.commit().await.map_err(|error| self.error(error))
     }
 
-    /// Notes that a meeting told its instances, or why it did not; after a refusal it is asked again later, each
-    /// time later.
-    pub async fn discovered(
-        &self,
-        meeting_id: MeetingId,
-        refusal: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO meetings (meeting_id) VALUES (?1) ON CONFLICT DO NOTHING")
-            .bind(meeting_id.get())
-            .execute(&self.pool)
-            .await
-            .map_err(|error| self.error(error))?;
-        let statement = if refusal.is_none() {
-            "UPDATE meetings SET discovered_at = ?2, discovery_failures = 0, next_discovery_at = NULL, discovery_error = NULL \
-              WHERE meeting_id = ?1"
-        } else {
-            // An hour, then twice as long each time, up to a day.
-            "UPDATE meetings SET discovery_failures = discovery_failures + 1, discovery_error = ?3, \
-                    next_discovery_at = ?2 + min(3600000 << min(discovery_failures, 5), 86400000) \
-              WHERE meeting_id = ?1"
-        };
-        sqlx::query(statement)
-            .bind(meeting_id.get())
-            .bind(now.millis())
-            .bind(refusal)
-            .execute(&self.pool)
-            .await
-            .map_err(|error| self.error(error))?;
-        Ok(())
-    }
-
-    /// Until when a meeting that refused its instances is left alone.
-    pub async fn next_discovery(&self, meeting_id: MeetingId) -> Result<Option<Timestamp>, StoreError> {
-        let at: Option<Option<i64>> =
-            sqlx::query_scalar("SELECT next_discovery_at FROM meetings WHERE meeting_id = ?")
-                .bind(meeting_id.get())
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(|error| self.error(error))?;
-        Ok(at.flatten().map(Timestamp::from_millis))
-    }
-
-    /// The instances that are to be read, the latest first.
+    /// The instances that are to be read, the latest first; those that were empty when they were read last come last.
     pub async fn due(&self, selection: &Selection, now: Timestamp) -> Result<Vec<DueInstance>, StoreError> {
         let meetings: Vec<i64> = selection.meetings.iter().map(|meeting| meeting.get()).collect();
         let uuids: Vec<&str> = selection.instances.iter().map(InstanceUuid::as_str).collect();
+        // One whose start is not known belongs to any window: it is described when it is read.
         let rows: Vec<DueRow> = sqlx::query_as(
-            "SELECT instance_id, uuid, meeting_id, state, start_at, ended_at IS NOT NULL AS is_described, source, one_person, \
-                    other_encoding \
+            "SELECT instance_id, uuid, meeting_id, state, start_at, ended_at IS NOT NULL AS is_described, one_person, \
+                    other_encoding, complete AS is_complete, source IS NULL AND rows_received IS 0 AS was_empty \
                FROM instances \
-              WHERE (due_at <= ?1 OR (?2 AND (?7 IS NULL OR read_at IS NULL OR read_at < ?7)) OR (state <> 'settled' AND uuid IN (SELECT value FROM json_each(?4)))) \
+              WHERE (due_at <= ?1 OR (?2 AND (?7 IS NULL OR tried_at IS NULL OR tried_at < ?7)) OR (state <> 'settled' AND uuid IN (SELECT value FROM json_each(?4)))) \
                 AND (uuid IN (SELECT value FROM json_each(?4)) \
                      OR (iif(?3 = '[]', ?4 = '[]', meeting_id IN (SELECT value FROM json_each(?3))) \
-                         AND (?5 IS NULL OR start_at >= ?5) AND (?6 IS NULL OR start_at < ?6))) \
-              ORDER BY start_at DESC, uuid",
+                         AND (start_at IS NULL OR ((?5 IS NULL OR start_at >= ?5) AND (?6 IS NULL OR start_at < ?6))))) \
+              ORDER BY was_empty, start_at DESC, uuid",
         )
         .bind(now.millis())
         .bind(selection.force)
@@ -238,6 +203,21 @@ impl Store {
         .map_err(|error| self.error(error))?;
         Ok(rows.iter().filter_map(due_instance).collect())
     }
+
+    /// Requests that were spent on a UTC day on instances that turned out to be empty.
+    pub async fn requests_for_empty(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let midnight = now.utc().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
+        let spent: i64 = sqlx::query_scalar(
+            "SELECT coalesce(sum(f.requests), 0) FROM run_log r JOIN fetch_log f ON f.run_id = r.run_id \
+              WHERE r.started_at >= ?1 - 86400000 AND f.started_at >= ?1 \
+                AND f.rows_received = 0 AND f.outcome = 'incomplete'",
+        )
+        .bind(midnight.timestamp_millis())
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(u64::try_from(spent).unwrap_or(0))
+    }
 }
 
 fn due_instance(row: &DueRow) -> Option<DueInstance> {
@@ -249,96 +229,142 @@ fn due_instance(row: &DueRow) -> Option<DueInstance> {
         state: InstanceState::from_text(&row.state)?,
         start_at: row.start_at.map(Timestamp::from_millis),
         is_described: row.is_described,
-        source: row.source.as_deref().and_then(Source::from_text),
         one_person: row.one_person,
         other_encoding: row.other_encoding,
+        is_complete: row.is_complete,
+        was_empty: row.was_empty,
     })
 }
 
-async fn learn(
+/// What for an instance is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// It is older than any window.
+    Not,
+    /// Scheduled runs want it.
+    Run,
+    /// A backfill alone wants it.
+    Backfill,
+}
+
+/// Takes in instances; those that began when they are wanted become due, and so do those whose start is not known.
+pub(super) async fn learn(
     connection: &mut SqliteConnection,
     found: &[Found],
-    window: &Window,
+    want: &(dyn Fn(Timestamp) -> Want + Sync),
     now: Timestamp,
 ) -> Result<Discovery, sqlx::Error> {
     let mut learnt = Discovery::default();
+    let uuids: Vec<&str> = found.iter().map(|instance| instance.uuid.as_str()).collect();
+    let known: Vec<(String, Option<String>)> = sqlx::query_as(
+        "SELECT uuid, state FROM instances WHERE uuid IN (SELECT value FROM json_each(?1)) \
+         UNION ALL SELECT uuid, NULL FROM tombstones WHERE uuid IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(serde_json::Value::from(uuids).to_string())
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut known: HashMap<String, Option<String>> = known.into_iter().collect();
     for instance in found {
-        let buried: i64 = sqlx::query_scalar("SELECT count(*) FROM tombstones WHERE uuid = ?")
-            .bind(instance.uuid.as_str())
-            .fetch_one(&mut *connection)
-            .await?;
-        if buried > 0 {
-            continue;
-        }
-        let wanted = instance.start_at.is_none_or(|start_at| window.contains(start_at));
-        let (state, due_at) = if wanted { ("pending", Some(now.millis())) } else { ("known", None) };
-        sqlx::query("INSERT INTO meetings (meeting_id) VALUES (?) ON CONFLICT DO NOTHING")
-            .bind(instance.meeting_id.get())
-            .execute(&mut *connection)
-            .await?;
-        let new: Option<i64> = sqlx::query_scalar(
-            "INSERT INTO instances (uuid, meeting_id, state, due_at) VALUES (?, ?, ?, ?) \
-             ON CONFLICT (uuid) DO NOTHING RETURNING instance_id",
-        )
-        .bind(instance.uuid.as_str())
-        .bind(instance.meeting_id.get())
-        .bind(state)
-        .bind(due_at)
-        .fetch_optional(&mut *connection)
-        .await?;
-        let instance_id = if let Some(instance_id) = new {
-            learnt.new += 1;
-            learnt.due += u64::from(wanted);
-            instance_id
-        } else {
+        let want = instance.start_at.map_or(Want::Run, want);
+        let wanted = want != Want::Not;
+        let stored = known.get(instance.uuid.as_str());
+        let is_new = stored.is_none();
+        match stored.map(Option::as_deref) {
+            // Pruned: it stays forgotten.
+            Some(None) => continue,
+            None => {
+                insert(connection, instance, want, now).await?;
+                known.insert(instance.uuid.as_str().to_owned(), Some(String::new()));
+                learnt.new += 1;
+                learnt.due += u64::from(wanted);
+            }
             // What was older than any window, or was last seen while it was on, is due now that it is in one.
-            let states = if wanted { "state IN ('known', 'live')" } else { "state = 'live'" };
-            let text =
-                format!("UPDATE instances SET state = 'pending', due_at = ? WHERE uuid = ? AND {states}");
-            let changed = sqlx::query(sqlx::AssertSqlSafe(text))
+            Some(Some(state)) if state == "live" || (state == "known" && wanted) => {
+                sqlx::query(
+                    "UPDATE instances SET state = 'pending', due_at = ?, for_backfill = ? WHERE uuid = ?",
+                )
                 .bind(now.millis())
+                .bind(want == Want::Backfill)
                 .bind(instance.uuid.as_str())
                 .execute(&mut *connection)
                 .await?;
-            learnt.due += changed.rows_affected();
-            sqlx::query_scalar("SELECT instance_id FROM instances WHERE uuid = ?")
+                learnt.due += 1;
+            }
+            Some(Some(_)) => {}
+        }
+        let start = Description { start_at: instance.start_at, ..Description::default() };
+        if is_new || instance.description.is_some() {
+            let instance_id = sqlx::query_scalar("SELECT instance_id FROM instances WHERE uuid = ?")
                 .bind(instance.uuid.as_str())
                 .fetch_one(&mut *connection)
-                .await?
-        };
-        let start = Description { start_at: instance.start_at, ..Description::default() };
-        if new.is_some() || instance.description.is_some() {
+                .await?;
             describe(connection, instance_id, instance.description.as_ref().unwrap_or(&start), now).await?;
         }
     }
     Ok(learnt)
 }
 
+async fn insert(
+    connection: &mut SqliteConnection,
+    instance: &Found,
+    want: Want,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let (state, due_at) = if want == Want::Not { ("known", None) } else { ("pending", Some(now.millis())) };
+    sqlx::query(
+        "INSERT INTO meetings (meeting_id) VALUES (?1) ON CONFLICT DO NOTHING; \
+         INSERT INTO instances (uuid, meeting_id, state, due_at, for_backfill) VALUES (?2, ?1, ?3, ?4, ?5)",
+    )
+    .bind(instance.meeting_id.get())
+    .bind(instance.uuid.as_str())
+    .bind(state)
+    .bind(due_at)
+    .bind(want == Want::Backfill)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
 /// Takes in what is told of an instance, and works out what follows from it: local date and time, the planned time
-/// that it overlaps.
+/// that it overlaps, its sitting, and who was there how long.
+///
+/// The one door for topics, hosts, starts and ends, however they are told.
 pub(super) async fn describe(
     connection: &mut SqliteConnection,
     instance_id: i64,
     description: &Description,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    let (host_name, host_email) = (description.host_name.as_deref(), description.host_email.as_deref());
-    let hidden = forgotten::is_forgotten_host(connection, instance_id, host_name, host_email).await?;
+    let [topic, host_name, host_email] =
+        [&description.topic, &description.host_name, &description.host_email]
+            .map(|text| text.as_deref().map(harmless));
+    let hidden =
+        forgotten::is_forgotten_host(connection, instance_id, host_name.as_deref(), host_email.as_deref())
+            .await?;
     let (host_name, host_email) = if hidden { (None, None) } else { (host_name, host_email) };
+    let (known_start, known_end, is_read): (Option<i64>, Option<i64>, bool) =
+        sqlx::query_as("SELECT start_at, ended_at, source IS NOT NULL FROM instances WHERE instance_id = ?")
+            .bind(instance_id)
+            .fetch_one(&mut *connection)
+            .await?;
+    let told = (description.start_at.map(Timestamp::millis), description.ended_at.map(Timestamp::millis));
+    let (start_at, ended_at) = span((known_start, known_end), told);
+    let is_moved = (start_at, ended_at) != (known_start, known_end);
     sqlx::query(
         "UPDATE instances SET topic = coalesce(?1, topic), host_name = coalesce(?2, host_name), \
-                host_email = coalesce(?3, host_email), start_at = coalesce(?4, start_at), \
-                ended_at = coalesce(?5, ended_at), described_at = ?6, \
-                presences_stale = presences_stale OR (?4 IS NOT NULL AND ?4 IS NOT start_at) OR (?5 IS NOT NULL AND ?5 IS NOT ended_at) \
-          WHERE instance_id = ?7",
+                host_email = coalesce(?3, host_email), start_at = ?4, ended_at = ?5, described_at = ?6, \
+                presences_stale = presences_stale OR ?7, joins_told = coalesce(?9, joins_told) \
+          WHERE instance_id = ?8",
     )
-    .bind(&description.topic)
+    .bind(topic)
     .bind(host_name)
     .bind(host_email)
-    .bind(description.start_at.map(Timestamp::millis))
-    .bind(description.ended_at.map(Timestamp::millis))
+    .bind(start_at)
+    .bind(ended_at)
     .bind(now.millis())
+    .bind(is_moved)
     .bind(instance_id)
+    .bind(description.joins)
     .execute(&mut *connection)
     .await?;
     sqlx::query(
@@ -349,8 +375,13 @@ pub(super) async fn describe(
     .bind(instance_id)
     .execute(&mut *connection)
     .await?;
-    let zone = report_zone(connection).await?;
-    place(connection, instance_id, zone).await
+    if is_moved {
+        moved(connection, instance_id, is_read).await?;
+    }
+    if is_moved && is_read {
+        presence::refresh(connection, &[instance_id], &BTreeSet::new()).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn load_progress(
@@ -358,8 +389,8 @@ pub(super) async fn load_progress(
     instance_id: i64,
 ) -> Result<Progress, sqlx::Error> {
     let row: ProgressRow = sqlx::query_as(
-        "SELECT state, due_at, reason, complete, failures, failing_since, incomplete_reads, incomplete_since, equal_readings, \
-                listing_digest, changing_since, suspect_at, suspect_digest \
+        "SELECT state, due_at, reason, complete, failures, failing_kind, failing_since, richer_lacking_since, incomplete_reads, \
+                incomplete_since, equal_readings, listing_digest, changing_since, suspect_at, suspect_digest \
            FROM instances WHERE instance_id = ?",
     )
     .bind(instance_id)
@@ -374,7 +405,9 @@ pub(super) async fn load_progress(
         reason: row.reason,
         complete: row.complete,
         failures: count(row.failures),
+        failing: row.failing_kind.as_deref().and_then(FailureKind::from_text),
         failing_since: instant(row.failing_since),
+        richer_lacking_since: instant(row.richer_lacking_since),
         incomplete_reads: count(row.incomplete_reads),
         incomplete_since: instant(row.incomplete_since),
         equal_readings: count(row.equal_readings),
@@ -392,8 +425,8 @@ pub(super) async fn save_progress(
 ) -> Result<(), sqlx::Error> {
     let millis = |instant: Option<Timestamp>| instant.map(Timestamp::millis);
     sqlx::query(
-        "UPDATE instances SET state = ?, due_at = ?, reason = ?, complete = ?, failures = ?, failing_since = ?, \
-                incomplete_reads = ?, incomplete_since = ?, equal_readings = ?, listing_digest = ?, changing_since = ?, \
+        "UPDATE instances SET state = ?, due_at = ?, reason = ?, complete = ?, failures = ?, failing_kind = ?, failing_since = ?, \
+                richer_lacking_since = ?, incomplete_reads = ?, incomplete_since = ?, equal_readings = ?, listing_digest = ?, changing_since = ?, \
                 suspect_at = ?, suspect_digest = ? \
           WHERE instance_id = ?",
     )
@@ -402,7 +435,9 @@ pub(super) async fn save_progress(
     .bind(&progress.reason)
     .bind(progress.complete)
     .bind(i64::from(progress.failures))
+    .bind(progress.failing.map(FailureKind::as_str))
     .bind(millis(progress.failing_since))
+    .bind(millis(progress.richer_lacking_since))
     .bind(i64::from(progress.incomplete_reads))
     .bind(millis(progress.incomplete_since))
     .bind(i64::from(progress.equal_readings))

@@ -205,8 +205,8 @@ fn session_of(row: &SqliteRow, fields: &[Field]) -> Result<Row<'static>, sqlx::E
     let mut session = Row::empty();
     session.restore_stand_in(row.try_get(1)?);
     let extra: Option<String> = row.try_get(2)?;
-    if let Some(Ok(Json::Object(extra))) = extra.map(|text| serde_json::from_str(&text)) {
-        session.restore_extra(extra);
+    if let Some(extra) = extra {
+        session.restore_extra(&extra);
     }
     for (at, field) in fields.iter().enumerate() {
         let value = match field.kind() {

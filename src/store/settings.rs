@@ -25,6 +25,8 @@ pub struct Settings {
     pub stitch_gap: Duration,
     /// A sitting shorter than this makes nobody absent.
     pub counts_from: Duration,
+    /// Guests are one person an instance, not a meeting, however the meeting became known.
+    pub guests_per_instance: bool,
     /// Emails and Zoom user ids that many people use.
     pub shared: Vec<String>,
     /// The listed meetings.
@@ -40,8 +42,8 @@ pub struct MeetingSettings {
     pub label: Option<String>,
     /// A personal meeting room: unrelated instances under one number, never stitched.
     pub personal: bool,
-    /// Guests are one person an instance, not a meeting.
-    pub guests_per_instance: bool,
+    /// Whether guests are one person an instance, instead of the general setting.
+    pub guests_per_instance: Option<bool>,
     /// Instead of the general percentage.
     pub present_percent: Option<f64>,
     /// Instead of the general delay.
@@ -81,72 +83,96 @@ impl Store {
     }
 }
 
+/// How far the names of a meeting's guests reach, as an expression on a row of `meetings` named `m`: as the config says
+/// of this meeting, else of all of them, listed or not.
+macro_rules! guests_of_meeting {
+    () => {
+        "coalesce(m.guests, (SELECT value FROM settings WHERE name = 'guests'), 'meeting')"
+    };
+}
+pub(super) use guests_of_meeting;
+
 async fn apply(connection: &mut SqliteConnection, settings: &Settings) -> Result<(), sqlx::Error> {
+    let guests_before = meetings_with_guests_per_instance(connection).await?;
     let zone_changed = set(connection, "timezone", settings.timezone.name()).await?;
     set(connection, "present_percent", settings.present_percent).await?;
     set(connection, "late_after_ms", millis(settings.late_after)).await?;
     set(connection, "counts_from_ms", millis(settings.counts_from)).await?;
+    set(connection, "guests", guests(settings.guests_per_instance)).await?;
     let gap_changed = set(connection, "stitch_gap_ms", millis(settings.stitch_gap)).await?;
 
-    let (plans_changed, guests_changed) = apply_meetings(connection, settings).await?;
+    let plans_changed = apply_meetings(connection, settings).await?;
     let shared_changed = apply_shared(connection, settings).await?;
+    let guests_after = meetings_with_guests_per_instance(connection).await?;
+    let guests_changed: Vec<i64> = guests_before.symmetric_difference(&guests_after).copied().collect();
     if shared_changed || !guests_changed.is_empty() {
         rework_people(connection, shared_changed, &guests_changed).await?;
     }
-    if zone_changed || !plans_changed.is_empty() {
-        let instances: Vec<i64> = sqlx::query_scalar(
-            "SELECT instance_id FROM instances WHERE ?1 OR meeting_id IN (SELECT value FROM json_each(?2))",
-        )
-        .bind(zone_changed)
-        .bind(super::rows::json_list(&plans_changed))
-        .fetch_all(&mut *connection)
-        .await?;
-        for instance_id in instances {
-            calendar::place(connection, instance_id, settings.timezone).await?;
-        }
+    place_anew(connection, settings, zone_changed, &plans_changed, gap_changed).await?;
+    Ok(())
+}
+
+/// Puts instances where they belong now, and works out anew who was in those whose measure has changed.
+async fn place_anew(
+    connection: &mut SqliteConnection,
+    settings: &Settings,
+    zone_changed: bool,
+    plans_changed: &[i64],
+    gap_changed: bool,
+) -> Result<(), sqlx::Error> {
+    let instances: Vec<i64> = sqlx::query_scalar(
+        "SELECT instance_id FROM instances \
+          WHERE ?1 OR presences_stale OR meeting_id IN (SELECT value FROM json_each(?2))",
+    )
+    .bind(zone_changed)
+    .bind(super::rows::json_list(plans_changed))
+    .fetch_all(&mut *connection)
+    .await?;
+    for instance_id in instances {
+        calendar::place(connection, instance_id, settings.timezone).await?;
     }
     let stale: Vec<i64> =
         sqlx::query_scalar("SELECT instance_id FROM instances WHERE presences_stale AND source IS NOT NULL")
             .fetch_all(&mut *connection)
             .await?;
     presence::refresh(connection, &stale, &BTreeSet::new()).await?;
-    if gap_changed {
-        let one_each: Vec<i64> =
-            sqlx::query_scalar("SELECT min(instance_id) FROM instances GROUP BY meeting_id")
-                .fetch_all(&mut *connection)
-                .await?;
-        for instance_id in one_each {
-            calendar::stitch(connection, instance_id).await?;
-        }
+    let one_each: Vec<i64> = sqlx::query_scalar(
+        "SELECT min(instance_id) FROM instances \
+          WHERE ?1 OR meeting_id IN (SELECT meeting_id FROM instances WHERE instance_id IN (SELECT value FROM json_each(?2))) \
+          GROUP BY meeting_id",
+    )
+    .bind(gap_changed)
+    .bind(super::rows::json_list(&stale))
+    .fetch_all(&mut *connection)
+    .await?;
+    for instance_id in one_each {
+        calendar::stitch(connection, instance_id).await?;
     }
     Ok(())
 }
 
-/// Writes the meetings; answers with those whose planned times and those whose reach of guests' names changed.
+/// Writes the meetings; answers with those whose planned times changed.
+///
+/// One that is not listed any more keeps what the config said of it alone.
 async fn apply_meetings(
     connection: &mut SqliteConnection,
     settings: &Settings,
-) -> Result<(Vec<i64>, Vec<i64>), sqlx::Error> {
-    let (mut plans_changed, mut guests_changed) = (Vec::new(), Vec::new());
+) -> Result<Vec<i64>, sqlx::Error> {
+    let mut plans_changed = Vec::new();
     let mut listed = Vec::new();
     for meeting in &settings.meetings {
         let number = meeting.meeting_id.get();
         listed.push(number);
         let planned = (!meeting.planned.is_empty())
             .then(|| serde_json::to_string(&meeting.planned).unwrap_or_default());
-        let guests = if meeting.guests_per_instance { "instance" } else { "meeting" };
-        let before: Option<(Option<String>, String, bool)> =
-            sqlx::query_as("SELECT planned, guests, personal FROM meetings WHERE meeting_id = ?")
+        let before: Option<(Option<String>, bool)> =
+            sqlx::query_as("SELECT planned, personal FROM meetings WHERE meeting_id = ?")
                 .bind(number)
                 .fetch_optional(&mut *connection)
                 .await?;
-        let (was_planned, was_guests, was_personal) =
-            before.unwrap_or_else(|| (None, "meeting".to_owned(), false));
+        let (was_planned, was_personal) = before.unwrap_or_default();
         if was_planned != planned {
             plans_changed.push(number);
-        }
-        if was_guests != guests {
-            guests_changed.push(number);
         }
         sqlx::query(
             "INSERT INTO meetings (meeting_id, label, listed, personal, guests, present_percent, late_after_ms, planned) \
@@ -158,7 +184,7 @@ async fn apply_meetings(
         .bind(number)
         .bind(&meeting.label)
         .bind(meeting.personal)
-        .bind(guests)
+        .bind(meeting.guests_per_instance.map(guests))
         .bind(meeting.present_percent)
         .bind(meeting.late_after.map(millis))
         .bind(planned)
@@ -181,7 +207,24 @@ async fn apply_meetings(
     .bind(super::rows::json_list(&listed))
     .execute(&mut *connection)
     .await?;
-    Ok((plans_changed, guests_changed))
+    Ok(plans_changed)
+}
+
+fn guests(per_instance: bool) -> &'static str {
+    if per_instance { "instance" } else { "meeting" }
+}
+
+async fn meetings_with_guests_per_instance(
+    connection: &mut SqliteConnection,
+) -> Result<BTreeSet<i64>, sqlx::Error> {
+    let meetings: Vec<i64> = sqlx::query_scalar(concat!(
+        "SELECT meeting_id FROM meetings m WHERE ",
+        guests_of_meeting!(),
+        " = 'instance'"
+    ))
+    .fetch_all(connection)
+    .await?;
+    Ok(meetings.into_iter().collect())
 }
 
 async fn apply_shared(connection: &mut SqliteConnection, settings: &Settings) -> Result<bool, sqlx::Error> {

@@ -96,8 +96,14 @@ pub(super) fn classify(answer: &Answer<'_>) -> Meaning {
     } else {
         read_body(answer.body)
     };
+    // A refusal under status 200 means what its code means.
+    let status = if answer.status == 200 {
+        code.map_or(200, |code| if code == 429 { 429 } else { 400 })
+    } else {
+        answer.status
+    };
     let disposition = match answer.stage {
-        _ if answer.status == 429 => Disposition::Throttled(read_throttle(
+        _ if status == 429 => Disposition::Throttled(read_throttle(
             answer.label,
             answer.limit_type,
             answer.retry_after,
@@ -105,9 +111,9 @@ pub(super) fn classify(answer: &Answer<'_>) -> Meaning {
             answer.now,
         )),
         // Old documents print code 300 as an HTTP status.
-        _ if may_pass(answer.status) && code != Some(300) => Disposition::Retry,
+        _ if may_pass(status) && code != Some(300) => Disposition::Retry,
         Stage::Token => Disposition::Credentials,
-        _ => of_the_api(answer, code, &message),
+        _ => of_the_api(answer, status, code, &message),
     };
     let retry_at = answer.retry_after.and_then(|text| read_retry_after(text, answer.now));
     Meaning { disposition, code, message, retry_at }
@@ -120,7 +126,7 @@ fn may_pass(status: u16) -> bool {
     matches!(status, 100..=399 | 407 | 408 | 425 | 500..)
 }
 
-fn of_the_api(answer: &Answer<'_>, code: Option<i64>, message: &str) -> Disposition {
+fn of_the_api(answer: &Answer<'_>, status: u16, code: Option<i64>, message: &str) -> Disposition {
     let lower = message.to_ascii_lowercase();
     match code {
         Some(4711 | 104) => return missing_scopes(answer.body),
@@ -132,7 +138,7 @@ fn of_the_api(answer: &Answer<'_>, code: Option<i64>, message: &str) -> Disposit
         Some(12702) => return Disposition::Parked("it is more than a year old".to_owned()),
         _ => {}
     }
-    match answer.status {
+    match status {
         401 => Disposition::RenewToken,
         404 | 400 if answer.stage == (Stage::FirstPage { past: true }) => Disposition::TryPastOne,
         404 if code != Some(1001) => Disposition::NotThere,

@@ -28,6 +28,15 @@ impl Encoding {
         uuid.as_str().contains('/')
     }
 
+    /// The encoding that is not this one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Documented => Self::Other,
+            Self::Other => Self::Documented,
+        }
+    }
+
     /// The UUID as one segment of a path.
     pub(super) fn segment(self, uuid: &InstanceUuid) -> String {
         let text = uuid.as_str();

@@ -9,9 +9,7 @@ use super::encoding::Encoding;
 use super::error::ZoomError;
 use super::listing::Pager;
 use super::retry::Call;
-use super::wire::{
-    DashboardMeeting, DashboardMeetings, DashboardPage, Instance, Instances, PastMeeting, parse_object,
-};
+use super::wire::{DashboardMeeting, DashboardMeetings, DashboardPage, Instance, Instances, PastMeeting};
 use crate::model::{InstanceUuid, MeetingId, RateLabel};
 
 /// What is asked of Zoom.
@@ -172,8 +170,7 @@ impl Zoom {
     pub async fn instances(&self, meeting: MeetingId) -> Result<Vec<Instance>, ZoomError> {
         let call =
             Call::new(Endpoint::Instances, Stage::Lookup, format!("/past_meetings/{meeting}/instances"));
-        let (instances, skipped) =
-            self.get(&call, |body| parse_object::<Instances>(&body)).await?.value.into_parts();
+        let (instances, skipped) = self.get::<Instances>(&call).await?.value.into_parts();
         if skipped > 0 {
             tracing::warn!(%meeting, skipped, "Zoom listed instances without a readable UUID");
         }
@@ -184,7 +181,7 @@ impl Zoom {
     pub async fn past_meeting(&self, key: &MeetingKey, encoding: Encoding) -> Result<PastMeeting, ZoomError> {
         let path = format!("/past_meetings/{}", key.segment(encoding));
         let call = Call::new(Endpoint::PastMeeting, Stage::Lookup, path);
-        Ok(self.get(&call, |body| parse_object(&body)).await?.value)
+        Ok(self.get(&call).await?.value)
     }
 
     /// One instance as the Dashboard has it.
@@ -196,7 +193,7 @@ impl Zoom {
     ) -> Result<DashboardMeeting, ZoomError> {
         let path = format!("/metrics/meetings/{}", key.segment(encoding));
         let call = Call::new(Endpoint::DashboardMeeting, Stage::Lookup, path).with("type", listing.as_str());
-        Ok(self.get(&call, |body| parse_object(&body)).await?.value)
+        Ok(self.get(&call).await?.value)
     }
 
     /// The account's meetings, page after page. The stream ends after its first error.
@@ -216,9 +213,16 @@ impl Zoom {
         let pager = Pager::new(self.clone(), call);
         stream::try_unfold(pager, |mut pager| async move {
             let Some(call) = pager.next_call()? else { return Ok(None) };
-            let answer = pager.zoom().get(&call, |body| parse_object::<DashboardMeetings>(&body)).await?;
+            let answer = pager.zoom().get::<DashboardMeetings>(&call).await?;
             let page = answer.value.into_page(answer.tracking_id);
-            pager.received(page.next_page_token.clone(), page.total_records);
+            if page.skipped > 0 {
+                let skipped = page.skipped;
+                tracing::warn!(
+                    skipped,
+                    "{skipped} meetings of the account's list are left out: their UUID or ID cannot be read"
+                );
+            }
+            pager.received(page.next_page_token.clone(), &answer.body);
             Ok(Some((page, pager)))
         })
     }

@@ -27,6 +27,19 @@ pub enum ZoomError {
         /// Zoom's id of the request.
         tracking_id: Option<String>,
     },
+    /// Zoom answered 200 with a JSON object that lacks what was asked for, and names no code.
+    #[error(
+        "Zoom's answer for {} lacks {wanted}; a later run tries again{}",
+        .endpoint.name(), tracking(.tracking_id.as_ref())
+    )]
+    Lacking {
+        /// What was asked.
+        endpoint: Endpoint,
+        /// What is missing.
+        wanted: &'static str,
+        /// Zoom's id of the request.
+        tracking_id: Option<String>,
+    },
     /// Zoom's answer is larger than any that makes sense.
     #[error("Zoom's answer for {} is larger than {limit_bytes} bytes and was not read", .endpoint.name())]
     TooLarge {
@@ -75,6 +88,12 @@ pub enum ZoomError {
     /// The ledger could not be read or written.
     #[error(transparent)]
     Ledger(LedgerError),
+    /// The system names no authorities that vouch for Zoom's host.
+    #[error(
+        "the certificates of this machine cannot be used ({0}); install the package ca-certificates, or name a file \
+         of certificates in the environment variable SSL_CERT_FILE"
+    )]
+    NoCertificates(String),
     /// The client cannot be made or used as it is set up.
     #[error("the Zoom client cannot be used: {0}")]
     Setup(String),
@@ -118,6 +137,11 @@ pub enum PagingFault {
         /// Pages until then.
         pages: u32,
     },
+    /// A page came that had come before, under another token.
+    RepeatedPage {
+        /// Pages until then.
+        pages: u32,
+    },
     /// More pages than any listing has.
     Endless {
         /// Pages until then.
@@ -131,14 +155,14 @@ impl ZoomError {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Refused(refusal) => refusal.disposition.clone(),
-            Self::Malformed { .. } => Disposition::Retry,
+            Self::Malformed { .. } | Self::Lacking { .. } => Disposition::Retry,
             Self::TooLarge { .. } => Disposition::Parked("its answer is too large to be read".to_owned()),
             Self::Connection { .. } => Disposition::Unreachable,
             Self::Quota { until, .. } => Disposition::Quota { until: *until },
             Self::PageTokenExpired { .. } => Disposition::RestartListing,
             Self::Paging { .. } => Disposition::StopListing,
             Self::Ledger(_) => Disposition::Ledger,
-            Self::Setup(_) => Disposition::Credentials,
+            Self::NoCertificates(_) | Self::Setup(_) => Disposition::Credentials,
         }
     }
 
@@ -148,9 +172,19 @@ impl ZoomError {
         if let Self::Refused(refusal) = self { Some(refusal.status) } else { None }
     }
 
+    /// Whether Zoom says that it does not exist, as it also does where a UUID is encoded the wrong way.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(3001) || self.status() == Some(404)
+    }
+
     /// The HTTP status of the answer, a good one included; none where none came.
     pub(super) fn answered_with(&self) -> Option<u16> {
-        if matches!(self, Self::Malformed { .. } | Self::TooLarge { .. }) { Some(200) } else { self.status() }
+        if matches!(self, Self::Malformed { .. } | Self::Lacking { .. } | Self::TooLarge { .. }) {
+            Some(200)
+        } else {
+            self.status()
+        }
     }
 
     /// Zoom's code, where it gave one.
@@ -164,7 +198,7 @@ impl ZoomError {
     pub fn tracking_id(&self) -> Option<&str> {
         match self {
             Self::Refused(refusal) => refusal.tracking_id.as_deref(),
-            Self::Malformed { tracking_id, .. } => tracking_id.as_deref(),
+            Self::Malformed { tracking_id, .. } | Self::Lacking { tracking_id, .. } => tracking_id.as_deref(),
             _ => None,
         }
     }
@@ -239,6 +273,7 @@ impl fmt::Display for PagingFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RepeatedToken { pages } => write!(formatter, "a page token came twice after {pages} pages"),
+            Self::RepeatedPage { pages } => write!(formatter, "a page came twice after {pages} pages"),
             Self::Endless { pages } => write!(formatter, "no end came after {pages} pages"),
         }
     }

@@ -1,29 +1,24 @@
 //! Paging: the participants of one instance as a stream of pages.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 
 use super::Zoom;
-use super::classify::Stage;
+use super::classify::{Disposition, Stage};
 use super::encoding::Encoding;
 use super::endpoints::{Endpoint, ListingType, MeetingKey};
 use super::error::{PagingFault, ZoomError};
 use super::retry::Call;
-use super::wire::{Envelope, parse_object};
+use super::wire::Envelope;
 use crate::model::{Source, Timestamp};
 
 /// How often a listing is begun again because Zoom no longer knows its page token.
-pub const MAX_RESTARTS: u32 = 2;
+const MAX_RESTARTS: u32 = 2;
 /// More pages than any listing has (300,000 rows where pages are full); a server that never ends must not use up the
-/// day's quota.
+/// day's quota. Zoom's own number of rows bounds nothing: where it is too low, rows would be cut off.
 const MAX_PAGES: u32 = 1_000;
-/// Rows of a page as Zoom serves them, however many more were asked for.
-const ROWS_SERVED: u32 = 30;
-/// Zoom's own number of rows, where it is one that a listing may have.
-const MAX_ROWS: i64 = 300_000;
-/// So many pages more than rows need may come before a listing counts as endless.
-const PAGES_TO_SPARE: u32 = 10;
 
 /// Where participants are read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,9 +103,7 @@ pub struct Page {
 impl Zoom {
     /// The participants of an instance, page after page. The stream ends after its first error.
     ///
-    /// An error whose disposition is [`super::Disposition::RestartListing`] asks for the pages so far to be
-    /// dropped and the listing to be begun again, [`MAX_RESTARTS`] times at most; one whose disposition is
-    /// [`super::Disposition::StopListing`] comes after pages that are worth keeping as incomplete.
+    /// [`read_pages`] knows which errors ask for the listing to be begun again, and which for what came to be kept.
     pub fn participants(
         &self,
         request: &ListingRequest,
@@ -118,14 +111,11 @@ impl Zoom {
         let pager = Pager::new(self.clone(), request.call(self.shared.page_size));
         stream::try_unfold(pager, |mut pager| async move {
             let Some(call) = pager.next_call()? else { return Ok(None) };
-            let answer = pager
-                .zoom()
-                .get(&call, |body| parse_object::<Envelope>(&body).map(|envelope| (envelope, body)))
-                .await?;
-            let (envelope, body) = answer.value;
-            pager.received(envelope.next_page_token.clone(), envelope.total_records);
+            let answer = pager.zoom().get::<Envelope>(&call).await?;
+            let envelope = answer.value;
+            pager.received(envelope.next_page_token.clone(), &answer.body);
             let page = Page {
-                body,
+                body: answer.body,
                 next_page_token: envelope.next_page_token,
                 total_records: envelope.total_records,
                 tracking_id: answer.tracking_id,
@@ -140,7 +130,10 @@ pub(super) struct Pager {
     zoom: Zoom,
     call: Call,
     next: Next,
-    seen: HashSet<String>,
+    /// Page tokens that came.
+    tokens: HashSet<String>,
+    /// Digests of pages that came, their tokens aside.
+    contents: HashSet<u64>,
     pages: u32,
 }
 
@@ -157,7 +150,7 @@ enum Next {
 
 impl Pager {
     pub(super) fn new(zoom: Zoom, call: Call) -> Self {
-        Self { zoom, call, next: Next::First, seen: HashSet::new(), pages: 0 }
+        Self { zoom, call, next: Next::First, tokens: HashSet::new(), contents: HashSet::new(), pages: 0 }
     }
 
     pub(super) fn zoom(&self) -> &Zoom {
@@ -179,27 +172,77 @@ impl Pager {
         }
     }
 
-    /// Takes the token of an answer. One that cannot be followed is an error only when the next page is asked
-    /// for: the page it came with is good.
-    pub(super) fn received(&mut self, token: Option<String>, total_records: Option<i64>) {
+    /// Takes the token and the body of an answer. A token that cannot be followed is an error only when the next page
+    /// is asked for: the page it came with is good.
+    pub(super) fn received(&mut self, token: Option<String>, body: &str) {
         self.pages += 1;
-        let most = most_pages(total_records, self.zoom.shared.page_size);
+        let pages = self.pages;
         self.next = match token {
             None => Next::End,
-            Some(_) if self.pages >= most => Next::Fault(PagingFault::Endless { pages: self.pages }),
-            Some(token) if !self.seen.insert(token.clone()) => {
-                Next::Fault(PagingFault::RepeatedToken { pages: self.pages })
+            Some(_) if pages >= MAX_PAGES => Next::Fault(PagingFault::Endless { pages }),
+            Some(token) if !self.tokens.insert(token.clone()) => {
+                Next::Fault(PagingFault::RepeatedToken { pages })
+            }
+            Some(token) if !self.contents.insert(content_of(body, &token)) => {
+                Next::Fault(PagingFault::RepeatedPage { pages })
             }
             Some(token) => Next::Token { token, received_at: self.zoom.shared.clock.now() },
         };
     }
 }
 
-/// More pages than a listing of so many rows has: twice what they need, and some to spare, for Zoom's number is not
-/// always exact.
-fn most_pages(total_records: Option<i64>, page_size: u32) -> u32 {
-    let plausible = total_records.filter(|rows| (1..=MAX_ROWS).contains(rows));
-    plausible
-        .and_then(|rows| u32::try_from(rows).ok())
-        .map_or(MAX_PAGES, |rows| 2 * rows.div_ceil(page_size.clamp(1, ROWS_SERVED)) + PAGES_TO_SPARE)
+/// A digest of a page without its token: pages that go in a circle are equal but for that.
+fn content_of(body: &str, token: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for part in body.split(&format!("\"{token}\"")) {
+        part.hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The pages of a listing, and why its end was not reached, if it was not.
+#[derive(Debug)]
+pub struct Pages<P> {
+    /// What came, in order; at least one page.
+    pub read: Vec<P>,
+    /// Why the last page was not reached.
+    pub broken: Option<ZoomError>,
+}
+
+/// Reads a listing, of whatever, to its end.
+///
+/// Where Zoom no longer knows a page token, the listing is begun again, twice; after that, and where
+/// the pages lead nowhere, what came is worth keeping as incomplete.
+///
+/// # Errors
+/// What else keeps the listing from being read; what came until then is dropped.
+pub async fn read_pages<P, S>(begin: impl Fn() -> S) -> Result<Pages<P>, ZoomError>
+where
+    S: Stream<Item = Result<P, ZoomError>>,
+{
+    let mut restarts = 0;
+    'listing: loop {
+        let mut read = Vec::new();
+        let mut pages = std::pin::pin!(begin());
+        while let Some(next) = pages.next().await {
+            let error = match next {
+                Ok(page) => {
+                    read.push(page);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            match error.disposition() {
+                Disposition::RestartListing if restarts < MAX_RESTARTS => {
+                    restarts += 1;
+                    continue 'listing;
+                }
+                Disposition::RestartListing | Disposition::StopListing if !read.is_empty() => {
+                    return Ok(Pages { read, broken: Some(error) });
+                }
+                _ => return Err(error),
+            }
+        }
+        return Ok(Pages { read, broken: None });
+    }
 }

@@ -47,7 +47,7 @@ pub use endpoints::{DashboardListingRequest, Endpoint, ListingType, MeetingKey};
 pub use error::{ConnectionFault, PagingFault, Refusal, ZoomError};
 pub use ledger::{InMemoryLedger, Ledger, LedgerError, Reservation, Unlimited};
 pub use limits::{DailyPool, Limits, Plan, Rate};
-pub use listing::{ListingRequest, MAX_RESTARTS, Page, ParticipantsEndpoint};
+pub use listing::{ListingRequest, Page, Pages, ParticipantsEndpoint, read_pages};
 pub use retry::RetryPolicy;
 pub use throttle::{Throttle, ThrottleKind};
 pub use wire::{DashboardMeeting, DashboardPage, Instance, PastMeeting};

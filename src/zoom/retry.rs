@@ -6,9 +6,10 @@ use super::Zoom;
 use super::classify::{Disposition, Stage};
 use super::endpoints::Endpoint;
 use super::error::{ZoomError, is_redirect};
-use super::http::{Received, exchange};
+use super::http::{Received, exchange, refusal_under_200};
 use super::pace::Resumption;
 use super::token::Token;
+use super::wire::{Expected, Unreadable, read_answer};
 use crate::model::Timestamp;
 
 /// So many 429 in a row are waited out for one request; the pace falls with each.
@@ -71,16 +72,14 @@ impl Call {
 /// An answer that was read.
 pub(super) struct Answered<T> {
     pub(super) value: T,
+    /// The text that it was read from.
+    pub(super) body: String,
     pub(super) tracking_id: Option<String>,
 }
 
 impl Zoom {
     /// Sends a call, at its pace and within the quota, until it is answered, refused or given up.
-    pub(super) async fn get<T>(
-        &self,
-        call: &Call,
-        read: impl Fn(String) -> Result<T, serde_json::Error>,
-    ) -> Result<Answered<T>, ZoomError> {
+    pub(super) async fn get<T: Expected>(&self, call: &Call) -> Result<Answered<T>, ZoomError> {
         let shared = &*self.shared;
         let label = call.endpoint.label();
         let (mut failures, mut throttles, mut renewed) = (0, 0, false);
@@ -92,7 +91,7 @@ impl Zoom {
             permit.used();
             let is_retry = failures + throttles > 0 || renewed;
             self.count(|counters| counters.count_request(label, is_retry));
-            let answer = self.send(call, &token, &read).await;
+            let answer = self.send(call, &token).await;
             let status = answer.as_ref().map_or_else(ZoomError::answered_with, |_| Some(200));
             self.count(|counters| counters.count_answer(label, status));
             let error = match answer {
@@ -139,21 +138,20 @@ impl Zoom {
         }
     }
 
-    async fn send<T>(
-        &self,
-        call: &Call,
-        token: &Token,
-        read: impl Fn(String) -> Result<T, serde_json::Error>,
-    ) -> Result<Answered<T>, ZoomError> {
+    async fn send<T: Expected>(&self, call: &Call, token: &Token) -> Result<Answered<T>, ZoomError> {
         let url = token.url(&call.path, &call.query)?;
         let request = self.shared.http.get(url).bearer_auth(token.secret());
         let Received { body, tracking_id } =
             exchange(request, call.endpoint, call.stage, None, &self.shared.clock).await?;
-        match read(body) {
-            Ok(value) => Ok(Answered { value, tracking_id }),
-            Err(error) => {
-                let detail = format!("line {}, column {}", error.line(), error.column());
-                Err(ZoomError::Malformed { endpoint: call.endpoint, detail, tracking_id })
+        let endpoint = call.endpoint;
+        match read_answer(&body) {
+            Ok(value) => Ok(Answered { value, body, tracking_id }),
+            Err(Unreadable::Malformed(detail)) => Err(ZoomError::Malformed { endpoint, detail, tracking_id }),
+            Err(Unreadable::Lacking(wanted)) => {
+                let received = Received { body, tracking_id };
+                Err(refusal_under_200(&received, endpoint, call.stage, &self.shared.clock).unwrap_or_else(
+                    || ZoomError::Lacking { endpoint, wanted, tracking_id: received.tracking_id },
+                ))
             }
         }
     }

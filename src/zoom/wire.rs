@@ -1,6 +1,8 @@
 //! What Zoom sends, read with tolerance: every field may be absent, null, blank, or of another type.
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use std::fmt;
+
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -81,9 +83,9 @@ pub struct DashboardMeeting {
 /// One page of the account's meetings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DashboardPage {
-    /// Those with a UUID that can be read; the others are counted in `skipped`.
+    /// Those whose UUID and ID can be read; the others are counted in `skipped`.
     pub meetings: Vec<DashboardMeeting>,
-    /// Elements that are no meeting with a UUID.
+    /// Elements without a readable UUID or ID.
     pub skipped: usize,
     /// The next page's token; `None` on the last page.
     pub next_page_token: Option<String>,
@@ -102,23 +104,23 @@ pub(super) struct Envelope {
     #[serde(deserialize_with = "integer")]
     pub(super) total_records: Option<i64>,
     /// Skipped over, but checked to be whole: a cut body must not pass for a page.
-    #[serde(rename = "participants")]
-    _participants: IgnoredAny,
+    #[serde(deserialize_with = "is_list")]
+    participants: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Instances {
     #[serde(deserialize_with = "values")]
-    meetings: Vec<Value>,
+    meetings: Option<Vec<Value>>,
 }
 
 impl Instances {
     /// The instances whose UUID can be read, and the number of the others.
     pub(super) fn into_parts(self) -> (Vec<Instance>, usize) {
-        let all = self.meetings.len();
-        let instances: Vec<Instance> = self
-            .meetings
+        let meetings = self.meetings.unwrap_or_default();
+        let all = meetings.len();
+        let instances: Vec<Instance> = meetings
             .into_iter()
             .filter_map(|value| serde_json::from_value::<PastMeeting>(value).ok())
             .filter_map(|meeting| Some(Instance { uuid: meeting.uuid?, start_time: meeting.start_time }))
@@ -132,7 +134,7 @@ impl Instances {
 #[serde(default)]
 pub(super) struct DashboardMeetings {
     #[serde(deserialize_with = "values")]
-    meetings: Vec<Value>,
+    meetings: Option<Vec<Value>>,
     #[serde(deserialize_with = "text")]
     next_page_token: Option<String>,
     #[serde(deserialize_with = "integer")]
@@ -141,12 +143,12 @@ pub(super) struct DashboardMeetings {
 
 impl DashboardMeetings {
     pub(super) fn into_page(self, tracking_id: Option<String>) -> DashboardPage {
-        let all = self.meetings.len();
-        let meetings: Vec<DashboardMeeting> = self
-            .meetings
+        let meetings = self.meetings.unwrap_or_default();
+        let all = meetings.len();
+        let meetings: Vec<DashboardMeeting> = meetings
             .into_iter()
             .filter_map(|value| serde_json::from_value(value).ok())
-            .filter(|meeting: &DashboardMeeting| meeting.uuid.is_some())
+            .filter(|meeting: &DashboardMeeting| meeting.uuid.is_some() && meeting.id.is_some())
             .collect();
         DashboardPage {
             skipped: all - meetings.len(),
@@ -169,6 +171,75 @@ pub(super) struct TokenAnswer {
     pub(super) scope: Option<String>,
     #[serde(deserialize_with = "text")]
     pub(super) api_url: Option<String>,
+}
+
+/// An answer of the API, with what makes it one.
+///
+/// Zoom is documented to put a refusal under status 200, and has been seen to leave lists out: an object that lacks
+/// what was asked for is never an empty list.
+pub(super) trait Expected: DeserializeOwned {
+    /// What must be there.
+    const WANTED: &'static str;
+
+    /// Whether it is.
+    fn is_there(&self) -> bool;
+}
+
+impl Expected for Envelope {
+    const WANTED: &'static str = "its list of participants";
+
+    fn is_there(&self) -> bool {
+        self.participants
+    }
+}
+
+impl Expected for Instances {
+    const WANTED: &'static str = "its list of instances";
+
+    fn is_there(&self) -> bool {
+        self.meetings.is_some()
+    }
+}
+
+impl Expected for DashboardMeetings {
+    const WANTED: &'static str = "its list of meetings";
+
+    fn is_there(&self) -> bool {
+        self.meetings.is_some()
+    }
+}
+
+impl Expected for PastMeeting {
+    const WANTED: &'static str = "any fact about the meeting";
+
+    fn is_there(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+impl Expected for DashboardMeeting {
+    const WANTED: &'static str = "any fact about the meeting";
+
+    fn is_there(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// Why the body of a 200 is not the answer.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// It is no JSON object, or a cut one.
+    Malformed(String),
+    /// It lacks what was asked for.
+    Lacking(&'static str),
+}
+
+/// The answer in a body.
+pub(super) fn read_answer<T: Expected>(body: &str) -> Result<T, Unreadable> {
+    let answer: T = parse_object(body).map_err(|error| {
+        Unreadable::Malformed(format!("line {}, column {}", error.line(), error.column()))
+    })?;
+    if answer.is_there() { Ok(answer) } else { Err(Unreadable::Lacking(T::WANTED)) }
 }
 
 /// An answer that is a JSON object; anything else is an error, as is an object that is cut short.
@@ -211,11 +282,58 @@ fn meeting_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Meeti
     Ok(text(deserializer)?.and_then(|text| text.parse().ok()))
 }
 
-fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
+fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Value>>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
-        Value::Array(values) => values,
-        _ => Vec::new(),
+        Value::Array(values) => Some(values),
+        _ => None,
     })
+}
+
+/// Whether the value is a list; its elements are read over, and not kept.
+fn is_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    struct IsList;
+    impl<'de> Visitor<'de> for IsList {
+        type Value = bool;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("any value")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<bool, A::Error> {
+            while elements.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(true)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<bool, A::Error> {
+            while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok(false)
+        }
+
+        fn visit_unit<E>(self) -> Result<bool, E> {
+            Ok(false)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<bool, E> {
+            Ok(false)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<bool, E> {
+            Ok(false)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<bool, E> {
+            Ok(false)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<bool, E> {
+            Ok(false)
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<bool, E> {
+            Ok(false)
+        }
+    }
+    deserializer.deserialize_any(IsList)
 }
 
 #[cfg(test)]

@@ -72,6 +72,8 @@ pub async fn dump(path: &Path) -> Vec<String> {
         "instance_id",
         "last_fetched_at",
         "read_at",
+        "tried_at",
+        "last_told_at",
         "described_at",
         "open_end_at",
         "scope",

@@ -140,16 +140,22 @@ async fn a_refusal_of_one_instance_parks_it_with_its_reason_and_tracking_id() {
 
 #[tokio::test]
 async fn what_is_not_there_is_tried_for_a_week_each_time_later_and_is_no_failure() {
-    let (stage, outcome, failed) = struck("missing-3001").await;
-    assert_eq!((outcome, failed), (RunOutcome::Ok, 0));
+    let stage = stage().await;
+    for endpoint in ["metrics-participants", "report-participants", "past-participants"] {
+        stage.fault(&format!("missing-3001,endpoint={endpoint},target={BAD}"));
+    }
+    let summary = stage.run().await;
+    assert_eq!((summary.outcome, summary.instances_failed), (RunOutcome::Ok, 0));
     assert_eq!(stage.state(BAD).await, "pending|");
     assert_eq!(stage.row(FETCH).await, "failed|3001|1|0");
-    // `past` and, for it gave nothing, `pastOne`: each in both encodings, since the UUID holds a slash.
+    // `past` and, for it gave nothing, `pastOne`: each in both encodings, since the UUID holds a slash. Then the other
+    // sources.
     let asked: Vec<String> = stage
         .zoom
         .requests()
         .into_iter()
         .map(|request| request.target)
+        .filter(|target| target.contains("/metrics/"))
         .filter(|target| {
             target.contains("one%3D%3D/participants") || target.contains("one%253D%253D/participants")
         })
@@ -201,9 +207,11 @@ async fn an_expired_page_token_begins_the_listing_again_twice_at_most() {
     stage.page_size = 2;
     stage.fault(&format!("page-token-expired,target={BAD}"));
     let summary = stage.run().await;
-    assert_eq!((summary.outcome, summary.instances_failed), (RunOutcome::Partial, 1));
-    assert_eq!(stage.row(FETCH).await, "failed|300|1|0");
-    assert_eq!(stage.state(BAD).await, "pending|");
+    // What came is kept, and the rest is asked for at growing distances.
+    assert_eq!((summary.outcome, summary.instances_failed), (RunOutcome::Ok, 0));
+    assert_eq!(stage.row(FETCH).await, "incomplete|300|1|2");
+    assert_eq!(stage.state(BAD).await, "collected|");
+    assert_eq!(stage.until_due(BAD).await, Some(DAY / 96));
     let firsts = stage
         .zoom
         .requests()

@@ -72,7 +72,7 @@ pub struct Stage {
     pub page_size: u32,
     pub request_timeout: Duration,
     pub meetings: Vec<MeetingId>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Stage {
@@ -82,11 +82,15 @@ impl Stage {
 
     /// As [`Stage::new`], with a Zoom that behaves otherwise.
     pub async fn with(world: World, change: impl FnOnce(&mut Options)) -> Self {
+        Self::within(TempDir::new().unwrap(), world, change).await
+    }
+
+    /// As [`Stage::with`], with its database in this directory; one that is there already is taken over.
+    pub async fn within(directory: TempDir, world: World, change: impl FnOnce(&mut Options)) -> Self {
         let clock = Clock::fixed(at(NOW));
         let mut options = Options { clock: clock.clone(), ..Options::default() };
         change(&mut options);
         let zoom = Simulator::start(options, world).await.unwrap();
-        let directory = TempDir::new().unwrap();
         let store = Store::open(&directory.path().join("rollcall.db")).await.unwrap();
         store.apply_settings(&store_settings()).await.unwrap();
         let rules = Rules {
@@ -95,10 +99,11 @@ impl Stage {
             lookback: 7 * DAY,
             include_live: false,
             dropped: Dropped::default(),
+            access: String::new(),
         };
         let meetings = zoom.world(|world| world.meetings()).into_iter().collect();
         let request_timeout = Duration::from_secs(5);
-        Self { zoom, clock, store, rules, page_size: 300, request_timeout, meetings, _directory: directory }
+        Self { zoom, clock, store, rules, page_size: 300, request_timeout, meetings, directory }
     }
 
     /// Lets something go wrong from now on, in the words of `--fault`.
@@ -114,8 +119,7 @@ impl Stage {
     /// One run, and the warnings in it.
     pub async fn run_with(&self, job: &Job) -> (Summary, Vec<String>) {
         let warnings = std::sync::Mutex::new(Vec::new());
-        let collector =
-            Collector::new(self.client(), self.store.clone(), self.clock.clone(), self.rules.clone());
+        let collector = self.collector();
         let observe = |event: Event| {
             if let Event::Warning(words) = event {
                 warnings.lock().unwrap().push(words);
@@ -129,6 +133,18 @@ impl Stage {
     pub async fn run_after(&self, span: Duration) -> Summary {
         self.clock.set(self.clock.now().plus(span));
         self.run().await
+    }
+
+    /// What makes runs here; it remembers nothing of the one before.
+    pub fn collector(&self) -> Collector {
+        Collector::new(self.client(), self.store.clone(), self.clock.clone(), self.rules.clone())
+    }
+
+    /// Opens the database anew, as the next process does after a crash.
+    pub async fn reopen(&mut self) {
+        let path = self.directory.path().join("rollcall.db");
+        self.store.clone().close().await;
+        self.store = Store::open(&path).await.unwrap();
     }
 
     pub fn job(&self) -> Job {
@@ -170,7 +186,13 @@ impl Stage {
     fn client(&self) -> Zoom {
         let credentials = self.zoom.credentials();
         let fast = Rate::per_second(100_000);
-        let limits = Limits { light: fast, medium: fast, heavy: fast, ..Limits::of(Plan::Business) };
+        let limits = Limits {
+            light: fast,
+            medium: fast,
+            heavy: fast,
+            resource_intensive: fast,
+            ..Limits::of(Plan::Business)
+        };
         let ledger = StoreLedger::new(self.store.clone(), self.clock.clone(), limits.daily_pools(), 0.8);
         let retry = RetryPolicy {
             attempts: 3,
@@ -192,13 +214,14 @@ impl Stage {
     }
 }
 
-fn store_settings() -> StoreSettings {
+pub fn store_settings() -> StoreSettings {
     StoreSettings {
         timezone: chrono_tz::Tz::UTC,
         present_percent: 75.0,
         late_after: 10 * MINUTE,
         stitch_gap: 5 * MINUTE,
         counts_from: 5 * MINUTE,
+        guests_per_instance: false,
         shared: Vec::new(),
         meetings: Vec::new(),
     }

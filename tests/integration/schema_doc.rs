@@ -58,6 +58,11 @@ const VIEWS: &[(&str, &str)] = &[
          rows_received, rows_inserted, rows_updated, rows_unchanged, rows_withdrawn, rows_rejected, rows_duplicate, \
          outcome, error_code, error, tracking_id",
     ),
+    (
+        "meetings_listed",
+        "meeting_id, kind, label, topic, listed, last_told_at, refused_since, refusal, next_asked_at, \
+         last_instance_start, instances, due, incomplete, parked, unavailable",
+    ),
     ("quota", "day, label, requests, throttled, budget"),
     ("rejects", "run_id, instance_uuid, reason, content"),
     ("identity_conflicts", "person_id, instance_uuid, names, emails, registrants"),

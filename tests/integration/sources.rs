@@ -1,7 +1,8 @@
 //! The three sources: which is asked, which one's rows count, and what is said of a richer one that is closed.
 
+use rollcall::collect::Job;
 use rollcall::commands::collect::exit_code;
-use rollcall::model::{RunOutcome, Source, Window};
+use rollcall::model::{RateLabel, RunOutcome, Source, Trigger, Window};
 use rollcall::simulator::{Endpoint, Instance, Session, World};
 
 use crate::harness::{DAY, HOUR, NOW, Stage, at, guests, lecture, stay};
@@ -63,8 +64,8 @@ async fn a_closed_source_is_asked_for_by_few_of_many_instances() {
     stage.zoom.options(|options| options.dashboard = false);
     let summary = stage.run().await;
     assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Ok, 200));
-    // Those that were under way when the first refusal came may have asked, and nobody else.
-    assert!(stage.zoom.count_at(Endpoint::MetricsParticipants) <= 24);
+    // Those that were under way when the third refusal came may have asked, and nobody else.
+    assert!(stage.zoom.count_at(Endpoint::MetricsParticipants) <= 24 + 2);
 }
 
 #[tokio::test]
@@ -94,8 +95,18 @@ async fn where_every_source_is_closed_the_run_ends_with_77_and_says_what_to_enab
         assert_eq!(exit_code(&summary).status(), 77, "{fault}");
         let error = summary.error.unwrap();
         assert!(error.contains(words), "{fault}: {error}");
-        // Nothing is held against the instances.
-        assert_eq!(stage.row("SELECT count(*) FROM meetings_held WHERE state = 'pending'").await, "3");
+        // Each source was asked for three of them; none of it is asked again for a day.
+        let asked = || stage.zoom.count(RateLabel::Heavy) + stage.zoom.count_at(Endpoint::PastParticipants);
+        assert_eq!(asked(), 9, "{fault}");
+        stage.zoom.clear_requests();
+        let summary = stage.run_after(2 * HOUR).await;
+        assert_eq!((summary.outcome, exit_code(&summary).status()), (RunOutcome::Failed, 77), "{fault}");
+        assert_eq!(asked(), 0, "{fault}");
+        // A person who has mended it has everything tried again at once.
+        stage.zoom.clear_faults();
+        let by_hand = Job { trigger: Trigger::Manual, ..stage.job() };
+        let summary = stage.run_with(&by_hand).await.0;
+        assert_eq!((summary.outcome, summary.counts.inserted), (RunOutcome::Ok, 9), "{fault}");
     }
 }
 

@@ -33,17 +33,27 @@ impl Expected {
     pub(super) fn percent(&self) -> Option<f64> {
         self.measured.map(|(_, _, length)| 100.0 * self.present_ms as f64 / length as f64)
     }
+
+    pub(super) fn seconds_late(&self) -> Option<i64> {
+        self.late_ms().map(seconds)
+    }
+}
+
+/// Milliseconds are rounded half up.
+pub(super) fn seconds(ms: i64) -> i64 {
+    (ms + 500) / 1000
 }
 
 type Span = (i64, i64);
 
-/// Where an instance ends: as Zoom says, else with the latest counted leave; one that is still on has no end yet.
+/// Where an instance ends: as Zoom says, where that is after its start, else with the latest counted leave; one that is
+/// still on has no end yet.
 fn end_of(scenario: &Scenario, instance: usize) -> Option<i64> {
     let holding = &scenario.holdings[instance];
     if holding.is_live {
         return None;
     }
-    holding.end_ms.or_else(|| {
+    holding.end_ms.filter(|end| *end > holding.start_ms).or_else(|| {
         let counted = scenario.stays.iter().filter(|stay| stay.instance == instance && !stay.is_waiting);
         counted
             .filter_map(|stay| {
@@ -185,7 +195,7 @@ fn expected_of(
                 present_ms: covered(&clipped, &[]),
                 waiting_ms: covered(&waiting, &counted),
                 still_in,
-                heads: theirs().filter_map(|(stay, _)| stay.heads).max().unwrap_or(1).max(1),
+                heads: theirs().filter_map(|(stay, _)| stay.heads).max().unwrap_or(1).clamp(1, 1_000),
                 is_planned,
                 measured,
             },
@@ -195,7 +205,6 @@ fn expected_of(
         }
     }
     let came = || people.values().filter(|line| line.joins > 0);
-    let seconds = |ms: i64| (ms + 500) / 1000;
     let lengths: Vec<Option<i64>> = instances
         .iter()
         .map(|at| end_of(scenario, *at).map(|end| (end - scenario.holdings[*at].start_ms).max(0)))
@@ -234,7 +243,7 @@ pub(super) fn expected_of_instances(scenario: &Scenario) -> (Lines, Vec<Totals>)
     lines_of(scenario, &each, true)
 }
 
-/// Instances are one sitting when the next starts less than five minutes after the last ended; an estimated or
+/// Instances are one sitting when the next starts less than five minutes after the last ended, as far as is known; an
 /// unknown end never stitches, and neither do personal meetings.
 pub(super) fn expected_of_sittings(scenario: &Scenario) -> (Lines, Vec<Totals>) {
     let mut order: Vec<usize> = (0..scenario.holdings.len()).collect();
@@ -242,11 +251,7 @@ pub(super) fn expected_of_sittings(scenario: &Scenario) -> (Lines, Vec<Totals>) 
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for at in order {
         let goes_on = groups.last().is_some_and(|group: &Vec<usize>| {
-            let ends: Vec<Option<i64>> = group
-                .iter()
-                .map(|at| &scenario.holdings[*at])
-                .map(|holding| holding.end_ms.filter(|_| !holding.is_live))
-                .collect();
+            let ends: Vec<Option<i64>> = group.iter().map(|at| end_of(scenario, *at)).collect();
             let last = ends.last().copied().flatten();
             let reached = ends.iter().flatten().max();
             !scenario.is_personal

@@ -40,6 +40,50 @@ impl Store {
         })
     }
 
+    /// Meetings that tell no instances, longest first: rows of the view `meetings_listed`.
+    pub async fn refused_meetings(&self, limit: u32) -> Result<Table, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT * FROM meetings_listed WHERE refusal IS NOT NULL ORDER BY refused_since LIMIT ",
+        );
+        query.push_bind(limit);
+        self.table("meetings_listed", &mut query).await
+    }
+
+    /// What is wrong with the data as it stands, one sentence each; nothing of it is for the program to mend.
+    ///
+    /// What a backfill alone has made due may take days, and what waits for the next day's quota is known.
+    pub async fn data_troubles(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let rows: Vec<(String,)> = sqlx::query_as(
+            "WITH at(day_ago, days_ago, week_ago) AS (SELECT ?1 - 86400000, ?1 - 3 * 86400000, ?1 - 7 * 86400000), \
+                  quota(used_up) AS (SELECT coalesce((SELECT outcome = 'quota' FROM run_log WHERE outcome NOT IN ('running', 'skipped') \
+                                                       ORDER BY started_at DESC, run_id DESC LIMIT 1), 0)) \
+             SELECT coalesce('meeting ' || nullif(d.subject, 0) || coalesce(' (' || m.label || ')', ''), 'the list of the account''s meetings') \
+                    || ' has been refused since ' || strftime('%Y-%m-%d %H:%M UTC', d.refused_since / 1000.0, 'unixepoch') || ': ' || d.refusal \
+               FROM discoveries d LEFT JOIN meetings m ON m.meeting_id = d.subject, at \
+              WHERE d.refusal IS NOT NULL AND NOT d.not_found AND d.refused_since <= at.day_ago AND (d.subject = 0 OR m.listed) \
+             UNION ALL \
+             SELECT 'Zoom has not known meeting ' || d.subject || coalesce(' (' || m.label || ')', '') || ' for a week: is its ID mistyped, or of another account?' \
+               FROM discoveries d JOIN meetings m ON m.meeting_id = d.subject, at \
+              WHERE d.not_found AND m.listed AND d.told_at IS NULL AND d.refused_since <= at.week_ago \
+                AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.meeting_id = d.subject) \
+             UNION ALL \
+             SELECT count(*) || ' instances have been due for a day and were not read, the oldest since ' \
+                    || strftime('%Y-%m-%d %H:%M UTC', min(i.due_at) / 1000.0, 'unixepoch') \
+               FROM instances i, at, quota WHERE i.due_at <= at.day_ago AND NOT i.for_backfill AND NOT quota.used_up HAVING count(*) > 0 \
+             UNION ALL \
+             SELECT count(*) || ' instances with two joins or more ended days ago, and Zoom lists nobody in them, as of meeting ' \
+                    || max(i.meeting_id) \
+               FROM instances i, at \
+              WHERE i.source IS NULL AND i.rows_received = 0 AND i.state = 'collected' AND i.joins_told >= 2 \
+                AND coalesce(i.ended_at, i.start_at) <= at.days_ago HAVING count(*) > 0",
+        )
+        .bind(now.millis())
+        .fetch_all(self.pool())
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(rows.into_iter().map(|(words,)| words).collect())
+    }
+
     /// How many instances there are in each state: `state`, `instances`.
     pub async fn instances_by_state(&self) -> Result<Table, StoreError> {
         let mut query =

@@ -59,7 +59,8 @@ async fn a_listing_is_read_to_its_end_with_the_same_parameters() {
 
 #[tokio::test]
 async fn a_uuid_arrives_as_it_was_encoded() {
-    let fake = Fake::with(vec![Reply::ok(&page("", 0))]).await;
+    let page_and_meeting = r#"{"participants":[],"uuid":"a=="}"#;
+    let fake = Fake::with(vec![Reply::ok(page_and_meeting)]).await;
     let zoom = fake.zoom();
     for (from, uuid, encoding) in [
         (ParticipantsEndpoint::Dashboard(ListingType::Live), "a/b+c==", Encoding::Documented),
@@ -86,7 +87,7 @@ async fn a_uuid_arrives_as_it_was_encoded() {
 #[tokio::test]
 async fn a_repeated_page_token_ends_the_listing_after_its_page() {
     let fake =
-        Fake::with(vec![Reply::ok(&page("a", 1)), Reply::ok(&page("b", 1)), Reply::ok(&page("a", 1))]).await;
+        Fake::with(vec![Reply::ok(&page("a", 1)), Reply::ok(&page("b", 2)), Reply::ok(&page("a", 3))]).await;
     let (pages, error) = read(&fake.zoom(), &request("a==")).await;
     assert_eq!((pages.len(), fake.lines().len()), (3, 3));
     let error = error.unwrap();
@@ -95,29 +96,81 @@ async fn a_repeated_page_token_ends_the_listing_after_its_page() {
 }
 
 #[tokio::test]
-async fn a_listing_that_never_ends_is_left_after_twice_its_rows() {
-    let endless = |total: &'static str| {
+async fn a_listing_that_never_ends_is_left_and_one_that_is_longer_than_it_says_is_not_cut() {
+    let endless = async |total: &'static str, last: usize| {
         Fake::start(move |number, request| {
             if request.starts_with("POST ") {
                 return Reply::ok(crate::zoom::fake::TOKEN);
             }
+            let token = if number == last { String::new() } else { format!("t{number}") };
             Reply::ok(&format!(
-                r#"{{"next_page_token":"t{number}","total_records":{total},"participants":[]}}"#
+                r#"{{"next_page_token":"{token}","total_records":{total},"participants":[{{"user_id":"{number}"}}]}}"#
             ))
         })
+        .await
     };
-    for (total, most) in [("61", 16), ("0", 1_000), ("null", 1_000), ("99999999", 1_000)] {
-        let fake = endless(total).await;
+    for total in ["61", "0", "null", "99999999"] {
+        let fake = endless(total, usize::MAX).await;
         let (pages, error) = read(&fake.zoom(), &request("a==")).await;
-        assert_eq!((pages.len(), fake.lines().len()), (most, most), "{total}");
+        assert_eq!((pages.len(), fake.lines().len()), (1_000, 1_000), "{total}");
         assert_eq!(error.unwrap().disposition(), Disposition::StopListing);
+        // The first request was for a token.
+        let (pages, error) = read(&endless(total, 100).await.zoom(), &request("a==")).await;
+        assert_eq!((pages.len(), error.is_none()), (100, true), "{total}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_comes_again_under_another_token_ends_the_listing() {
+    let fake =
+        Fake::with(vec![Reply::ok(&page("a", 1)), Reply::ok(&page("b", 2)), Reply::ok(&page("c", 1))]).await;
+    let (pages, error) = read(&fake.zoom(), &request("a==")).await;
+    assert_eq!(pages.len(), 3);
+    assert!(matches!(error, Some(ZoomError::Paging { fault: PagingFault::RepeatedPage { pages: 3 }, .. })));
+}
+
+#[tokio::test]
+async fn a_page_token_that_is_always_refused_leaves_what_came() {
+    let refusal = r#"{"code":300,"message":"next page token is invalid or expired"}"#;
+    let fake = Fake::start(move |_, request| match request {
+        _ if request.starts_with("POST ") => Reply::ok(crate::zoom::fake::TOKEN),
+        _ if request.contains("next_page_token") => Reply::new(400, refusal),
+        _ => Reply::ok(&page("a", 1)),
+    })
+    .await;
+    let zoom = fake.zoom();
+    let listing = read_pages(|| zoom.participants(&request("a=="))).await.unwrap();
+    assert_eq!((listing.read.len(), listing.broken.and_then(|error| error.code())), (1, Some(300)));
+    assert_eq!(fake.lines().len(), 6);
+}
+
+#[tokio::test]
+async fn an_answer_without_its_list_is_a_refusal_by_its_code_or_broken() {
+    let meeting = "857 4606 5432".parse().unwrap();
+    for (body, code, disposition) in [
+        (r#"{"code":200,"message":"Webinar plan subscription is missing."}"#, Some(200), "NextSource"),
+        (r#"{"code":3001,"message":"Meeting does not exist."}"#, Some(3001), "NotThere"),
+        (r#"{"code":4711,"message":"does not contain scopes:[a:b]."}"#, Some(4711), "NextSource"),
+        (r#"{"code":124,"message":"Invalid access token."}"#, Some(124), "Credentials"),
+        (r#"{"code":12702,"message":"Can not access a meeting a year ago."}"#, Some(12702), "Parked"),
+        (r#"{"message":"strange"}"#, None, "Retry"),
+        (r#"{"meetings":null,"participants":{}}"#, None, "Retry"),
+        ("{}", None, "Retry"),
+    ] {
+        let fake = Fake::with(vec![Reply::ok(body)]).await;
+        let error = fake.zoom().instances(meeting).await.unwrap_err();
+        assert_eq!(error.code(), code, "{body}");
+        assert!(format!("{:?}", error.disposition()).starts_with(disposition), "{body}: {error:?}");
+        let report = ListingRequest { from: ParticipantsEndpoint::Report, ..request("a==") };
+        let (pages, error) = read(&fake.zoom(), &report).await;
+        assert_eq!((pages.len(), error.and_then(|error| error.code())), (0, code), "{body}");
     }
 }
 
 #[tokio::test]
 async fn a_page_token_is_followed_for_fourteen_minutes() {
     let fake =
-        Fake::with(vec![Reply::ok(&page("a", 1)), Reply::ok(&page("b", 1)), Reply::ok(&page("", 1))]).await;
+        Fake::with(vec![Reply::ok(&page("a", 1)), Reply::ok(&page("b", 2)), Reply::ok(&page("", 1))]).await;
     let clock = crate::zoom::fake::noon();
     let zoom = fake.zoom_with(clock.clone(), std::sync::Arc::new(Unlimited));
     let mut stream = Box::pin(zoom.participants(&request("a==")));

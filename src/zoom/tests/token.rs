@@ -25,7 +25,11 @@ fn tokens_asked(fake: &Fake) -> usize {
 #[tokio::test]
 async fn a_token_is_asked_for_with_a_form_and_once_for_all() {
     let fake = Fake::start(|_, request| {
-        if is_token(request) { Reply::ok(TOKEN).after(Duration::from_millis(20)) } else { Reply::ok("{}") }
+        if is_token(request) {
+            Reply::ok(TOKEN).after(Duration::from_millis(20))
+        } else {
+            Reply::ok(r#"{"meetings":[]}"#)
+        }
     })
     .await;
     let zoom = fake.zoom();
@@ -46,7 +50,7 @@ async fn a_token_is_asked_for_with_a_form_and_once_for_all() {
 
 #[tokio::test]
 async fn a_token_is_renewed_five_minutes_before_its_end() {
-    let fake = Fake::with(vec![Reply::ok("{}")]).await;
+    let fake = Fake::with(vec![Reply::ok(r#"{"meetings":[]}"#)]).await;
     let clock = noon();
     let zoom = fake.zoom_with(clock.clone(), Arc::new(Unlimited));
     let began = clock.now();
@@ -68,7 +72,7 @@ async fn refusing(bad: usize) -> Fake {
         if (1..=bad).any(|number| request.contains(&format!("Bearer token-{number}\r\n"))) {
             return Reply::new(401, r#"{"code":124,"message":"Invalid access token."}"#);
         }
-        Reply::ok("{}")
+        Reply::ok(r#"{"meetings":[]}"#)
     })
     .await
 }
@@ -111,9 +115,9 @@ async fn refused_credentials_are_asked_about_once_by_a_crowd() {
 async fn a_failing_token_endpoint_is_asked_again() {
     let fake = Fake::start(|number, request| match (number, is_token(request)) {
         (0, _) => Reply::new(503, "<html>"),
-        (1, _) => Reply::ok("{}"),
+        (1, _) => Reply::ok(r#"{"meetings":[]}"#),
         (_, true) => Reply::ok(TOKEN),
-        _ => Reply::ok("{}"),
+        _ => Reply::ok(r#"{"meetings":[]}"#),
     })
     .await;
     fake.zoom().instances(meeting()).await.unwrap();
@@ -122,7 +126,7 @@ async fn a_failing_token_endpoint_is_asked_again() {
 
 #[tokio::test]
 async fn the_api_is_where_the_token_answer_says() {
-    let api = Fake::with(vec![Reply::ok("{}")]).await;
+    let api = Fake::with(vec![Reply::ok(r#"{"meetings":[]}"#)]).await;
     let address = api.settings().token_url.origin().ascii_serialization();
     let named = move |url: &str| {
         let answer = format!(r#"{{"access_token":"t","api_url":"{url}"}}"#);
@@ -168,7 +172,7 @@ async fn credentials_that_zoom_repeats_are_taken_out_of_what_it_says() {
         if is_token(request) {
             return Reply::new(400, r#"{"reason":"Invalid client s3cret-s3cret","error":"invalid_client"}"#);
         }
-        Reply::ok("{}")
+        Reply::ok(r#"{"meetings":[]}"#)
     })
     .await;
     let error = fake.zoom().instances(meeting()).await.unwrap_err();

@@ -1,0 +1,174 @@
+//! Which sources of participants are closed, and what waits for them.
+//!
+//! A refusal by scopes, plan or licence is said of one instance, and may be true of its host alone. So a source is
+//! closed only when three instances were refused, of different meetings where there are such, and none was served.
+
+use std::time::Duration;
+
+use super::{Store, StoreError};
+use crate::model::{Source, Timestamp};
+
+/// A source that is not asked for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedSource {
+    /// Which.
+    pub source: Source,
+    /// Until when.
+    pub until: Timestamp,
+    /// Why, in Zoom's words.
+    pub reason: String,
+}
+
+/// What is known of the sources when a run begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceStanding {
+    /// Those that are not asked.
+    pub closed: Vec<ClosedSource>,
+    /// Those of which a refusal is noted, or for which an instance waits: that they serve again is worth noting.
+    pub troubled: Vec<Source>,
+}
+
+/// How long a source stays closed.
+const CLOSED_FOR: Duration = Duration::from_hours(24);
+
+/// So many instances must be refused before their source is closed.
+const REFUSALS: i64 = 3;
+
+impl Store {
+    /// How the sources stand; what was closed for a day long ago, or by a clock that was wrong, is open again.
+    pub async fn source_standing(&self, now: Timestamp) -> Result<SourceStanding, StoreError> {
+        let (ended, too_late) = (now.millis(), now.plus(CLOSED_FOR).millis());
+        let mut transaction = self.begin().await?;
+        let standing = async {
+            sqlx::query(
+                "DELETE FROM source_refusals WHERE source IN (SELECT source FROM source_closures WHERE until_at <= ?1 OR until_at > ?2); \
+                 DELETE FROM source_closures WHERE until_at <= ?1 OR until_at > ?2",
+            )
+            .bind(ended)
+            .bind(too_late)
+            .execute(&mut *transaction)
+            .await?;
+            let closed: Vec<(String, i64, String)> =
+                sqlx::query_as("SELECT source, until_at, reason FROM source_closures ORDER BY source")
+                    .fetch_all(&mut *transaction)
+                    .await?;
+            let troubled: Vec<String> = sqlx::query_scalar(
+                "SELECT source FROM source_refusals UNION SELECT awaits_source FROM instances WHERE awaits_source IS NOT NULL",
+            )
+            .fetch_all(&mut *transaction)
+            .await?;
+            Ok(SourceStanding {
+                closed: closed
+                    .into_iter()
+                    .filter_map(|(source, until, reason)| {
+                        Some(ClosedSource {
+                            source: Source::from_text(&source)?,
+                            until: Timestamp::from_millis(until),
+                            reason,
+                        })
+                    })
+                    .collect(),
+                troubled: troubled.iter().filter_map(|source| Source::from_text(source)).collect(),
+            })
+        }
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))?;
+        Ok(standing)
+    }
+
+    /// Notes that a source refused an instance; answers with the closure where that was one refusal too many.
+    pub async fn source_refused(
+        &self,
+        source: Source,
+        instance_id: i64,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Option<ClosedSource>, StoreError> {
+        let until = now.plus(CLOSED_FOR);
+        let mut transaction = self.begin().await?;
+        let closed = async {
+            sqlx::query(
+                "INSERT INTO source_refusals (source, instance_id, refused_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            )
+            .bind(source.as_str())
+            .bind(instance_id)
+            .bind(now.millis())
+            .execute(&mut *transaction)
+            .await?;
+            let is_closed: bool = sqlx::query_scalar(
+                "SELECT count(*) >= ?2 \
+                    AND count(DISTINCT i.meeting_id) >= min(?2, (SELECT count(DISTINCT meeting_id) FROM instances WHERE state <> 'known')) \
+                   FROM source_refusals r JOIN instances i ON i.instance_id = r.instance_id WHERE r.source = ?1",
+            )
+            .bind(source.as_str())
+            .bind(REFUSALS)
+            .fetch_one(&mut *transaction)
+            .await?;
+            if is_closed {
+                // Those that refused it are not to blame by themselves any more: they wait like all others.
+                sqlx::query(
+                    "INSERT INTO source_closures (source, until_at, reason) VALUES (?1, ?2, ?3) \
+                         ON CONFLICT (source) DO UPDATE SET until_at = excluded.until_at, reason = excluded.reason; \
+                     UPDATE instances SET awaits_source = ?1 \
+                      WHERE instance_id IN (SELECT instance_id FROM source_refusals WHERE source = ?1)",
+                )
+                .bind(source.as_str())
+                .bind(until.millis())
+                .bind(reason)
+                .execute(&mut *transaction)
+                .await?;
+            }
+            Ok(is_closed)
+        }
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))?;
+        Ok(closed.then(|| ClosedSource { source, until, reason: reason.to_owned() }))
+    }
+
+    /// Notes that a source serves: what was read from a poorer one, or not at all, while it was closed is due.
+    pub async fn source_serves(&self, source: Source, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "DELETE FROM source_refusals WHERE source = ?1; \
+             DELETE FROM source_closures WHERE source = ?1; \
+             UPDATE instances SET awaits_source = NULL, due_at = ?2, state = iif(state = 'settled', 'collected', state) \
+              WHERE awaits_source = ?1",
+        )
+        .bind(source.as_str())
+        .bind(now.millis())
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))
+    }
+
+    /// Opens every source: something has changed, or a person asks. What every source had refused is tried again.
+    pub async fn open_sources(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "DELETE FROM source_refusals; \
+             DELETE FROM source_closures; \
+             UPDATE instances SET due_at = ? WHERE state = 'parked' AND failing_kind = 'denied'",
+        )
+        .bind(now.millis())
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))
+    }
+
+    /// Opens every source where what the client is set up with is not what it was.
+    pub async fn open_sources_if_changed(&self, access: &str, now: Timestamp) -> Result<(), StoreError> {
+        let changed = sqlx::query(
+            "INSERT INTO settings (name, value) VALUES ('zoom_access', ?) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value IS NOT excluded.value",
+        )
+        .bind(access)
+        .execute(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        if changed.rows_affected() > 0 { self.open_sources(now).await } else { Ok(()) }
+    }
+}
