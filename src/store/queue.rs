@@ -64,6 +64,7 @@ pub struct Selection {
 }
 
 /// An instance that is to be read.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueInstance {
     /// Its number in the database.
@@ -88,6 +89,7 @@ pub struct DueInstance {
     pub was_empty: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "as above")]
 #[derive(FromRow)]
 struct DueRow {
     instance_id: i64,
