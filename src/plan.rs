@@ -244,13 +244,12 @@ fn settled_or_lifted(mut after: Progress, reading: &Reading) -> Progress {
         return settled(after, None);
     }
     let since = begun(&mut after.richer_lacking_since, reading.at);
-    match [DAY, 3 * DAY, PATIENCE].map(|age| since.plus(age)).into_iter().find(|due| *due > reading.at) {
-        Some(due) => after.due_at = Some(due),
-        None => {
-            let reason = "for a week a richer source did not give it; a poorer one was read";
-            return settled(after, Some(reason.to_owned()));
-        }
-    }
+    let ages = [DAY, 3 * DAY, PATIENCE].map(|age| since.plus(age));
+    let Some(due) = ages.into_iter().find(|due| *due > reading.at) else {
+        let reason = "for a week a richer source did not give it; a poorer one was read";
+        return settled(after, Some(reason.to_owned()));
+    };
+    after.due_at = Some(due);
     after
 }
 
@@ -336,13 +335,11 @@ fn after_incomplete(mut after: Progress, before: &Progress, reading: &Reading, p
 /// Nobody is listed: equal readings prove nothing, and only time ends the question.
 fn after_empty(mut after: Progress, reading: &Reading, since: Timestamp, policy: &Policy) -> Progress {
     if reading.leaves_out_one {
-        match next_age(reading, policy) {
-            Some(due) => after.due_at = Some(due),
-            None => {
-                let reason = "at most one person was in it, and only the Dashboard lists meetings of one";
-                return settled(after, Some(reason.to_owned()));
-            }
-        }
+        let Some(due) = next_age(reading, policy) else {
+            let reason = "at most one person was in it, and only the Dashboard lists meetings of one";
+            return settled(after, Some(reason.to_owned()));
+        };
+        after.due_at = Some(due);
         return after;
     }
     let waited = reading.at.since(since);

@@ -14,7 +14,9 @@ use super::context::RunContext;
 use super::outcome::Stop;
 use super::{Collector, Job};
 use crate::model::{InstanceUuid, MeetingId, Timestamp, Window};
-use crate::store::{Description, DiscoveryRefusal, Found, InstancesListing, Standing, StoreError, Subject};
+use crate::store::{
+    Description, DiscoveryRefusal, Found, InstancesListing, Selection, Standing, StoreError, Subject,
+};
 use crate::zoom::{
     DashboardListingRequest, DashboardMeeting, Disposition, Encoding, ListingType, MeetingKey, PastMeeting,
     SourceRefusal, Zoom, ZoomError, read_pages,
@@ -54,7 +56,7 @@ struct AccountList {
 
 impl Collector {
     pub(super) async fn discover(&self, job: &Job, run: &mut RunContext<'_>) -> Result<(), StoreError> {
-        self.discover_named(&job.selection.instances, run).await?;
+        self.discover_named(&job.selection, run).await?;
         if run.is_over() {
             return Ok(());
         }
@@ -199,11 +201,17 @@ impl Collector {
     /// Instances that a person named by their UUIDs: which meeting they are of, unless that is known.
     async fn discover_named(
         &self,
-        uuids: &[InstanceUuid],
+        selection: &Selection,
         run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
+        let uuids = &selection.instances;
         let known = self.store.known_instances(uuids).await?;
+        let pruned = self.store.pruned_instances(uuids).await?;
         for uuid in uuids.iter().filter(|uuid| !known.contains_key(uuid.as_str())) {
+            if pruned.contains(uuid.as_str()) && !selection.force {
+                run.warn(format!("instance {uuid} was pruned; --force brings it back"));
+                continue;
+            }
             let Some(told) = run.until_stopped(past_instance(&self.zoom, uuid, Encoding::Documented)).await
             else {
                 return Ok(());
@@ -218,11 +226,7 @@ impl Collector {
                             start_at: told.start_time,
                             description: Some(description_of(told)),
                         };
-                        let everywhen = Window {
-                            from: Timestamp::from_millis(i64::MIN),
-                            to: Timestamp::from_millis(i64::MAX),
-                        };
-                        run.summary.instances_found += self.store.learn(&[found], &everywhen, now).await?.new;
+                        run.summary.instances_found += self.store.learn_named(&found, now).await?;
                     }
                     None => run.warn(format!(
                         "Zoom does not say which meeting instance {uuid} is of; it is left out"

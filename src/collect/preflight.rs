@@ -108,13 +108,14 @@ impl Collector {
                 }
                 Verdict::Refused(words) => run.halt(Stop::Refused(words)),
             },
-            Err(error) => match stop_of(&error) {
-                Some(reason) => run.halt(reason),
-                None => {
+            Err(error) => {
+                if let Some(reason) = stop_of(&error) {
+                    run.halt(reason);
+                } else {
                     run.summary.unreachable = true;
                     run.fail(format!("nothing can be read without a token: {error}"));
                 }
-            },
+            }
         }
         false
     }

@@ -1,6 +1,6 @@
 //! `rollcall backfill`: instances of the past, at the account's pace, with a way to look first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -143,14 +143,21 @@ async fn preview(
         return Ok(code);
     }
     let uuids: Vec<InstanceUuid> = due.iter().map(|instance| instance.uuid.clone()).collect();
-    let known = if config.database.path.exists() {
+    let (known, pruned) = if config.database.path.exists() {
         let store = Store::open_to_read(&config.database.path).await?;
         let known = store.known_instances(&uuids).await?;
+        let mut pruned = store.pruned_instances(&uuids).await?;
         store.close().await;
-        known
+        if job.selection.force {
+            // One that is named is brought back.
+            pruned.retain(|uuid| !job.selection.instances.iter().any(|named| named.as_str() == uuid));
+        }
+        (known, pruned)
     } else {
-        std::collections::HashMap::new()
+        (HashMap::new(), HashSet::new())
     };
+    let due: Vec<DueInstance> =
+        due.into_iter().filter(|instance| !pruned.contains(instance.uuid.as_str())).collect();
     let is_settled = |instance: &DueInstance| {
         known.get(instance.uuid.as_str()).is_some_and(|(state, _)| *state == InstanceState::Settled)
     };

@@ -285,12 +285,11 @@ impl<'a> View<'a> {
                 let instance = self.world.instance(&uuid)?;
                 let double = needs_double_encoding(&uuid);
                 let inner_slash = !double && uuid.as_str().contains('/');
-                let found = match times {
-                    1 => !double && !(inner_slash && self.options.inner_slash_twice),
-                    _ => {
-                        let either = self.options.inner_slash_either_way || self.options.inner_slash_twice;
-                        double || (inner_slash && either)
-                    }
+                let twice = self.options.inner_slash_twice;
+                let found = if times == 1 {
+                    !(double || inner_slash && twice)
+                } else {
+                    double || inner_slash && (twice || self.options.inner_slash_either_way)
                 };
                 (found && instance.start <= self.now && instance.is_kept(self.now)).then_some(instance)
             })

@@ -146,8 +146,8 @@ impl Store {
 
 /// Runs that may leave the log: they read no instance that stays, and the schedule does not go on from them.
 const EMPTY_AND_OLD: &str = "r.started_at < ?1 AND r.outcome <> 'running' \
-     AND NOT EXISTS (SELECT 1 FROM fetch_log f JOIN instances i ON i.instance_id = f.instance_id \
-                      WHERE f.run_id = r.run_id AND (i.start_at IS NULL OR i.start_at >= ?2)) \
+     AND NOT EXISTS (SELECT 1 FROM pruned_fetches p WHERE p.run_id = r.run_id) \
+     AND NOT EXISTS (SELECT 1 FROM fetch_log f WHERE f.run_id = r.run_id) \
      AND NOT EXISTS (SELECT 1 FROM reject_log j JOIN instances i ON i.instance_id = j.instance_id \
                       WHERE j.run_id = r.run_id AND (i.start_at IS NULL OR i.start_at >= ?2)) \
      AND r.run_id NOT IN (SELECT run_id FROM run_log WHERE slot_at IS NOT NULL ORDER BY slot_at DESC LIMIT 1) \
@@ -247,7 +247,27 @@ async fn remove_instances(
 /// Adds what is about to leave the log to the counters that must not fall.
 const COUNT_ON: &str = "ON CONFLICT (name, label) DO UPDATE SET value = value + excluded.value";
 
+/// Adds the fetches that are about to leave the log to their runs and to the counters, so that neither changes.
 async fn count_on_fetches(connection: &mut SqliteConnection, ids: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO pruned_fetches (run_id, fetched, failed, requests, rows_inserted, rows_updated, rows_unchanged, \
+                rows_withdrawn, rows_rejected, rows_duplicate) \
+         SELECT run_id, count(DISTINCT iif(outcome <> 'failed', instance_id, NULL)), \
+                count(DISTINCT iif(outcome = 'failed' AND coalesce(error_code, 0) NOT IN (404, 3001), instance_id, NULL)), \
+                sum(requests), sum(rows_inserted), sum(rows_updated), sum(rows_unchanged), sum(rows_withdrawn), \
+                sum(rows_rejected), sum(rows_duplicate) \
+           FROM fetch_log WHERE instance_id IN (SELECT value FROM json_each(?)) GROUP BY run_id \
+         ON CONFLICT (run_id) DO UPDATE SET fetched = fetched + excluded.fetched, failed = failed + excluded.failed, \
+             requests = requests + excluded.requests, rows_inserted = rows_inserted + excluded.rows_inserted, \
+             rows_updated = rows_updated + excluded.rows_updated, \
+             rows_unchanged = rows_unchanged + excluded.rows_unchanged, \
+             rows_withdrawn = rows_withdrawn + excluded.rows_withdrawn, \
+             rows_rejected = rows_rejected + excluded.rows_rejected, \
+             rows_duplicate = rows_duplicate + excluded.rows_duplicate",
+    )
+    .bind(ids)
+    .execute(&mut *connection)
+    .await?;
     let text = format!(
         "INSERT INTO pruned_counts (name, label, value) \
          SELECT name, label, total FROM ( \
@@ -316,6 +336,7 @@ mod tests {
         let now = at("2026-03-10T00:00:00Z");
         let before = Some(at("2026-03-09T08:41:00Z"));
         let expected = store.would_prune(before, now).await.unwrap();
+        let runs = store.last_runs(10).await.unwrap();
         let counters = store.metrics_snapshot(now).await.unwrap();
         let pruned = store.prune(before, now).await.unwrap();
         assert_eq!(pruned, Pruned { instances: 2, sessions: 8, people: 3, runs: 0 });
@@ -335,6 +356,10 @@ mod tests {
         }
         let after = store.metrics_snapshot(now).await.unwrap();
         assert_eq!((counters.rows, counters.fetches), (after.rows, after.fetches), "counters do not fall");
+        assert_eq!(store.last_runs(10).await.unwrap(), runs, "and no run has done less than it did");
+        // Nor does such a run leave the log as one that read nothing.
+        let later = now.plus(Duration::from_hours(365 * 24));
+        assert_eq!(store.prune(None, later).await.unwrap().runs, 0);
 
         let found = Found {
             uuid: sample::FIRST.parse().unwrap(),
@@ -346,6 +371,46 @@ mod tests {
         let learnt = store.learn(&[found], &window, now).await.unwrap();
         assert_eq!((learnt.new, learnt.due), (0, 0));
         assert_eq!(store.prune(before, now).await.unwrap(), Pruned::default());
+    }
+
+    #[tokio::test]
+    async fn a_first_large_pruning_is_left_to_a_person_and_so_is_one_by_a_shorter_span() {
+        const DAY: Duration = Duration::from_hours(24);
+        let directory = tempfile::tempdir().unwrap();
+        let store = sample::database(&directory.path().join("rollcall.db")).await;
+        let now = at("2026-06-09T00:00:00Z");
+        let found = |number: u32| Found {
+            uuid: format!("old{number}==").parse().unwrap(),
+            meeting_id: "85746065432".parse().unwrap(),
+            start_at: Some(now.minus(number * DAY)),
+            description: None,
+        };
+        let old: Vec<Found> = (200..230).map(found).collect();
+        store.learn(&old, &Window { from: at("2020-01-01T00:00:00Z"), to: now }, now).await.unwrap();
+        let troubled = async |at| {
+            let troubles = store.data_troubles(at).await.unwrap();
+            troubles.iter().any(|words| words.contains("db prune"))
+        };
+
+        // Nothing says by how much it was pruned before: what is a handful goes, more waits.
+        assert_eq!(store.prune_unasked(Some(205 * DAY), now).await.unwrap(), Err(24));
+        assert_eq!(store.prune_unasked(Some(205 * DAY), now.plus(DAY)).await.unwrap(), Err(25));
+        assert!(!troubled(now.plus(6 * DAY)).await && troubled(now.plus(8 * DAY)).await);
+        assert_eq!(store.prune_unasked(Some(222 * DAY), now).await.unwrap().unwrap().instances, 7);
+        assert!(!troubled(now.plus(8 * DAY)).await);
+        // From then on it goes by itself, however many they are.
+        assert_eq!(
+            store.prune_unasked(Some(222 * DAY), now.plus(12 * DAY)).await.unwrap().unwrap().instances,
+            12
+        );
+        // Until `keep` is shortened.
+        assert_eq!(store.prune_unasked(Some(199 * DAY), now.plus(13 * DAY)).await.unwrap(), Err(11));
+        store.note_pruning(Some(199 * DAY)).await.unwrap();
+        assert_eq!(
+            store.prune_unasked(Some(199 * DAY), now.plus(13 * DAY)).await.unwrap().unwrap().instances,
+            11
+        );
+        assert!(!troubled(now.plus(99 * DAY)).await);
     }
 
     #[tokio::test]

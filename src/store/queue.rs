@@ -1,6 +1,6 @@
 //! The instances: what is known of them, and the queue that they are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::{FromRow, SqliteConnection};
 
@@ -84,6 +84,7 @@ pub struct Selection {
 }
 
 /// An instance that is to be read.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueInstance {
     /// Its number in the database.
@@ -108,6 +109,7 @@ pub struct DueInstance {
     pub was_empty: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "as above")]
 #[derive(FromRow)]
 struct DueRow {
     instance_id: i64,
@@ -157,6 +159,35 @@ impl Store {
             .map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
         Ok(learnt)
+    }
+
+    /// Those of the instances that were pruned: they are not discovered again.
+    pub async fn pruned_instances(&self, uuids: &[InstanceUuid]) -> Result<HashSet<String>, StoreError> {
+        let list: Vec<&str> = uuids.iter().map(InstanceUuid::as_str).collect();
+        let pruned: Vec<String> =
+            sqlx::query_scalar("SELECT uuid FROM tombstones WHERE uuid IN (SELECT value FROM json_each(?))")
+                .bind(serde_json::Value::from(list).to_string())
+                .fetch_all(&self.pool)
+                .await
+                .map_err(|error| self.error(error))?;
+        Ok(pruned.into_iter().collect())
+    }
+
+    /// Takes in an instance that a person named: it is due whenever it began. One that was pruned is brought back.
+    pub async fn learn_named(&self, found: &Found, now: Timestamp) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let learnt = async {
+            sqlx::query("DELETE FROM tombstones WHERE uuid = ?")
+                .bind(found.uuid.as_str())
+                .execute(&mut *transaction)
+                .await?;
+            learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Backfill, now, &self.dropped)
+                .await
+        }
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))?;
+        Ok(learnt.new)
     }
 
     /// What is known of instances by their UUIDs: state, and rows as Zoom reported them at the last reading.

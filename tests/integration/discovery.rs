@@ -125,7 +125,7 @@ async fn what_stops_the_account_wide_list_leaves_no_gap() {
     let stop = CancellationToken::new();
     stage.fault("delay=60000,endpoint=metrics-meetings,page=later");
     let collector = stage.collector();
-    let run = collector.run(&account, &|_| {}, &stop);
+    let run = Box::pin(collector.run(&account, &|_| {}, &stop));
     let asked = async {
         while stage.zoom.count_at(Endpoint::MetricsMeetings) < 3 {
             tokio::task::yield_now().await;
@@ -227,7 +227,9 @@ async fn where_one_source_lists_nobody_the_next_is_asked_in_the_same_run() {
         &["refuse=200/3001,endpoint=metrics-participants"],
     ] {
         let stage = Stage::new(World::new().with(held(MEETING, "a==", at(NOW), HOUR))).await;
-        faults.iter().for_each(|fault| stage.fault(fault));
+        for fault in faults {
+            stage.fault(fault);
+        }
         let summary = stage.run().await;
         assert_eq!((summary.outcome, summary.counts.inserted), (RunOutcome::Ok, 3), "{faults:?}");
         assert_eq!(

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use rollcall::clock::Clock;
@@ -40,7 +40,7 @@ use crate::harness::{DAY, HOUR, MINUTE, NOW, Stage, at, rows, uuid};
 type Which = (usize, usize);
 
 /// How long a history may take, by the clock on the wall: one that waits for something is wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A few, always the same ones, in the suite.
 #[test]
@@ -57,9 +57,9 @@ fn nothing_is_lost_over_ten_thousand_histories() {
     println!("HISTORIES_SEED={seed}");
     let mut dice = [0; 32];
     dice[..8].copy_from_slice(&seed.to_le_bytes());
-    let begun = Instant::now();
+    let begun = Clock::system().now();
     try_histories(histories, TestRng::from_seed(RngAlgorithm::ChaCha, &dice));
-    println!("{histories} histories in {:.0} s", begun.elapsed().as_secs_f64());
+    println!("{histories} histories in {:.0} s", Clock::system().now().since(begun).as_secs_f64());
 }
 
 fn try_histories(cases: u32, dice: TestRng) {
@@ -486,7 +486,7 @@ impl<'h> Life<'h> {
                 What::Empty => &mut self.empty,
                 _ => continue,
             };
-            if !(*from <= now && now < *until) || !trouble.place.has_participants() {
+            if now < *from || *until <= now || !trouble.place.has_participants() {
                 continue;
             }
             for (which, _) in self.history.all().filter(|(which, _)| trouble.strikes(*which)) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rollcall::model::{Source, Window};
+use rollcall::model::{Source, Trigger, Window};
 use rollcall::roster::Member;
 use rollcall::simulator::{FIRST_USER_ID, Host, Instance, Session, Simulator, USER_ID_STEP, World};
 use rollcall::store::{ForgetResult, Store};
@@ -183,6 +183,23 @@ async fn a_forgotten_guest_is_known_again_by_nothing_that_is_told_later() {
     stage.run_after(MINUTE).await;
     assert_eq!(stage.row("SELECT count(*) FROM attendance WHERE instance_uuid = 'Next'").await, "3");
     assert_eq!(traces(&stage.store).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_pruned_instance_that_is_named_is_brought_back() {
+    let now = at(NOW);
+    let stage = Stage::new(World::new().with(guests(lecture("old==", now, 5 * DAY), 3))).await;
+    stage.run().await;
+    stage.store.prune(Some(now.minus(3 * DAY)), now).await.unwrap();
+    let mut job = stage.job();
+    (job.trigger, job.insistent, job.meetings) = (Trigger::Backfill, true, Vec::new());
+    job.window = Some(Window { from: now.minus(DAY), to: now });
+    job.selection.instances = vec![uuid("old==")];
+    let (summary, warnings) = stage.run_with(&job).await;
+    assert_eq!((summary.instances_read, warnings.len()), (0, 1), "{warnings:?}");
+    assert!(warnings[0].contains("--force"), "{warnings:?}");
+    job.selection.force = true;
+    assert_eq!(stage.run_with(&job).await.0.counts.inserted, 3);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod backfill;
 mod cases;
 mod check;
 mod child;
+mod clocks;
 mod cookbook;
 mod crash;
 mod daemon;

@@ -62,3 +62,40 @@ fn both_units_are_hardened_alike() {
     };
     assert_eq!(from_hardening(&read("rollcall.service")), from_hardening(&read("rollcall@.service")));
 }
+
+/// What the code says, as it is said: without the quotes' breaks and escapes.
+fn words_of(directory: &Path, words: &mut String) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            words_of(&path, words);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut lines = text.lines();
+            while let Some(line) = lines.next() {
+                let mut line = line.to_owned();
+                while let Some(whole) = line.strip_suffix('\\') {
+                    line = format!("{whole}{}", lines.next().unwrap_or_default().trim_start());
+                }
+                words.push_str(&line);
+                words.push('\n');
+            }
+        }
+    }
+}
+
+#[test]
+fn the_symptoms_quote_what_the_program_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut words = String::new();
+    words_of(&root.join("src"), &mut words);
+    let page = std::fs::read_to_string(root.join("docs/symptoms.md")).unwrap();
+    let seen = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let quoted: Vec<&str> = seen.flat_map(|seen| seen.split('"').skip(1).step_by(2)).collect();
+    assert!(quoted.len() > 10, "{quoted:?}");
+    for quote in quoted {
+        for part in quote.split('…').map(str::trim) {
+            assert!(words.contains(part), "nothing in src says {part:?}, which docs/symptoms.md quotes");
+        }
+    }
+}
