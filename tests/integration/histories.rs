@@ -119,6 +119,8 @@ fn live(ground: &Ground, history: &History) -> Result<(), String> {
 struct Life<'h> {
     history: &'h History,
     stage: Stage,
+    /// What makes the scheduled runs, until a crash.
+    daemon: Collector,
     /// When a run first saw what is listed.
     listed_at: Option<Timestamp>,
     troubles: Vec<(Trouble, Timestamp, Timestamp)>,
@@ -167,6 +169,7 @@ impl<'h> Life<'h> {
         wait_shortly(&stage).await;
         Self {
             history,
+            daemon: stage.collector(),
             stage,
             listed_at: None,
             troubles: Vec::new(),
@@ -352,7 +355,7 @@ impl<'h> Life<'h> {
             return None;
         }
         let sources: &[&str] = match licence {
-            _ if which.is_some_and(|which| self.was_empty_in_a_richer_source(which)) => {
+            _ if which.is_some_and(|which| self.was_not_there_in_a_richer_source(which)) => {
                 &["dashboard", "report", "past_meetings"]
             }
             Licence::Full => &["dashboard"],
@@ -410,9 +413,9 @@ impl<'h> Life<'h> {
         }
     }
 
-    /// Whether the Dashboard, or the report, told of nobody while a poorer source may have had rows.
-    fn was_empty_in_a_richer_source(&self, which: Which) -> bool {
-        self.empty.contains_key(&which)
+    /// Whether the Dashboard, or the report, told of nobody or knew nothing while a poorer source may have had rows.
+    fn was_not_there_in_a_richer_source(&self, which: Which) -> bool {
+        self.empty.contains_key(&which) || self.missing.contains_key(&which)
     }
 
     /// Whether nothing is wrong just now that may be right at once.
@@ -446,7 +449,11 @@ impl<'h> Life<'h> {
     }
 
     async fn run(&mut self, job: &Job, end: End) -> Result<Ended, String> {
-        self.run_by(self.stage.collector(), job, end).await
+        let collector = match job.trigger {
+            Trigger::Scheduled => self.daemon.clone(),
+            _ => self.stage.collector(),
+        };
+        self.run_by(collector, job, end).await
     }
 
     /// One run, and whether it asked for no more than it may.
@@ -466,6 +473,7 @@ impl<'h> Life<'h> {
             Ended::Crashed => {
                 self.stage.reopen().await;
                 wait_shortly(&self.stage).await;
+                self.daemon = self.stage.collector();
             }
             Ended::Broken(words) if !matches!(end, End::Locked(_)) => {
                 return Err(format!("a run breaks off: {words}"));
@@ -612,7 +620,7 @@ impl<'h> Life<'h> {
             let pages = instance.sessions.len().div_ceil(page_size).max(1);
             let encodings = if name.contains('/') { 2 } else { 1 };
             // `past`, `pastOne` and the report; two restarts, two retries; twice the pages where a total is too low.
-            let most = if in_trouble { pages * 3 * encodings * 3 * 3 } else { pages + 3 };
+            let most = if in_trouble { pages * 3 * encodings * 3 * 3 } else { pages + 3 * encodings };
             if requests > most {
                 return Err(format!("{requests} Heavy requests for {name}, which has {pages} pages"));
             }
@@ -622,6 +630,9 @@ impl<'h> Life<'h> {
 
     /// That a run in which everything was refused is not called a good one.
     fn check_outcome(&self, summary: &Summary) -> Result<(), String> {
+        if matches!(summary.outcome, RunOutcome::Interrupted | RunOutcome::Quota) {
+            return Ok(());
+        }
         let log = self.stage.zoom.requests();
         let of_api = || log.iter().filter(|request| request.endpoint != Some(Endpoint::Token));
         let refused = of_api().any(|request| request.status != Some(404));
