@@ -29,8 +29,8 @@ ALTER TABLE run_log DROP COLUMN discovered_all;
 
 -- In which way the last tries failed: each way has a patience of its own.
 ALTER TABLE instances ADD COLUMN failing_kind TEXT CHECK (failing_kind IN ('not_there', 'refused', 'denied', 'outranked'));
--- The first reading from a poorer source because a richer one refused this very instance.
-ALTER TABLE instances ADD COLUMN richer_refused_since INTEGER;
+-- The first reading from a poorer source because a richer one did not give this very instance.
+ALTER TABLE instances ADD COLUMN richer_lacking_since INTEGER;
 -- The source that was closed when a poorer one was read: due again once that source serves any instance.
 ALTER TABLE instances ADD COLUMN awaits_source TEXT CHECK (awaits_source IN ('past_meetings', 'report', 'dashboard'));
 -- When it was last asked for, whatever came of it.

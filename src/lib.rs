@@ -3,8 +3,13 @@
 //! The modules, in the order in which data flows: from the command line and the config, by way of Zoom's API and
 //! the decoder, into the database, and out of it again as reports.
 
+// Both panic where a stream cannot be written to: `stream` writes to it.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 #[macro_use]
 pub mod model;
+#[macro_use]
+pub mod stream;
 
 pub mod cli;
 pub mod clock;

@@ -1,92 +1,217 @@
 //! What the daemon tells monitoring: `/healthz` and `/metrics` in Prometheus' text format.
 //!
-//! No label holds anything about people or meetings.
+//! Whoever asks cannot hold up the daemon. A connection gets one answer and a few seconds, so many may be open at a
+//! time, and the numbers are worked out once for all who ask at a time. No label holds anything about people or
+//! meetings.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use tokio::net::TcpListener;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::model::Timestamp;
 use crate::store::{MetricsSnapshot, Store};
 
-/// Why nothing can be told.
-#[derive(Debug, thiserror::Error)]
-pub enum MonitoringError {
-    /// The address cannot be had.
-    #[error(
-        "monitoring cannot listen at {address}: {cause}; set monitoring.listen to a free address of this machine"
-    )]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        cause: std::io::Error,
-    },
-    /// The server ended by itself.
-    #[error("the monitoring server stopped: {0}")]
-    Serve(std::io::Error),
-}
+/// Connections that may be open at a time. One more ends the oldest: whoever asks anew is answered, however many are
+/// open and say nothing.
+const CONNECTIONS: usize = 32;
 
-/// Takes the address: what fails then fails before anything else begins.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, MonitoringError> {
-    TcpListener::bind(address).await.map_err(|cause| MonitoringError::Listen { address, cause })
-}
+/// How long a connection may take, from its first byte to the last of its answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Answers until `stop` is cancelled.
+/// How long what was worked out is good for whoever asks.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How often an address is tried that cannot be listened on.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Answers at this address until `stop` is cancelled. Where it cannot be listened on, as before an interface is up,
+/// that is a warning, and it is tried again.
 ///
-/// `store` should be one of its own, opened to read: an answer must not wait for a run's transactions.
-pub async fn serve(
-    listener: TcpListener,
+/// `store` is a connection of its own, to read: an answer must not wait for a run's transactions.
+pub async fn watch(address: SocketAddr, store: Store, clock: Clock, stop: CancellationToken) {
+    let answers = Answers { store, clock, page: Arc::default() };
+    tokio::select! {
+        () = async {
+            let listener = listen(address).await;
+            tracing::info!(%address, "monitoring is answered at {address}");
+            serve(listener, answers).await;
+        } => {}
+        // What is still being answered is dropped: nothing of it is worth waiting for.
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn listen(address: SocketAddr) -> TcpListener {
+    let mut said = false;
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(error) if !said => {
+                tracing::warn!(
+                    %address,
+                    %error,
+                    "monitoring cannot listen at {address}, and tries again; set monitoring.listen to a free address \
+                     of this machine: {error}"
+                );
+                said = true;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// Answers whoever connects, for ever.
+async fn serve(listener: TcpListener, answers: Answers) {
+    let mut open = Open::default();
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => open.add(connection, answers.clone()),
+            // The connection was lost again, or the process has no file left for it: others may end meanwhile.
+            Err(error) => {
+                tracing::debug!(%error, "a connection to monitoring could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Connections that are open, the oldest first; they end with it.
+#[derive(Default)]
+struct Open(VecDeque<AbortHandle>);
+
+impl Open {
+    fn add(&mut self, connection: TcpStream, answers: Answers) {
+        self.0.retain(|connection| !connection.is_finished());
+        if self.0.len() >= CONNECTIONS
+            && let Some(oldest) = self.0.pop_front()
+        {
+            oldest.abort();
+        }
+        self.0.push_back(tokio::spawn(answer(connection, answers)).abort_handle());
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Answers one request, and ends the connection.
+async fn answer(connection: TcpStream, answers: Answers) {
+    let service = service_fn(move |request| {
+        let answers = answers.clone();
+        async move { Ok::<_, Infallible>(answers.to(&request).await) }
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    let http = http.keep_alive(false).max_buf_size(16 * 1024);
+    // Whatever goes wrong is the business of who asked.
+    let _ = tokio::time::timeout(PATIENCE, http.serve_connection(TokioIo::new(connection), service)).await;
+}
+
+/// What answers are made of.
+#[derive(Clone)]
+struct Answers {
     store: Store,
     clock: Clock,
-    stop: CancellationToken,
-) -> Result<(), MonitoringError> {
-    let answers = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(health))
-        .with_state((store, clock));
-    // What is still being answered when it stops is dropped: nothing of it is worth waiting for.
-    tokio::select! {
-        ended = async { axum::serve(listener, answers).await } => ended.map_err(MonitoringError::Serve),
-        () = stop.cancelled() => Ok(()),
+    page: Arc<Mutex<Option<Page>>>,
+}
+
+/// What was worked out last.
+struct Page {
+    at: Timestamp,
+    /// None where the database could not be read.
+    text: Option<String>,
+}
+
+impl Answers {
+    async fn to<B>(&self, request: &Request<B>) -> Response<String> {
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered\n".to_owned());
+            refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refusal;
+        }
+        match request.uri().path() {
+            "/healthz" => self.health().await,
+            "/metrics" => self.metrics().await,
+            _ => response(StatusCode::NOT_FOUND, "there are /healthz and /metrics\n".to_owned()),
+        }
+    }
+
+    /// 200 while the file at the database's path can be read and is the one that the daemon writes; whether runs
+    /// succeed is for `/metrics`.
+    async fn health(&self) -> Response<String> {
+        match self.store.check_file().await {
+            Ok(()) => response(StatusCode::OK, "ok\n".to_owned()),
+            Err(_) => unreadable(),
+        }
+    }
+
+    async fn metrics(&self) -> Response<String> {
+        let answers = self.clone();
+        // In a task of its own: who goes away before the page is there leaves it to those who still wait.
+        match tokio::spawn(async move { answers.page().await }).await {
+            Ok(Some(page)) => response(StatusCode::OK, page),
+            _ => unreadable(),
+        }
+    }
+
+    /// The page, worked out anew where the last one is not fresh; none where the database cannot be read.
+    async fn page(&self) -> Option<String> {
+        let mut last = self.page.lock().await;
+        let now = self.clock.now();
+        if let Some(page) = last.as_ref()
+            && page.at <= now
+            && now.since(page.at) < FRESH
+        {
+            return page.text.clone();
+        }
+        let text = async {
+            self.store.check_file().await.ok()?;
+            let snapshot = self.store.metrics_snapshot(now).await.ok()?;
+            Some(render(&snapshot))
+        }
+        .await;
+        *last = Some(Page { at: now, text: text.clone() });
+        text
     }
 }
 
-async fn metrics(State((store, clock)): State<(Store, Clock)>) -> Response {
-    let now = clock.now();
-    match store.metrics_snapshot(now).await {
-        Ok(snapshot) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], render(&snapshot, now)).into_response(),
-        Err(_) => unreadable(),
-    }
+fn unreadable() -> Response<String> {
+    response(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the database cannot be read, or is not the one that the daemon writes\n".to_owned(),
+    )
 }
 
-/// 200 while the program answers and its database can be read; whether runs succeed is for `/metrics`.
-async fn health(State((store, clock)): State<(Store, Clock)>) -> Response {
-    match store.metrics_snapshot(clock.now()).await {
-        Ok(_) => "ok\n".into_response(),
-        Err(_) => unreadable(),
-    }
-}
-
-fn unreadable() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be read\n").into_response()
+fn response(status: StatusCode, body: String) -> Response<String> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
+    response
 }
 
 /// Source: Prometheus' description of its text exposition format.
-const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The snapshot in Prometheus' text format.
 #[must_use]
-pub fn render(snapshot: &MetricsSnapshot, now: Timestamp) -> String {
-    let mut page = Page::default();
+pub fn render(snapshot: &MetricsSnapshot) -> String {
+    let mut page = Families::default();
     page.family("rollcall_build_info", "gauge", "The version of the program, as a label.");
     page.sample("rollcall_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     for (name, help, label, counts) in [
@@ -132,12 +257,27 @@ pub fn render(snapshot: &MetricsSnapshot, now: Timestamp) -> String {
     }
     page.family("rollcall_instances_due", "gauge", "Instances that are to be read now.");
     page.sample("rollcall_instances_due", &[], snapshot.due);
-    if let Some(good_at) = snapshot.last_good_at {
-        let name = "rollcall_since_last_good_run_seconds";
-        page.family(name, "gauge", "Time since the start of the last run that did what it was to do.");
-        let elapsed =
-            std::time::Duration::from_millis((now.millis() - good_at.millis()).max(0).unsigned_abs());
-        page.sample(name, &[], elapsed.as_secs_f64());
+    for (name, help, at) in [
+        (
+            "rollcall_oldest_due_timestamp_seconds",
+            "Since when the oldest of them waits, a backfill's left out; none where none waits.",
+            snapshot.waiting_since,
+        ),
+        (
+            "rollcall_last_good_run_timestamp_seconds",
+            "When the last run began that read what was due, or had nothing due.",
+            snapshot.last_good_at,
+        ),
+        (
+            "rollcall_last_row_stored_timestamp_seconds",
+            "When a row was stored last that had not been there.",
+            snapshot.last_row_at,
+        ),
+    ] {
+        if let Some(at) = at {
+            page.family(name, "gauge", help);
+            page.sample(name, &[], seconds(at));
+        }
     }
     page.histogram("rollcall_run_duration_seconds", "How long runs took.", snapshot);
     page.family("rollcall_database_size_bytes", "gauge", "The size of the database, its log left out.");
@@ -145,11 +285,17 @@ pub fn render(snapshot: &MetricsSnapshot, now: Timestamp) -> String {
     page.0
 }
 
+/// An instant as Prometheus has it: seconds since 1970.
+fn seconds(at: Timestamp) -> String {
+    let millis = at.millis();
+    format!("{}.{:03}", millis.div_euclid(1_000), millis.rem_euclid(1_000))
+}
+
 /// The text under way.
 #[derive(Default)]
-struct Page(String);
+struct Families(String);
 
-impl Page {
+impl Families {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a text cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
@@ -206,10 +352,12 @@ mod tests {
             quota_left: counts(&[("heavy", 47_700)]),
             instances: counts(&[("pending", 1), ("settled", 76)]),
             due: 1,
+            waiting_since: Some(at("2026-03-09T19:30:00.250Z")),
             last_good_at: Some(at("2026-03-09T20:00:00Z")),
+            last_row_at: Some(at("2026-03-09T20:00:07.004Z")),
             database_bytes: 4096,
         };
-        render(&snapshot, at("2026-03-09T20:01:30.500Z"))
+        render(&snapshot)
     }
 
     #[test]
@@ -252,9 +400,15 @@ rollcall_instances{state="settled"} 76
 # HELP rollcall_instances_due Instances that are to be read now.
 # TYPE rollcall_instances_due gauge
 rollcall_instances_due 1
-# HELP rollcall_since_last_good_run_seconds Time since the start of the last run that did what it was to do.
-# TYPE rollcall_since_last_good_run_seconds gauge
-rollcall_since_last_good_run_seconds 90.5
+# HELP rollcall_oldest_due_timestamp_seconds Since when the oldest of them waits, a backfill's left out; none where none waits.
+# TYPE rollcall_oldest_due_timestamp_seconds gauge
+rollcall_oldest_due_timestamp_seconds 1773084600.250
+# HELP rollcall_last_good_run_timestamp_seconds When the last run began that read what was due, or had nothing due.
+# TYPE rollcall_last_good_run_timestamp_seconds gauge
+rollcall_last_good_run_timestamp_seconds 1773086400.000
+# HELP rollcall_last_row_stored_timestamp_seconds When a row was stored last that had not been there.
+# TYPE rollcall_last_row_stored_timestamp_seconds gauge
+rollcall_last_row_stored_timestamp_seconds 1773086407.004
 # HELP rollcall_run_duration_seconds How long runs took.
 # TYPE rollcall_run_duration_seconds histogram
 rollcall_run_duration_seconds_bucket{le="1"} 10
@@ -330,9 +484,46 @@ rollcall_database_size_bytes 4096
         assert!(output.status.success() && said.is_empty(), "{said}");
     }
 
-    async fn ask(address: SocketAddr, path: &str) -> String {
-        let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    /// A server over the sample database, by a clock that stands.
+    struct Server {
+        directory: tempfile::TempDir,
+        writer: Store,
+        clock: Clock,
+        address: SocketAddr,
+        stop: CancellationToken,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    impl Server {
+        async fn start() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let writer = crate::store::sample::database(&directory.path().join("rollcall.db")).await;
+            let listener = listen("127.0.0.1:0".parse().unwrap()).await;
+            let address = listener.local_addr().unwrap();
+            drop(listener);
+            let (clock, stop) = (Clock::fixed(at("2026-03-09T20:10:00Z")), CancellationToken::new());
+            let reader = writer.reader().await.unwrap();
+            let task = tokio::spawn(watch(address, reader, clock.clone(), stop.clone()));
+            let server = Self { directory, writer, clock, address, stop, task };
+            server.connect().await;
+            server
+        }
+
+        async fn connect(&self) -> TcpStream {
+            loop {
+                if let Ok(connection) = TcpStream::connect(self.address).await {
+                    return connection;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+
+        async fn ask(&self, path: &str) -> String {
+            answer_to(self.connect().await, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
+        }
+    }
+
+    async fn answer_to(mut connection: TcpStream, request: &str) -> String {
         connection.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).await.unwrap();
@@ -341,28 +532,90 @@ rollcall_database_size_bytes 4096
 
     #[tokio::test]
     async fn it_answers_beside_a_writer_and_stops_when_told() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("rollcall.db");
-        let writer = crate::store::sample::database(&path).await;
-        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let taken = bind(address).await.unwrap_err().to_string();
-        assert!(taken.contains(&address.to_string()) && taken.contains("monitoring.listen"), "{taken}");
-        let store = Store::open_to_read(&path).await.unwrap();
-        let stop = CancellationToken::new();
-        let clock = Clock::fixed(at("2026-03-09T20:10:00Z"));
-        let server = tokio::spawn(serve(listener, store.clone(), clock, stop.clone()));
-        let answer = ask(address, "/metrics").await;
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(CONTENT_TYPE), "{answer}");
-        assert!(answer.contains("\nrollcall_since_last_good_run_seconds 600\n"), "{answer}");
+        let server = Server::start().await;
+        let answer = server.ask("/metrics").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(TEXT), "{answer}");
+        assert!(answer.contains("\nrollcall_last_good_run_timestamp_seconds 1773086400.000\n"), "{answer}");
         assert!(!answer.contains("example.com") && !answer.contains("Logic"), "{answer}");
-        assert!(ask(address, "/healthz").await.ends_with("\r\n\r\nok\n"));
-        assert!(ask(address, "/").await.starts_with("HTTP/1.1 404"));
-        writer.close().await;
-        store.close().await;
-        assert!(ask(address, "/healthz").await.starts_with("HTTP/1.1 503"));
-        stop.cancel();
-        server.await.unwrap().unwrap();
-        assert!(tokio::net::TcpStream::connect(address).await.is_err());
+        assert!(server.ask("/healthz").await.ends_with("\r\n\r\nok\n"));
+        assert!(server.ask("/").await.starts_with("HTTP/1.1 404"));
+        let posted =
+            answer_to(server.connect().await, "POST /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        assert!(posted.starts_with("HTTP/1.1 405"), "{posted}");
+        server.stop.cancel();
+        server.task.await.unwrap();
+        assert!(TcpStream::connect(server.address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_the_daemons_any_more_is_no_health() {
+        let server = Server::start().await;
+        let (path, elsewhere) = (server.writer.path().to_owned(), server.directory.path().join("b.db"));
+        std::fs::rename(&path, &elsewhere).unwrap();
+        for other in [false, true] {
+            if other {
+                std::fs::copy(&elsewhere, &path).unwrap();
+            }
+            server.clock.set(server.clock.now().plus(FRESH));
+            for what in ["/healthz", "/metrics"] {
+                let answer = server.ask(what).await;
+                assert!(answer.starts_with("HTTP/1.1 503"), "{what}: {answer}");
+            }
+        }
+        std::fs::rename(&elsewhere, &path).unwrap();
+        server.clock.set(server.clock.now().plus(FRESH));
+        assert!(server.ask("/healthz").await.starts_with("HTTP/1.1 200"));
+        assert!(server.ask("/metrics").await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn the_numbers_are_worked_out_once_for_all_who_ask_at_a_time() {
+        let server = Server::start().await;
+        let first = server.ask("/metrics").await;
+        let now = server.clock.now();
+        server.writer.skip_run(now, now).await.unwrap();
+        assert!(first == server.ask("/metrics").await);
+        server.clock.set(now.plus(FRESH));
+        let later = server.ask("/metrics").await;
+        assert!(later.contains("rollcall_runs_total{outcome=\"skipped\"} 1\n"), "{later}");
+        // A clock that was set back keeps no page.
+        server.writer.skip_run(now, now).await.unwrap();
+        server.clock.set(now);
+        assert!(server.ask("/metrics").await.contains("rollcall_runs_total{outcome=\"skipped\"} 2\n"));
+    }
+
+    #[tokio::test]
+    async fn one_connection_gets_one_answer_and_no_more_than_so_many_are_open() {
+        let server = Server::start().await;
+        let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let mut pipelined = server.connect().await;
+        pipelined.write_all(request.repeat(500).as_bytes()).await.unwrap();
+        let mut answered = Vec::new();
+        // What is left unread makes the end of the connection an abrupt one.
+        let _ = pipelined.read_to_end(&mut answered).await;
+        let answered = String::from_utf8(answered).unwrap();
+        assert_eq!(answered.matches("HTTP/1.1 200").count(), 1, "{answered}");
+
+        let mut idle = Vec::new();
+        for _ in 0..=CONNECTIONS {
+            idle.push(server.connect().await);
+        }
+        assert!(server.ask("/healthz").await.starts_with("HTTP/1.1 200"));
+        // The oldest has been ended to make room; the latest is still open.
+        let mut byte = [0];
+        assert!(matches!(idle[0].read(&mut byte).await, Ok(0) | Err(_)));
+        let last = idle.pop().unwrap();
+        assert!(answer_to(last, request).await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_tried_again() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let listening = tokio::spawn(listen(address));
+        tokio::task::yield_now().await;
+        assert!(!listening.is_finished());
+        drop(taken);
+        assert_eq!(listening.await.unwrap().local_addr().unwrap(), address);
     }
 }

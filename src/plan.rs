@@ -31,8 +31,8 @@ pub struct Progress {
     pub failing: Option<FailureKind>,
     /// The first of them.
     pub failing_since: Option<Timestamp>,
-    /// The first reading from a poorer source because a richer one refused this very instance.
-    pub richer_refused_since: Option<Timestamp>,
+    /// The first reading from a poorer source because a richer one did not give this very instance.
+    pub richer_lacking_since: Option<Timestamp>,
     /// Listings in a row that stopped short.
     pub incomplete_reads: u32,
     /// The first of them.
@@ -68,8 +68,8 @@ pub struct Reading {
     /// Whether a meeting of one is left out by the source: Zoom told of at most one participant, and the one source
     /// that lists such meetings did not answer.
     pub leaves_out_one: bool,
-    /// Whether a richer source refused this very instance, so that a poorer one was read.
-    pub richer_refused: bool,
+    /// Whether a richer source refused this very instance, or had nothing of it, so that a poorer one was read.
+    pub richer_lacking: bool,
     /// Whether a row was inserted, updated or withdrawn.
     pub changed: bool,
     /// A digest of its content.
@@ -111,6 +111,9 @@ const EMPTY_PATIENCE: Duration = Duration::from_hours(8 * 7 * 24);
 /// How far back the Dashboard reaches; what is older is read from the next source at once.
 pub const DASHBOARD_REACH: Duration = Duration::from_hours(183 * 24);
 
+/// No instance is due later than this, counted from its last reading, re-reads by age aside.
+pub const LONGEST_WAIT: Duration = PATIENCE;
+
 /// The distance that two listings must keep before the second can confirm what the first would withdraw.
 pub const SUSPICION: Duration = HOUR;
 
@@ -148,7 +151,7 @@ impl Progress {
             failures: 0,
             failing: None,
             failing_since: None,
-            richer_refused_since: None,
+            richer_lacking_since: None,
             incomplete_reads: 0,
             incomplete_since: None,
             equal_readings: 0,
@@ -177,9 +180,14 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
         failing: None,
         failing_since: None,
         listing_digest: Some(reading.digest),
-        richer_refused_since: before.richer_refused_since.filter(|_| reading.richer_refused),
+        richer_lacking_since: before.richer_lacking_since.filter(|_| reading.richer_lacking),
         ..before.clone()
     };
+    let is_done = matches!(before.state, InstanceState::Settled | InstanceState::Unavailable);
+    if reading.empty && !reading.live && is_done {
+        // A person asked for it; that Zoom lists nobody now opens no question anew.
+        return before.clone();
+    }
     if reading.live {
         // A listing of past instances will bring it up; should none do so, it is tried as a past one.
         after.state = InstanceState::Live;
@@ -193,10 +201,10 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     after.complete = true;
     if let Some(digest) = reading.suspect {
         let same = before.suspect_digest == Some(digest);
-        let first_seen = before.suspect_at.filter(|_| same).unwrap_or(reading.at);
+        let first_seen = before.suspect_at.filter(|at| same && *at <= reading.at).unwrap_or(reading.at);
         after.suspect_at = Some(first_seen);
         after.suspect_digest = Some(digest);
-        let since = *after.changing_since.get_or_insert(reading.at);
+        let since = begun(&mut after.changing_since, reading.at);
         if reading.at >= since.plus(PATIENCE) {
             return settled(
                 after,
@@ -222,7 +230,7 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     if !reading.changed || is_first {
         return settled_or_lifted(after, reading);
     }
-    let since = *after.changing_since.get_or_insert(reading.at);
+    let since = begun(&mut after.changing_since, reading.at);
     if reading.at >= since.plus(PATIENCE) {
         return settled(after, Some("still changing after seven days of daily reads".to_owned()));
     }
@@ -230,16 +238,19 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     after
 }
 
-/// Settled, unless a richer source may yet give what it refused: it is asked once more, a day later.
+/// Settled, unless a richer source may yet give what it did not: it is asked again for a week, each time later.
 fn settled_or_lifted(mut after: Progress, reading: &Reading) -> Progress {
-    if !reading.richer_refused {
+    if !reading.richer_lacking {
         return settled(after, None);
     }
-    let since = *after.richer_refused_since.get_or_insert(reading.at);
-    if reading.at >= since.plus(DAY) {
-        return settled(after, Some("a richer source refuses it; a poorer one was read".to_owned()));
+    let since = begun(&mut after.richer_lacking_since, reading.at);
+    match [DAY, 3 * DAY, PATIENCE].map(|age| since.plus(age)).into_iter().find(|due| *due > reading.at) {
+        Some(due) => after.due_at = Some(due),
+        None => {
+            let reason = "for a week a richer source did not give it; a poorer one was read";
+            return settled(after, Some(reason.to_owned()));
+        }
     }
-    after.due_at = Some(since.plus(DAY));
     after
 }
 
@@ -261,7 +272,7 @@ pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Pr
         (after.failing, after.failures, after.failing_since) = (Some(kind), 0, None);
     }
     after.failures += 1;
-    let since = *after.failing_since.get_or_insert(now);
+    let since = begun(&mut after.failing_since, now);
     match failure {
         Failure::NotThere if now >= since.plus(PATIENCE) => {
             after.state = if before.complete { InstanceState::Settled } else { InstanceState::Unavailable };
@@ -302,7 +313,7 @@ pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Pr
 
 fn after_incomplete(mut after: Progress, before: &Progress, reading: &Reading, policy: &Policy) -> Progress {
     after.incomplete_reads += 1;
-    let since = *after.incomplete_since.get_or_insert(reading.at);
+    let since = begun(&mut after.incomplete_since, reading.at);
     if reading.empty {
         return after_empty(after, reading, since, policy);
     }
@@ -359,6 +370,12 @@ fn short_distance(reads: u32) -> Duration {
     }
 }
 
+/// Since when something lasts: from now on, unless that was noted before. An instant that is still to come was noted by
+/// a clock that was wrong.
+fn begun(since: &mut Option<Timestamp>, now: Timestamp) -> Timestamp {
+    *since.insert(since.filter(|since| *since <= now).unwrap_or(now))
+}
+
 fn settled(mut after: Progress, reason: Option<String>) -> Progress {
     after.state = InstanceState::Settled;
     after.due_at = None;
@@ -400,7 +417,7 @@ mod tests {
             complete: true,
             empty: false,
             leaves_out_one: false,
-            richer_refused: false,
+            richer_lacking: false,
             changed: false,
             digest: 1,
             suspect: None,

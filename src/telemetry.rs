@@ -1,13 +1,14 @@
 //! Where log lines go, and how they look: always to stderr, fitted to what reads it.
 
 use std::fmt;
-use std::io::IsTerminal;
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry};
+
+use crate::stream;
 
 text_enum! {
     /// The least severe level that is logged.
@@ -72,7 +73,7 @@ impl Settings {
             verbosity,
             format,
             filter: std::env::var("ROLLCALL_LOG").ok().filter(|filter| !filter.trim().is_empty()),
-            is_terminal: std::io::stderr().is_terminal() && !is_set("NO_COLOR"),
+            is_terminal: stream::stderr().is_terminal() && !is_set("NO_COLOR"),
             is_journal: is_set("JOURNAL_STREAM"),
         }
     }
@@ -101,7 +102,7 @@ impl Settings {
 
 /// Sends the logs of this process to stderr. A second call changes nothing.
 pub fn init(settings: &Settings) {
-    let (subscriber, filter_is_wrong) = subscriber(settings, std::io::stderr);
+    let (subscriber, filter_is_wrong) = subscriber(settings, stream::stderr);
     if tracing::subscriber::set_global_default(subscriber).is_ok() && filter_is_wrong {
         tracing::warn!(
             "ROLLCALL_LOG is not understood and was ignored; write a level or a filter such as \

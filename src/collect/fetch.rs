@@ -81,6 +81,15 @@ struct Attempt {
     result: Result<FoundListing, ZoomError>,
     /// Sources that refused it: scopes, plan, licence.
     refused: Vec<(Source, ZoomError)>,
+    /// Sources that did not give it, for that or another reason.
+    lacking: Vec<Source>,
+}
+
+impl Attempt {
+    /// One source, or none, was asked.
+    fn of(result: Result<FoundListing, ZoomError>) -> Self {
+        Self { result, refused: Vec::new(), lacking: Vec::new() }
+    }
 }
 
 /// The room in memory that the listing of one instance takes, once it has more than one page.
@@ -156,7 +165,7 @@ impl Collector {
         let Some(read) = until_cancelled(halt, read).await else { return Ok(None) };
         let (description, attempt) = match read {
             Ok(read) => read,
-            Err(error) => (None, Attempt { result: Err(error), refused: Vec::new() }),
+            Err(error) => (None, Attempt::of(Err(error))),
         };
         let mut record = FetchRecord {
             run_id,
@@ -167,7 +176,7 @@ impl Collector {
             source: None,
             one_person: instance.one_person,
             other_encoding: instance.other_encoding,
-            richer_refused: false,
+            richer_lacking: false,
             awaits_source: None,
             tracking_id: None,
             error_code: None,
@@ -176,7 +185,7 @@ impl Collector {
         };
         self.note_refusals(&attempt.refused, &mut record).await?;
         let result = match attempt.result {
-            Ok(listing) => self.store_pages(&listing, &sources, &attempt.refused, &mut record).await?,
+            Ok(listing) => self.store_pages(&listing, &sources, &attempt.lacking, &mut record).await?,
             Err(error) => self.store_error(&error, &sources, &mut record).await?,
         };
         let report = report(result);
@@ -201,8 +210,8 @@ impl Collector {
             if let Some(closed) = closed {
                 tracing::warn!(
                     %source, until = %closed.until, %error,
-                    "{source} refused three instances, served none, and is not asked for a day; a changed config or a run \
-                     by hand opens it: {error}"
+                    "{source} refused three instances, served none, and is not asked for a day; `rollcall check`, a changed \
+                     config, or a run by hand opens it: {error}"
                 );
                 self.gate.close(closed);
             }
@@ -214,7 +223,7 @@ impl Collector {
         &self,
         found: &FoundListing,
         sources: &[Source],
-        refused: &[(Source, ZoomError)],
+        lacking: &[Source],
         record: &mut FetchRecord,
     ) -> Result<Reading, StoreError> {
         // One listing at a time is taken apart: rows take more room than the text that they are in.
@@ -238,7 +247,7 @@ impl Collector {
         let richer = |of: &Source| *of > source && source != Source::Live;
         record.awaits_source =
             sources.iter().copied().find(|one| richer(one) && self.gate.closed(*one).is_some());
-        record.richer_refused = record.awaits_source.is_none() && refused.iter().any(|(one, _)| richer(one));
+        record.richer_lacking = record.awaits_source.is_none() && lacking.iter().any(richer);
         let listing = Listing {
             source,
             ended: pages.broken.is_none(),
@@ -342,9 +351,9 @@ impl Collector {
         if instance.state == InstanceState::Live
             && let Some(listing) = self.read_live(zoom, instance, room).await
         {
-            return Attempt { result: Ok(listing), refused: Vec::new() };
+            return Attempt::of(Ok(listing));
         }
-        let mut refused = Vec::new();
+        let (mut refused, mut lacking) = (Vec::new(), Vec::new());
         let mut without_rows: Option<Result<FoundListing, ZoomError>> = None;
         for source in sources.iter().copied().filter(|source| self.gate.closed(*source).is_none()) {
             let told = match source {
@@ -364,8 +373,9 @@ impl Collector {
                 }
                 // A poorer source that cannot have it says nothing against a richer one's answer.
                 Err(error) if parks(&error) && without_rows.is_some() => {}
-                result => return Attempt { result, refused },
+                result => return Attempt { result, refused, lacking },
             }
+            lacking.push(source);
             // Nothing poorer can replace what was read completely.
             if instance.is_complete && without_rows.is_some() {
                 break;
@@ -375,7 +385,7 @@ impl Collector {
         // At least one source was asked.
         let nothing = || ZoomError::Setup("there is no source to read from".to_owned());
         let result = without_rows.unwrap_or_else(|| Err(refusal().unwrap_or_else(nothing)));
-        Attempt { result, refused }
+        Attempt { result, refused, lacking }
     }
 
     /// The Dashboard keeps meetings of one person apart: where the one list has nothing, the other is asked once.
@@ -402,10 +412,9 @@ impl Collector {
         match (told, other) {
             (_, Ok(listing)) if !listing.is_empty() => Ok(listing),
             (_, Err(error)) if !is_not_there(&error) && !parks(&error) => Err(error),
-            // An empty answer beside "it is not there" is no answer.
-            (Ok(_), Err(error)) if is_not_there(&error) => Err(error),
             // Neither list takes it, and not because it is missing: a webinar, a host of another account.
             (Err(first), Err(second)) if parks(&second) && refuses_alike(&first, &second) => Err(second),
+            // The list that it belongs to decides: an empty answer of the other one, beside "it is not there", is none.
             (told, _) => told,
         }
     }

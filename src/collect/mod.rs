@@ -25,7 +25,7 @@ pub use self::preflight::{Need, needs};
 use crate::clock::Clock;
 use crate::decode::Dropped;
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
-use crate::plan::Policy;
+use crate::plan::{LONGEST_WAIT, Policy};
 use crate::store::{DueInstance, RunEnd, RunTotals, Selection, Store, StoreError, Subject};
 use crate::zoom::Zoom;
 
@@ -127,7 +127,10 @@ impl Collector {
         let run_id = self.store.begin_run(job.trigger, job.slot_at, started_at).await?;
         let before = self.zoom.counters().total();
         let mut run = RunContext::new(Summary { run_id, started_at, ..Summary::default() }, observe, stop);
+        // What was compared before this run is no witness of it.
+        let _ = self.clock.take_comparison();
         let result = self.work(job, &mut run).await;
+        let noted = self.compare_clocks(&mut run).await;
         let mut summary = run.summary;
         // The ledger then counts a few requests more than were sent, and nothing else.
         if let Err(error) = self.zoom.return_unused().await {
@@ -160,6 +163,7 @@ impl Collector {
         let (quota_used, quota) = self.store.heavy_pool(self.clock.now()).await.unwrap_or_default();
         log::run_ended(job, &summary, end.error.as_deref(), quota_used, quota);
         result?;
+        noted?;
         ended?;
         Ok(summary)
     }
@@ -180,7 +184,7 @@ impl Collector {
     }
 
     async fn work(&self, job: &Job, run: &mut RunContext<'_>) -> Result<(), StoreError> {
-        self.open(job).await?;
+        self.open(job, run).await?;
         if !self.preflight(job, run).await {
             return Ok(());
         }
@@ -231,13 +235,21 @@ impl Collector {
     }
 
     /// Notes what the config names, and which sources are closed; a person who asks has them all tried again.
-    async fn open(&self, job: &Job) -> Result<(), StoreError> {
+    async fn open(&self, job: &Job, run: &RunContext<'_>) -> Result<(), StoreError> {
         let now = self.clock.now();
         if job.account_wide {
             self.store.note_listed(&[Subject::Account], now).await?;
         } else if !job.insistent {
             let listed: Vec<Subject> = job.meetings.iter().copied().map(Subject::Meeting).collect();
             self.store.note_listed(&listed, now).await?;
+        }
+        let longest_wait = self.rules.policy.rereads.last().map_or(LONGEST_WAIT, |age| LONGEST_WAIT.max(*age));
+        let ignored = self.store.ignore_impossible_instants(longest_wait, now).await?;
+        if ignored > 0 {
+            run.warn(format!(
+                "{ignored} instants in the database are further ahead than they can be, and are ignored; was the clock of \
+                 this machine ahead?"
+            ));
         }
         self.store.open_sources_if_changed(&self.rules.access, now).await?;
         // A backfill that goes on after it handed over is not a person who asks again.
@@ -247,6 +259,17 @@ impl Collector {
         }
         self.gate.set(self.store.source_standing(now).await?);
         Ok(())
+    }
+
+    /// Compares this machine's clock with what Zoom's answers said.
+    async fn compare_clocks(&self, run: &mut RunContext<'_>) -> Result<(), StoreError> {
+        let Some(comparison) = self.clock.take_comparison() else { return Ok(()) };
+        run.summary.clocks = Some(comparison);
+        if comparison.agrees() {
+            return self.store.note_clock(None).await;
+        }
+        run.warn(clock_warning(comparison.ahead_ms()));
+        self.store.note_clock(Some(comparison.ahead_ms())).await
     }
 
     /// Without those instances that were empty when they were read last and for which the day's share is spent: a tenth
@@ -273,4 +296,14 @@ impl Collector {
             })
             .collect())
     }
+}
+
+/// What is said where this machine's clock is so many milliseconds ahead of Zoom's, or behind.
+#[must_use]
+pub fn clock_warning(ahead_ms: i64) -> String {
+    let (minutes, way) = (ahead_ms.unsigned_abs() / 60_000, if ahead_ms > 0 { "ahead of" } else { "behind" });
+    format!(
+        "the clock of this machine is {minutes} min {way} Zoom's; set it right: what is due when, and what is old, rests \
+         on it, and nothing is pruned until then"
+    )
 }

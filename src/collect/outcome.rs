@@ -1,5 +1,6 @@
 //! What a run did, for the person or the program that asked for it.
 
+use crate::clock::Comparison;
 use crate::model::{FetchOutcome, InstanceUuid, MeetingId, RunOutcome, Source, Timestamp};
 use crate::store::Counts;
 
@@ -100,6 +101,8 @@ pub struct Summary {
     pub answered: bool,
     /// Zoom could not be reached, or did nothing but fail, at least once.
     pub unreachable: bool,
+    /// What this machine's clock and Zoom's showed at the last answer; none where none came.
+    pub clocks: Option<Comparison>,
     /// What went wrong first, in words.
     pub error: Option<String>,
 }
@@ -123,6 +126,7 @@ impl Default for Summary {
             denied: false,
             handed_over: false,
             answered: false,
+            clocks: None,
             unreachable: false,
             error: None,
         }

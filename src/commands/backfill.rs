@@ -67,8 +67,10 @@ pub async fn run(
         };
         with(&held, |held| *held = Some(lock));
     }
-    printer.finish()?;
     store.close().await;
+    // A reader that is slow holds up nobody who waits for the database.
+    with(&held, Option::take);
+    printer.finish()?;
     Ok(stopper.code().unwrap_or(code))
 }
 

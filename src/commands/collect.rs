@@ -28,7 +28,7 @@ pub async fn run(
     let credentials = config.credentials()?;
     credentials.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     setup::make_place(config)?;
-    let Some(_lock) = lock(&config.database.path, options.wait, &stopper).await? else {
+    let Some(lock) = lock(&config.database.path, options.wait, &stopper).await? else {
         return Ok(stopper.code().unwrap_or(ExitCode::TryLater));
     };
     let store = setup::open_store(config).await?;
@@ -42,8 +42,10 @@ pub async fn run(
     let printer = Printer::new(output, config.report_timezone);
     let summary = collector.run(&job, &|event| printer.event(&event), stopper.token()).await?;
     printer.summary(&summary);
-    printer.finish()?;
     store.close().await;
+    // A reader that is slow holds up nobody who waits for the database.
+    drop(lock);
+    printer.finish()?;
     Ok(stopper.code().unwrap_or_else(|| exit_code(&summary)))
 }
 
@@ -53,7 +55,7 @@ pub async fn lock(path: &Path, wait: bool, stopper: &Stopper) -> anyhow::Result<
         return Ok(Some(lock));
     }
     if !wait {
-        eprintln!(
+        say!(
             "rollcall: another run holds the database {}; try again when it has ended, or pass --wait",
             path.display()
         );
@@ -143,22 +145,17 @@ impl<'a> Printer<'a> {
         self.line(&summary_line(summary));
     }
 
-    /// What went wrong with the output, if anything did.
+    /// Waits until all is read, and tells what went wrong with the output, if anything did.
     pub fn finish(self) -> anyhow::Result<()> {
-        let (_, result) = self.output.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match result {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(error).context("cannot write to stdout")
-            }
-            _ => Ok(()),
-        }
+        let (output, result) = self.output.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        result.and_then(|()| output.flush()).context("cannot write to stdout")
     }
 
     fn line(&self, line: &str) {
         let mut output = self.output.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // The run goes on where nobody listens.
         if output.1.is_ok() {
-            output.1 = writeln!(output.0, "{line}").and_then(|()| output.0.flush());
+            output.1 = writeln!(output.0, "{line}");
         }
     }
 }

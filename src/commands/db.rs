@@ -53,11 +53,11 @@ async fn backup(options: &BackupOptions, config: &Config) -> anyhow::Result<Answ
         }
         Err(BackupError::Store(error)) => Err(error.into()),
         Err(error @ BackupError::Exists { .. }) => {
-            eprintln!("rollcall: {error}");
+            say!("rollcall: {error}");
             Ok(only(ExitCode::Usage))
         }
         Err(error @ (BackupError::Write { .. } | BackupError::Damaged { .. })) => {
-            eprintln!("rollcall: {error}");
+            say!("rollcall: {error}");
             Ok(only(ExitCode::Database))
         }
     }
@@ -65,14 +65,12 @@ async fn backup(options: &BackupOptions, config: &Config) -> anyhow::Result<Answ
 
 async fn prune(options: &PruneOptions, config: &Config, now: Timestamp) -> anyhow::Result<Answer> {
     let Some(keep) = options.keep.or(config.retention_keep) else {
-        eprintln!(
-            "rollcall: nothing says how long instances are kept; pass --keep 730d, or set retention.keep"
-        );
+        say!("rollcall: nothing says how long instances are kept; pass --keep 730d, or set retention.keep");
         return Ok(only(ExitCode::Usage));
     };
     let least = least_keep(config);
     if keep < least {
-        eprintln!(
+        say!(
             "rollcall: instances younger than lookback, the last re-read and seven days together are still being read; \
              keep at least {}",
             humantime::format_duration(least)
@@ -134,7 +132,7 @@ async fn forget(options: &ForgetOptions, config: &Config, now: Timestamp) -> any
         say_who(&options.person, &meant);
         return Ok(only(ExitCode::Usage));
     };
-    eprintln!("{}", about(person));
+    say!("{}", about(person));
     // Before signals are listened to: they end a question as usual.
     if !options.yes && !confirmed()? {
         return Ok(only(ExitCode::Usage));
@@ -171,11 +169,11 @@ async fn who(store: &Store, text: &str) -> Result<Vec<PersonSummary>, StoreError
 
 fn say_who(text: &str, meant: &[PersonSummary]) {
     if meant.is_empty() {
-        eprintln!("rollcall: nobody is meant by `{text}`; pass an id, a whole email, or a part of a name");
+        say!("rollcall: nobody is meant by `{text}`; pass an id, a whole email, or a part of a name");
     } else {
-        eprintln!("rollcall: `{text}` means {} people; pass the id of one of them", meant.len());
+        say!("rollcall: `{text}` means {} people; pass the id of one of them", meant.len());
         for person in meant {
-            eprintln!("  {}", about(person));
+            say!("  {}", about(person));
         }
     }
 }
@@ -195,15 +193,15 @@ fn about(person: &PersonSummary) -> String {
 fn confirmed() -> anyhow::Result<bool> {
     let input = std::io::stdin();
     if !input.is_terminal() {
-        eprintln!("rollcall: there is no terminal to ask on; pass --yes to forget this person for good");
+        say!("rollcall: there is no terminal to ask on; pass --yes to forget this person for good");
         return Ok(false);
     }
-    eprint!("Forget this person for good? There is no way back. Type `yes`: ");
+    crate::stream::ask("Forget this person for good? There is no way back. Type `yes`: ");
     let mut answer = String::new();
     input.read_line(&mut answer).context("cannot read from the terminal")?;
     let confirmed = answer.trim() == "yes";
     if !confirmed {
-        eprintln!("Nothing was changed.");
+        say!("Nothing was changed.");
     }
     Ok(confirmed)
 }

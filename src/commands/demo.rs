@@ -49,7 +49,7 @@ pub async fn run(
     let config = config(&simulator, &path)?;
 
     let Some(_lock) = RunLock::try_acquire(&path)? else {
-        eprintln!("rollcall: another run holds {}; try again when it has ended", path.display());
+        say!("rollcall: another run holds {}; try again when it has ended", path.display());
         return Ok(ExitCode::TryLater);
     };
     let store = Store::open(&path).await?;

@@ -19,43 +19,55 @@ pub mod status;
 
 use std::io::Write;
 use std::process::ExitCode as ProcessExitCode;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command, GlobalOptions};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Overrides};
 use crate::exit::ExitCode;
-use crate::monitoring::MonitoringError;
 use crate::store::StoreError;
-use crate::telemetry;
 use crate::zoom::{Disposition, ZoomError};
+use crate::{stream, telemetry};
 
 /// Runs the program with the arguments of this process, and says how it ended.
 #[must_use]
 pub fn main() -> ProcessExitCode {
     let cli = Cli::parse();
+    // A service manager waits for the end of the daemon, and a person for the words of a command.
+    let patience = matches!(cli.command, Command::Run).then_some(LAST_WORDS);
     // One thread beside the database's own: what there is to wait for is Zoom and the disk, and handing work from one
     // thread to another costs more than it saves.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("rollcall: the system gives no threads: {error}");
+            say!("rollcall: the system gives no threads: {error}");
             return ExitCode::Partial.into();
         }
     };
-    let code = runtime.block_on(run(cli)).unwrap_or_else(|error| {
+    let output = &mut stream::stdout();
+    let written = async {
+        let code = run(cli, output).await?;
+        output.flush().context("cannot write to stdout")?;
+        Ok(code)
+    };
+    let code = runtime.block_on(written).unwrap_or_else(|error: anyhow::Error| {
         // Every cause says more; together they are one sentence.
-        eprintln!("rollcall: {error:#}");
-        code_of(&error)
+        say!("rollcall: {error:#}");
+        setup::signal_code().unwrap_or_else(|| code_of(&error))
     });
     // A server or a lock that is still waited for must not hold up the end.
     runtime.shutdown_background();
+    stream::stderr().drain(patience);
     code.into()
 }
 
-async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let output: &mut (dyn Write + Send) = &mut std::io::stdout();
+/// How long the daemon's last words may wait to be read.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+async fn run(cli: Cli, output: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Init(options) => init::run(options, output),
         Command::Completions(options) => completions::run(options, output),
@@ -117,19 +129,26 @@ pub struct UsageError(pub String);
 fn code_of(error: &anyhow::Error) -> ExitCode {
     if error.is::<UsageError>() {
         ExitCode::Usage
-    } else if error.chain().any(<dyn std::error::Error>::is::<ConfigError>)
-        || matches!(error.downcast_ref(), Some(MonitoringError::Listen { .. }))
-    {
+    } else if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
         ExitCode::Config
     } else if error.chain().any(<dyn std::error::Error>::is::<StoreError>) {
         ExitCode::Database
     } else if let Some(error) = error.chain().find_map(|cause| cause.downcast_ref::<ZoomError>()) {
-        match error.disposition() {
-            Disposition::Unreachable => ExitCode::Unreachable,
-            Disposition::Quota { .. } => ExitCode::TryLater,
-            _ => ExitCode::Refused,
-        }
+        code_of_zoom(error)
     } else {
         ExitCode::Partial
+    }
+}
+
+/// The exit code of an error of the client of Zoom's API, where nothing could be read for it.
+fn code_of_zoom(error: &ZoomError) -> ExitCode {
+    if let ZoomError::NoCertificates(_) = error {
+        // Zoom was not even asked, and it does not mend itself.
+        return ExitCode::Config;
+    }
+    match error.disposition() {
+        Disposition::Unreachable => ExitCode::Unreachable,
+        Disposition::Quota { .. } => ExitCode::TryLater,
+        _ => ExitCode::Refused,
     }
 }

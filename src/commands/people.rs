@@ -73,7 +73,7 @@ async fn decide(
 
 /// What was asked for makes no sense for these people.
 fn refused(reason: &str) -> ExitCode {
-    eprintln!("rollcall: {}", report::plain(reason));
+    say!("rollcall: {}", report::plain(reason));
     ExitCode::Usage
 }
 
@@ -113,7 +113,7 @@ async fn list(
     };
     store.close().await;
     if table.rows.is_empty() {
-        eprintln!("{}", if options.decisions { "No decision was made by hand yet." } else { NOBODY });
+        say!("{}", if options.decisions { "No decision was made by hand yet." } else { NOBODY });
     }
     let text = match options.format {
         ListFormat::Table if options.decisions => {

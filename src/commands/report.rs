@@ -55,7 +55,7 @@ async fn write_report(
     let Found { table, sheet, page, if_empty } = found;
     let format = format_of(output);
     if table.rows.is_empty() {
-        eprintln!("{if_empty}");
+        say!("{if_empty}");
     }
     let bytes = match format {
         Format::Table => sheet(&table, timezone)

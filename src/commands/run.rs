@@ -1,7 +1,6 @@
 //! `rollcall run`: the daemon.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,54 +24,53 @@ use crate::store::{RunLock, Store, StoreError};
 /// How long the database may take to be closed.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// Runs until it is told to stop; then the exit code is 0, whatever the runs met with.
+/// Runs until it is told to stop; then the exit code is 0, whatever the runs met with. A file that is not its own any
+/// more is an error.
 pub async fn run(global: &GlobalOptions, config: Config) -> anyhow::Result<ExitCode> {
-    let stopper = Stopper::listen().context("signals cannot be listened to")?;
+    let stopper = Stopper::listen_for_daemon().context("signals cannot be listened to")?;
     let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
     let Some(store) = open(&config, &stopper).await? else {
         return Ok(ExitCode::Success);
     };
     let clock = Clock::system();
     let on_start = config.schedule.on_start;
-    let database = config.database.path.clone();
-    let listen = config.monitoring.listen;
+    let started = config.clone();
     let duty = duty(config, &store, &clock)?;
-    let watched = watch(listen, &database, &clock, stopper.token()).await?;
+    let watched = match started.monitoring.listen {
+        Some(address) => Some(watch(address, &store, &clock, stopper.token()).await?),
+        None => None,
+    };
     let mut daemon = Daemon::new(store.clone(), clock.clone(), duty, stopper.token().clone()).await?;
     let wakes = Wakes::every_second().await?;
-    tracing::info!(database = %database.display(), version = env!("CARGO_PKG_VERSION"), "rollcall is up");
+    tracing::info!(database = %store.path().display(), version = env!("CARGO_PKG_VERSION"), "rollcall is up");
     daemon.start(on_start);
-    let reload = || reload(global, &database, &store, &clock).map_err(|error| format!("{error:#}"));
-    daemon.serve(wakes, hangups, &reload).await;
-    if let Some(watched) = watched {
-        watched.close().await;
-    }
-    if tokio::time::timeout(CLOSING, store.close()).await.is_err() {
+    let reload = || reload(global, &started, &store, &clock).map_err(|error| format!("{error:#}"));
+    let served = daemon.serve(wakes, hangups, &reload).await;
+    let closed = async {
+        if let Some(watched) = watched {
+            watched.close().await;
+        }
+        store.close().await;
+    };
+    if tokio::time::timeout(CLOSING, closed).await.is_err() {
         tracing::error!("the database was not closed in time; nothing is lost, but its -wal file stays");
     }
     tracing::info!("rollcall has stopped");
+    served?;
     Ok(ExitCode::Success)
 }
 
-/// Tells monitoring, where the config says so, until `stop` is cancelled; answers with the connection of its own that
-/// it reads by, so that no answer waits for a run.
+/// Tells monitoring until `stop` is cancelled; answers with the connection of its own that it reads by, so that no
+/// answer waits for a run.
 async fn watch(
-    listen: Option<SocketAddr>,
-    database: &Path,
+    address: SocketAddr,
+    store: &Store,
     clock: &Clock,
     stop: &CancellationToken,
-) -> anyhow::Result<Option<Store>> {
-    let Some(address) = listen else { return Ok(None) };
-    let listener = monitoring::bind(address).await?;
-    let store = Store::open_to_read(database).await?;
-    let served = monitoring::serve(listener, store.clone(), clock.clone(), stop.clone());
-    tokio::spawn(async move {
-        if let Err(error) = served.await {
-            tracing::error!(%error, "monitoring is not answered any more: {error}");
-        }
-    });
-    tracing::info!(%address, "monitoring is answered at {address}");
-    Ok(Some(store))
+) -> Result<Store, StoreError> {
+    let reader = store.reader().await?;
+    tokio::spawn(monitoring::watch(address, reader.clone(), clock.clone(), stop.clone()));
+    Ok(reader)
 }
 
 /// Opens the database under the run lock, since its tables may have to be brought up to date; none where a signal
@@ -116,15 +114,16 @@ fn duty(config: Config, store: &Store, clock: &Clock) -> anyhow::Result<Duty> {
     })
 }
 
-/// The config, read again. What cannot change while the daemon is up stays as it was, and that is said.
-fn reload(global: &GlobalOptions, database: &Path, store: &Store, clock: &Clock) -> anyhow::Result<Duty> {
+/// The config, read again. What cannot change while the daemon is up stays as it was when it was started, and that is
+/// said.
+fn reload(global: &GlobalOptions, started: &Config, store: &Store, clock: &Clock) -> anyhow::Result<Duty> {
     let config = super::read(global)?;
-    if config.database.path != database {
-        tracing::warn!(
-            "`database.path` has changed; the daemon works on the old file until it is started again"
-        );
+    let keys = started.waiting_for_a_start(&config).join(", ");
+    let duty = duty(config, store, clock)?;
+    if !keys.is_empty() {
+        tracing::warn!(keys, "the daemon has to be started again for what has changed of {keys}");
     }
-    duty(config, store, clock)
+    Ok(duty)
 }
 
 /// Runs as one config asks for them.
@@ -161,14 +160,13 @@ impl Runner for Runs {
         trigger: Trigger,
         slot_at: Option<Timestamp>,
         stop: CancellationToken,
-    ) -> BoxFuture<'_, Result<Summary, String>> {
+    ) -> BoxFuture<'_, Result<Summary, StoreError>> {
         Box::pin(async move {
-            let words = |error: crate::store::StoreError| format!("{:#}", anyhow::Error::from(error));
-            setup::prepare(&self.config, &self.store, &self.clock).await.map_err(words)?;
+            setup::prepare(&self.config, &self.store, &self.clock).await?;
             let job = setup::job(&self.config, trigger, slot_at);
-            let summary = self.collector.run(&job, &log, &stop).await.map_err(words)?;
+            let summary = self.collector.run(&job, &log, &stop).await?;
             if !stop.is_cancelled() {
-                self.prune().await.map_err(words)?;
+                self.prune().await?;
             }
             Ok(summary)
         })

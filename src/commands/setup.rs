@@ -1,6 +1,6 @@
 //! From the config to the values that the parts take.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -29,9 +29,10 @@ pub fn collector(
     Ok(Collector::new(zoom, store.clone(), clock.clone(), rules(config)))
 }
 
-/// What every run begins with: the settings and the rosters that the views need are those of the config; what is
-/// wrong with a roster is logged. The caller holds the run lock.
+/// What every run begins with: the file is still the one that was opened, and the settings and the rosters that the
+/// views need are those of the config; what is wrong with a roster is logged. The caller holds the run lock.
 pub async fn prepare(config: &Config, store: &Store, clock: &Clock) -> Result<(), StoreError> {
+    store.check_file().await?;
     store.apply_settings(&store_settings(config)).await?;
     for warning in super::rosters::apply(config, store, clock.now()).await? {
         tracing::warn!("{warning}");
@@ -225,17 +226,34 @@ fn planned_time(planned: &crate::config::Planned) -> PlannedTime {
 /// next run says in the log that this one was interrupted.
 const GRACE: Duration = Duration::from_millis(4_500);
 
-/// Cancelled by the first SIGINT or SIGTERM; the second ends the program at once.
+/// Cancelled by the first SIGINT or SIGTERM; the second ends the program at once, with the same status.
 #[derive(Clone, Debug, Default)]
 pub struct Stopper {
     token: CancellationToken,
-    code: Arc<std::sync::OnceLock<ExitCode>>,
+}
+
+/// The exit code of the first signal that came while one was listened to: a process has one.
+static SIGNAL: OnceLock<ExitCode> = OnceLock::new();
+
+/// The exit code of the signal that came, if one did: it hides whatever else went wrong.
+#[must_use]
+pub fn signal_code() -> Option<ExitCode> {
+    SIGNAL.get().copied()
 }
 
 impl Stopper {
     /// Listens to signals from now on, in a thread of its own: one that waits for a full pipe or a long computation
     /// ends all the same.
     pub fn listen() -> std::io::Result<Self> {
+        Self::ending_with(|signal| signal)
+    }
+
+    /// The same for the daemon, which does what it is there for where it stops: that is success, however it ends.
+    pub fn listen_for_daemon() -> std::io::Result<Self> {
+        Self::ending_with(|_| ExitCode::Success)
+    }
+
+    fn ending_with(code: fn(ExitCode) -> ExitCode) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let stopper = Self::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -243,18 +261,17 @@ impl Stopper {
             let _within = runtime.enter();
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
         };
-        let told = stopper.clone();
+        let token = stopper.token.clone();
         let wait = async move {
             let mut next = async || {
                 tokio::select! {
-                    _ = interrupt.recv() => ExitCode::Interrupted,
-                    _ = terminate.recv() => ExitCode::Terminated,
+                    _ = interrupt.recv() => code(ExitCode::Interrupted),
+                    _ = terminate.recv() => code(ExitCode::Terminated),
                 }
             };
             let first = next().await;
-            // Set once, here.
-            told.code.set(first).ok();
-            told.token.cancel();
+            SIGNAL.set(first).ok();
+            token.cancel();
             tokio::time::timeout(GRACE, next()).await.unwrap_or(first)
         };
         #[expect(
@@ -277,6 +294,6 @@ impl Stopper {
     /// The exit code of the signal that came, if one did.
     #[must_use]
     pub fn code(&self) -> Option<ExitCode> {
-        self.code.get().copied()
+        signal_code()
     }
 }

@@ -10,6 +10,7 @@ mod problem;
 mod schema;
 mod secrets;
 mod shape;
+mod start;
 mod types;
 mod values;
 mod zoom;

@@ -41,13 +41,13 @@ pub trait Runner: Send + Sync {
     /// Makes one run. The run lock of the database is held; when `stop` is cancelled, the run ends soon.
     ///
     /// # Errors
-    /// In words, where no run could be logged.
+    /// Where no run could be logged.
     fn run(
         &self,
         trigger: Trigger,
         slot_at: Option<Timestamp>,
         stop: CancellationToken,
-    ) -> BoxFuture<'_, Result<Summary, String>>;
+    ) -> BoxFuture<'_, Result<Summary, StoreError>>;
 }
 
 /// What the daemon is there for: when to make which runs. A reload of the config replaces it.
@@ -69,7 +69,7 @@ impl fmt::Debug for Duty {
 struct Current {
     trigger: Trigger,
     begun_at: Timestamp,
-    task: JoinHandle<Option<Result<Summary, String>>>,
+    task: JoinHandle<Option<Result<Summary, StoreError>>>,
     skipped: u32,
 }
 
@@ -83,6 +83,8 @@ pub struct Daemon {
     stop: CancellationToken,
     current: Option<Current>,
     last: Option<(RunOutcome, Timestamp)>,
+    /// Why the file is not this daemon's to write any more.
+    lost: Option<StoreError>,
     notifier: Notifier,
 }
 
@@ -116,6 +118,7 @@ impl Daemon {
             stop,
             current: None,
             last: None,
+            lost: None,
             notifier: Notifier::default(),
         })
     }
@@ -188,12 +191,15 @@ impl Daemon {
     }
 
     /// Goes round until it is told to stop, then ends the run that is on. `reload` reads the config again.
+    ///
+    /// # Errors
+    /// Where the file of the database is not the daemon's to write any more.
     pub async fn serve(
         mut self,
         mut wakes: Wakes,
         mut hangups: Signal,
         reload: &(dyn Fn() -> Result<Duty, String> + Send + Sync),
-    ) {
+    ) -> Result<(), StoreError> {
         let watchdog = notify::watchdog();
         // systemd advises half of the time that it waits.
         let period = watchdog.map_or(HEARTBEAT, |period| (period / 2).min(HEARTBEAT));
@@ -207,7 +213,7 @@ impl Daemon {
                 () = stop.cancelled() => break,
                 _ = heartbeat.tick() => {
                     if watchdog.is_some() {
-                        notify::alive();
+                        self.notifier.alive();
                     }
                     self.wake().await;
                 }
@@ -215,10 +221,14 @@ impl Daemon {
                 hangup = hangups.recv() => if hangup.is_some() { self.reload(reload).await },
                 () = wakes.next() => self.wake().await,
             }
+            if self.lost.is_some() {
+                break;
+            }
             self.notifier.status(self.status());
         }
         self.finish().await;
         wakes.stop().await;
+        self.lost.map_or(Ok(()), Err)
     }
 
     async fn reload(&mut self, reload: &(dyn Fn() -> Result<Duty, String> + Send + Sync)) {
@@ -239,7 +249,7 @@ impl Daemon {
 
     /// Waits for the run that is on, which the token has told to end; after a while it is dropped.
     async fn finish(&mut self) {
-        notify::stopping();
+        self.notifier.stopping();
         if self.current.is_none() {
             return;
         }
@@ -254,17 +264,20 @@ impl Daemon {
     /// Begins a run in a task of its own, so that a panic in it is its end alone.
     fn begin(&mut self, trigger: Trigger, slot_at: Option<Timestamp>) {
         let (runner, stop) = (Arc::clone(&self.runner), self.stop.clone());
-        let path = self.store.path().to_owned();
+        let store = self.store.clone();
         let task = tokio::spawn(async move {
+            // A file that is another's now is not locked, either.
+            if let Err(error) = store.check_file().await {
+                return Some(Err(error));
+            }
             let lock = tokio::select! {
-                lock = acquire(&path) => lock,
+                lock = acquire(store.path()) => lock,
                 () = stop.cancelled() => return None,
             };
-            let _lock = match lock {
-                Ok(lock) => lock,
-                Err(error) => return Some(Err(error.to_string())),
-            };
-            Some(runner.run(trigger, slot_at, stop).await)
+            match lock {
+                Ok(_lock) => Some(runner.run(trigger, slot_at, stop).await),
+                Err(error) => Some(Err(error)),
+            }
         });
         self.current = Some(Current { trigger, begun_at: self.clock.now(), task, skipped: 0 });
     }
@@ -290,7 +303,12 @@ impl Daemon {
         let trigger = current.trigger;
         let outcome = match result {
             Ok(Some(Ok(summary))) => summary.outcome,
+            Ok(Some(Err(error))) if error.is_final() => {
+                self.lost = Some(error);
+                RunOutcome::Failed
+            }
             Ok(Some(Err(error))) => {
+                let error = with_causes(&error);
                 tracing::error!(%trigger, %error, "a run failed, and the next slot tries again: {error}");
                 RunOutcome::Failed
             }
@@ -307,7 +325,7 @@ impl Daemon {
 }
 
 /// How a run ended: none where it was stopped before it began.
-type Ended = Result<Option<Result<Summary, String>>, JoinError>;
+type Ended = Result<Option<Result<Summary, StoreError>>, JoinError>;
 
 /// The end of the run that is on; where none is, it never comes. Nothing is lost where the waiting is given up.
 async fn ended(current: &mut Option<Current>) -> Ended {
@@ -323,6 +341,12 @@ async fn acquire(path: &std::path::Path) -> Result<RunLock, StoreError> {
     }
     tracing::info!(database = %path.display(), "waiting for the run or command that holds the database");
     RunLock::acquire(path).await
+}
+
+/// An error and what caused it, in one sentence.
+fn with_causes(error: &StoreError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
 }
 
 /// An instant as a person reads it, to the second.

@@ -35,7 +35,7 @@ impl Runner for Runs {
         trigger: Trigger,
         slot_at: Option<Timestamp>,
         stop: CancellationToken,
-    ) -> BoxFuture<'_, Result<Summary, String>> {
+    ) -> BoxFuture<'_, Result<Summary, StoreError>> {
         Box::pin(async move {
             assert_eq!(self.at_once.fetch_add(1, Ordering::SeqCst), 0, "two runs at once");
             let run_id = self.store.begin_run(trigger, slot_at, self.clock.now()).await.unwrap();
@@ -50,7 +50,7 @@ impl Runner for Runs {
                 Script::Badly | Script::Panicking => {
                     self.at_once.store(0, Ordering::SeqCst);
                     assert!(!matches!(script, Script::Panicking), "the script says so");
-                    return Err("the disk is full".to_owned());
+                    return Err(StoreError::Full { path: self.store.path().to_owned() });
                 }
             }
             let end = RunEnd { outcome, error: None };
@@ -313,4 +313,26 @@ async fn a_new_schedule_counts_from_now_on() {
     stage.step(&mut daemon, "2026-03-02T09:19:00Z").await;
     stage.step(&mut daemon, "2026-03-02T09:20:00Z").await;
     assert_eq!(stage.log().await, ["scheduled 03-02T09:15 ok", "scheduled 03-02T09:20 ok"]);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_its_own_any_more_is_the_end_and_nothing_is_written() {
+    let stage = Stage::at("2026-03-02T09:01:00Z").await;
+    let mut daemon = stage.daemon(QUARTERS).await;
+    stage.step(&mut daemon, "2026-03-02T09:15:00Z").await;
+    let path = stage.store.path().to_owned();
+    std::fs::rename(&path, path.with_file_name("b.db")).unwrap();
+    stage.step(&mut daemon, "2026-03-02T09:30:00Z").await;
+    assert!(matches!(daemon.lost, Some(StoreError::Moved { .. })), "{:?}", daemon.lost);
+    assert_eq!(stage.log().await, ["scheduled 03-02T09:15 ok"]);
+    assert!(!path.exists());
+
+    std::fs::rename(path.with_file_name("b.db"), &path).unwrap();
+    let mut daemon = stage.daemon(QUARTERS).await;
+    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 VALUES (9999, 'later', 1, x'00', 0)";
+    sqlx::query(later).execute(stage.store.pool()).await.unwrap();
+    stage.step(&mut daemon, "2026-03-02T09:45:00Z").await;
+    assert!(matches!(daemon.lost, Some(StoreError::Newer { .. })), "{:?}", daemon.lost);
+    assert_eq!(stage.log().await.len(), 1);
 }

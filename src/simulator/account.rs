@@ -93,7 +93,8 @@ impl Account {
             status: (reply.delivery != Delivery::Dropped).then_some(reply.status),
             at: now,
         });
-        let reply = reply.with_header("x-zm-trackingid", self.tracking_id());
+        let date = now.utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let reply = reply.with_header("x-zm-trackingid", self.tracking_id()).with_header("date", date);
         (reply, self.options.latency + delay)
     }
 

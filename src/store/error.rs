@@ -149,6 +149,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the file is no longer this program's to write, so that trying again is of no use.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Moved { .. } | Self::Newer { .. })
+    }
+
     /// What an error of the database means for the file at `path`.
     ///
     /// Source of the numbers: SQLite's list of result codes; the lowest eight bits are the primary code.

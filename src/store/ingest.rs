@@ -54,8 +54,8 @@ pub struct FetchRecord {
     pub one_person: bool,
     /// Its UUID is found by the other encoding.
     pub other_encoding: bool,
-    /// A richer source refused this very instance.
-    pub richer_refused: bool,
+    /// A richer source refused this very instance, or had nothing of it.
+    pub richer_lacking: bool,
     /// A richer source was closed, and this is due again once it serves.
     pub awaits_source: Option<Source>,
     /// Zoom's name for the last call, for its support.
@@ -249,7 +249,7 @@ async fn ingest(
         empty,
         leaves_out_one: listing.source != Source::Dashboard
             && instance.joins_told.is_some_and(|joins| joins <= 1),
-        richer_refused: record.richer_refused,
+        richer_lacking: record.richer_lacking,
         changed: counts.inserted + counts.updated + counts.withdrawn > 0,
         digest,
         suspect: change.suspect,

@@ -1,5 +1,7 @@
 //! The quota: requests a day and label, reserved before they are sent, shared by every process on the file.
 
+use std::time::Duration;
+
 use super::{Store, StoreError};
 use crate::model::{RateLabel, Timestamp};
 
@@ -36,6 +38,9 @@ pub enum Claim {
     },
 }
 
+/// No pause ends later: it was noted by a clock that was wrong.
+const LONGEST_PAUSE: Duration = Duration::from_hours(25);
+
 impl Store {
     /// Claims up to `want` requests of a label for the UTC day of `now`.
     pub async fn claim(
@@ -47,9 +52,10 @@ impl Store {
     ) -> Result<Claim, StoreError> {
         let mut transaction = self.begin().await?;
         let claim = async {
-            let pause: Option<(i64, bool)> = sqlx::query_as("SELECT until_at, daily FROM quota_pauses WHERE label = ? AND until_at > ?")
+            let pause: Option<(i64, bool)> = sqlx::query_as("SELECT until_at, daily FROM quota_pauses WHERE label = ? AND until_at > ? AND until_at <= ?")
                 .bind(label.as_str())
                 .bind(now.millis())
+                .bind(now.plus(LONGEST_PAUSE).millis())
                 .fetch_optional(&mut *transaction)
                 .await?;
             if let Some((until, daily)) = pause {
@@ -121,12 +127,14 @@ impl Store {
             book(&mut transaction, &day(now), label, 0, 1, None).await?;
             if let Some(until) = until {
                 sqlx::query(
-                    "INSERT INTO quota_pauses (label, until_at, daily) VALUES (?, ?, ?) \
-                     ON CONFLICT (label) DO UPDATE SET until_at = max(until_at, excluded.until_at), daily = excluded.daily",
+                    "INSERT INTO quota_pauses (label, until_at, daily) VALUES (?1, ?2, ?3) \
+                     ON CONFLICT (label) DO UPDATE SET daily = excluded.daily, \
+                         until_at = iif(until_at > ?4, excluded.until_at, max(until_at, excluded.until_at))",
                 )
                 .bind(label.as_str())
                 .bind(until.millis())
                 .bind(daily)
+                .bind(now.plus(LONGEST_PAUSE).millis())
                 .execute(&mut *transaction)
                 .await?;
             }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
 
+use super::run_log::IS_GOOD;
 use super::{Store, StoreError};
-use crate::model::{InstanceState, Timestamp};
+use crate::model::{FetchOutcome, InstanceState, RunOutcome, Timestamp};
 
 /// The state of the collection at one instant. Counters count from the beginning of the database and never fall.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,8 +33,13 @@ pub struct MetricsSnapshot {
     pub instances: BTreeMap<String, u64>,
     /// Instances that are to be read now.
     pub due: u64,
-    /// When the last run began that did what it was to do.
+    /// Since when the oldest instance waits that is to be read now; one that a backfill found does not count, since
+    /// its backlog may well take days.
+    pub waiting_since: Option<Timestamp>,
+    /// When the last run began that read what was due, or had nothing due.
     pub last_good_at: Option<Timestamp>,
+    /// When a row was stored last that had not been there.
+    pub last_row_at: Option<Timestamp>,
     /// The size of the file.
     pub database_bytes: u64,
 }
@@ -76,10 +82,14 @@ impl Store {
 
 async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<MetricsSnapshot, sqlx::Error> {
     let mut snapshot = MetricsSnapshot::default();
-    let states = InstanceState::ALL.iter().map(|state| (state.as_str().to_owned(), 0));
-    snapshot.instances.extend(states);
+    // A counter that begins at one has not risen, as far as Prometheus can see: it begins at zero.
+    let none = |text: &str| (text.to_owned(), 0);
+    snapshot.instances.extend(InstanceState::ALL.iter().map(|state| none(state.as_str())));
+    let outcomes = RunOutcome::ALL.iter().filter(|outcome| **outcome != RunOutcome::Running);
+    snapshot.runs.extend(outcomes.map(|outcome| none(outcome.as_str())));
+    snapshot.fetches.extend(FetchOutcome::ALL.iter().map(|outcome| none(outcome.as_str())));
     let mut lengths: BTreeMap<String, u64> = BTreeMap::new();
-    for (name, label, value) in totals(connection).await? {
+    for (name, label, value) in totals(connection, now).await? {
         let value = u64::try_from(value).unwrap_or(0);
         let counters = match name.as_str() {
             "runs" => &mut snapshot.runs,
@@ -98,6 +108,11 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
                 snapshot.retries = value;
                 continue;
             }
+            "last_row" => {
+                snapshot.last_row_at =
+                    i64::try_from(value).ok().filter(|at| *at > 0).map(Timestamp::from_millis);
+                continue;
+            }
             _ => continue,
         };
         counters.insert(label, value);
@@ -108,27 +123,38 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
     }
     snapshot.run_seconds.count += lengths.get("more").copied().unwrap_or(0);
     snapshot.quota_left = quota_left(connection, now).await?;
-    let (due, good_at, bytes): (i64, Option<i64>, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM instances WHERE due_at <= ?), \
-                (SELECT max(started_at) FROM run_log WHERE outcome IN ('ok', 'partial')), \
-                (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)",
-    )
-    .bind(now.millis())
-    .fetch_one(connection)
-    .await?;
+    let text = format!(
+        "SELECT (SELECT count(*) FROM instances WHERE due_at <= ?1), \
+                (WITH backfills AS MATERIALIZED ( \
+                      SELECT started_at, coalesce(finished_at, ?1) AS finished_at FROM run_log WHERE trigger = 'backfill') \
+                 SELECT due_at FROM instances WHERE due_at <= ?1 \
+                    AND NOT (state = 'pending' AND read_at IS NULL AND EXISTS ( \
+                        SELECT 1 FROM backfills WHERE due_at BETWEEN started_at AND finished_at)) \
+                  ORDER BY due_at LIMIT 1), \
+                (SELECT started_at FROM run_log WHERE started_at <= ?1 AND {IS_GOOD} ORDER BY started_at DESC LIMIT 1), \
+                (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)"
+    );
+    let (due, waiting_since, good_at, bytes): (i64, Option<i64>, Option<i64>, i64) =
+        sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(now.millis()).fetch_one(connection).await?;
     snapshot.due = u64::try_from(due).unwrap_or(0);
+    snapshot.waiting_since = waiting_since.map(Timestamp::from_millis);
     snapshot.last_good_at = good_at.map(Timestamp::from_millis);
     snapshot.database_bytes = u64::try_from(bytes).unwrap_or(0);
     Ok(snapshot)
 }
 
-/// Every counter as (name, label, value), with what has been pruned.
-async fn totals(connection: &mut SqliteConnection) -> Result<Vec<(String, String, i64)>, sqlx::Error> {
+/// Every counter as (name, label, value), with what has been pruned; and when a row was stored last. What a clock that
+/// was ahead has noted for later than `now` is no witness.
+async fn totals(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Vec<(String, String, i64)>, sqlx::Error> {
     let lengths = bucket_rows("run_log");
     let text = format!(
         "WITH sums AS ( \
              SELECT sum(rows_inserted) AS inserted, sum(rows_updated) AS updated, sum(rows_unchanged) AS unchanged, \
-                    sum(rows_withdrawn) AS withdrawn, sum(rows_rejected) AS rejected, sum(rows_duplicate) AS duplicate \
+                    sum(rows_withdrawn) AS withdrawn, sum(rows_rejected) AS rejected, sum(rows_duplicate) AS duplicate, \
+                    max(iif(rows_inserted > 0 AND finished_at <= ?, finished_at, NULL)) AS last_row \
                FROM fetch_log) \
          SELECT name, label, sum(coalesce(value, 0)) FROM ( \
              SELECT name, label, value FROM pruned_counts \
@@ -138,6 +164,7 @@ async fn totals(connection: &mut SqliteConnection) -> Result<Vec<(String, String
              UNION ALL SELECT 'rows', 'withdrawn', withdrawn FROM sums \
              UNION ALL SELECT 'rows', 'rejected', rejected FROM sums \
              UNION ALL SELECT 'rows', 'duplicate', duplicate FROM sums \
+             UNION ALL SELECT 'last_row', '', last_row FROM sums \
              UNION ALL SELECT 'fetches', outcome, count(*) FROM fetch_log GROUP BY outcome \
              UNION ALL SELECT 'runs', outcome, count(*) FROM run_log WHERE outcome <> 'running' GROUP BY outcome \
              UNION ALL SELECT 'retries', '', sum(retries) FROM run_log \
@@ -148,7 +175,7 @@ async fn totals(connection: &mut SqliteConnection) -> Result<Vec<(String, String
              UNION ALL {lengths}) \
           GROUP BY name, label ORDER BY name, label"
     );
-    sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_all(connection).await
+    sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(now.millis()).fetch_all(connection).await
 }
 
 /// Labels with the same budget share one pool: what one of them used is gone for the others, too.
@@ -173,8 +200,8 @@ async fn quota_left(
 mod tests {
     use super::super::sample::{self, at};
     use super::*;
-    use crate::model::RateLabel;
-    use crate::store::Budget;
+    use crate::model::{RateLabel, Trigger};
+    use crate::store::{Budget, RunEnd, RunTotals};
 
     #[tokio::test]
     async fn the_database_tells_its_figures() {
@@ -187,8 +214,10 @@ mod tests {
         store.claim(RateLabel::ResourceIntensive, 5, &budget, now).await.unwrap();
         store.throttled(RateLabel::Heavy, None, false, now).await.unwrap();
         let snapshot = store.metrics_snapshot(now).await.unwrap();
-        assert_eq!(snapshot.runs, BTreeMap::from([("ok".to_owned(), 1)]));
-        assert_eq!(snapshot.fetches["ok"], 3);
+        assert_eq!((snapshot.runs["ok"], snapshot.runs["quota"], snapshot.runs.len()), (1, 0, 6));
+        assert_eq!((snapshot.fetches["ok"], snapshot.fetches["failed"]), (3, 0));
+        assert_eq!(snapshot.last_row_at, Some(at("2026-03-09T20:00:00Z")));
+        assert_eq!(snapshot.waiting_since, Some(at("2026-03-09T20:00:00Z")));
         assert_eq!((snapshot.rows["inserted"], snapshot.rows["withdrawn"]), (10, 0));
         assert_eq!((snapshot.instances["settled"], snapshot.instances["parked"]), (3, 0));
         assert_eq!(snapshot.due, 1);
@@ -202,5 +231,60 @@ mod tests {
         assert_eq!(snapshot.quota_left[RateLabel::Heavy.as_str()], 85);
         assert_eq!(snapshot.quota_left[RateLabel::ResourceIntensive.as_str()], 85);
         assert!(snapshot.database_bytes > 4096);
+    }
+
+    /// The sample database, in which one instance is due, and another run with so many instances due.
+    async fn run_later(store: &Store, trigger: Trigger, due: u64, outcome: RunOutcome) {
+        let began = at("2026-03-09T21:00:00Z");
+        let run_id = store.begin_run(trigger, None, began).await.unwrap();
+        let totals = RunTotals { instances_due: due, ..RunTotals::default() };
+        let end = RunEnd { outcome, error: None };
+        store.end_run(run_id, &totals, &end, began).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_run_that_read_nothing_of_what_was_due_is_no_good_one() {
+        for (due, outcome, is_good) in [
+            (0, RunOutcome::Ok, true),
+            (0, RunOutcome::Partial, true),
+            (1, RunOutcome::Ok, false),
+            (1, RunOutcome::Partial, false),
+            (0, RunOutcome::Failed, false),
+            (0, RunOutcome::Quota, false),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let store = sample::database(&directory.path().join("rollcall.db")).await;
+            run_later(&store, Trigger::Scheduled, due, outcome).await;
+            let good_at = store.metrics_snapshot(at("2026-03-10T00:00:00Z")).await.unwrap().last_good_at;
+            let last = if is_good { "2026-03-09T21:00:00Z" } else { "2026-03-09T20:00:00Z" };
+            assert_eq!(good_at, Some(at(last)), "{due} due, {outcome}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_clock_that_was_ahead_has_noted_is_no_witness() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = sample::database(&directory.path().join("rollcall.db")).await;
+        let before = store.metrics_snapshot(at("2026-03-09T19:00:00Z")).await.unwrap();
+        assert_eq!((before.last_good_at, before.last_row_at), (None, None));
+        assert_eq!(before.rows["inserted"], 10, "what was counted was counted");
+    }
+
+    #[tokio::test]
+    async fn the_backlog_of_a_backfill_may_wait() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = sample::database(&directory.path().join("rollcall.db")).await;
+        let now = at("2026-03-12T00:00:00Z");
+        assert_eq!(
+            store.metrics_snapshot(now).await.unwrap().waiting_since,
+            Some(at("2026-03-09T20:00:00Z"))
+        );
+        sqlx::query("UPDATE run_log SET trigger = 'backfill'").execute(&store.pool).await.unwrap();
+        let snapshot = store.metrics_snapshot(now).await.unwrap();
+        assert_eq!((snapshot.due, snapshot.waiting_since), (1, None));
+        // What was read once is no part of it.
+        let read = "UPDATE instances SET read_at = 1 WHERE state = 'pending'";
+        sqlx::query(read).execute(&store.pool).await.unwrap();
+        assert!(store.metrics_snapshot(now).await.unwrap().waiting_since.is_some());
     }
 }

@@ -106,16 +106,35 @@ impl Store {
 
     /// Opens the database at `path` to read from it; what is missing stays missing.
     pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        Self::open_present(path, options(path).pragma("query_only", "on")).await
+    }
+
+    /// Opens the database at `path` for a small change beside whatever runs: it is neither made nor brought up to date.
+    pub async fn open_as_it_is(path: &Path) -> Result<Self, StoreError> {
+        Self::open_present(path, options(path)).await
+    }
+
+    async fn open_present(path: &Path, options: SqliteConnectOptions) -> Result<Self, StoreError> {
         if !path.exists() {
             return Err(StoreError::Missing { path: path.to_owned() });
         }
         check_place(path)?;
-        let store = Self::connect(path, options(path).pragma("query_only", "on")).await?;
+        let store = Self::connect(path, options).await?;
         if let Err(error) = store.check_tables().await {
             store.close().await;
             return Err(error);
         }
         Ok(store)
+    }
+
+    /// Another connection to the same file, which reads beside the transactions of this one.
+    pub async fn reader(&self) -> Result<Self, StoreError> {
+        let reader = Self::open_to_read(&self.path).await?;
+        if reader.file == self.file {
+            return Ok(reader);
+        }
+        reader.close().await;
+        Err(StoreError::Moved { path: self.path.clone() })
     }
 
     /// The path of the file.
@@ -132,6 +151,12 @@ impl Store {
 
     /// Writes what is still in the write-ahead log into the file, and closes it.
     pub async fn close(self) {
+        if self.check_place().is_err() {
+            // SQLite removes the log by its name, and the log of that name may be another file's now. The end of the
+            // process removes nothing.
+            std::mem::forget(self);
+            return;
+        }
         if self.is_shared {
             self.leave_one_file().await;
         }
@@ -151,6 +176,14 @@ impl Store {
             .map_err(store)?;
         let file = file_id(path);
         Ok(Self { pool, path: path.to_owned(), known: Arc::default(), is_shared: false, file })
+    }
+
+    /// An error where the file at the path is not the one that was opened, or where a newer version has changed its
+    /// tables since: whoever goes on writing then loses what is written, or harms what is there.
+    pub async fn check_file(&self) -> Result<(), StoreError> {
+        self.check_place()?;
+        self.check_version().await?;
+        Ok(())
     }
 
     /// An error where the file was moved, deleted or replaced while it was open: what is written then is lost to
@@ -177,15 +210,20 @@ impl Store {
     /// Whether the tables are those that this version reads.
     async fn check_tables(&self) -> Result<(), StoreError> {
         self.check_owner().await?;
-        let applied = self.applied_migrations().await?;
-        let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
-        if applied.iter().any(|version| !known.contains(version)) {
-            return Err(StoreError::Newer { path: self.path.clone() });
-        }
-        if applied.len() < known.len() {
+        if self.check_version().await? < MIGRATIONS.iter().count() {
             return Err(StoreError::Older { path: self.path.clone() });
         }
         Ok(())
+    }
+
+    /// How many migrations were applied; an error where one of them is of a newer version.
+    async fn check_version(&self) -> Result<usize, StoreError> {
+        let applied = self.applied_migrations().await?;
+        let is_known = |version: &i64| MIGRATIONS.iter().any(|migration| migration.version == *version);
+        if !applied.iter().all(is_known) {
+            return Err(StoreError::Newer { path: self.path.clone() });
+        }
+        Ok(applied.len())
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {

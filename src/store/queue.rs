@@ -111,7 +111,7 @@ struct ProgressRow {
     failures: i64,
     failing_kind: Option<String>,
     failing_since: Option<i64>,
-    richer_refused_since: Option<i64>,
+    richer_lacking_since: Option<i64>,
     incomplete_reads: i64,
     incomplete_since: Option<i64>,
     equal_readings: i64,
@@ -389,7 +389,7 @@ pub(super) async fn load_progress(
     instance_id: i64,
 ) -> Result<Progress, sqlx::Error> {
     let row: ProgressRow = sqlx::query_as(
-        "SELECT state, due_at, reason, complete, failures, failing_kind, failing_since, richer_refused_since, incomplete_reads, \
+        "SELECT state, due_at, reason, complete, failures, failing_kind, failing_since, richer_lacking_since, incomplete_reads, \
                 incomplete_since, equal_readings, listing_digest, changing_since, suspect_at, suspect_digest \
            FROM instances WHERE instance_id = ?",
     )
@@ -407,7 +407,7 @@ pub(super) async fn load_progress(
         failures: count(row.failures),
         failing: row.failing_kind.as_deref().and_then(FailureKind::from_text),
         failing_since: instant(row.failing_since),
-        richer_refused_since: instant(row.richer_refused_since),
+        richer_lacking_since: instant(row.richer_lacking_since),
         incomplete_reads: count(row.incomplete_reads),
         incomplete_since: instant(row.incomplete_since),
         equal_readings: count(row.equal_readings),
@@ -426,7 +426,7 @@ pub(super) async fn save_progress(
     let millis = |instant: Option<Timestamp>| instant.map(Timestamp::millis);
     sqlx::query(
         "UPDATE instances SET state = ?, due_at = ?, reason = ?, complete = ?, failures = ?, failing_kind = ?, failing_since = ?, \
-                richer_refused_since = ?, incomplete_reads = ?, incomplete_since = ?, equal_readings = ?, listing_digest = ?, changing_since = ?, \
+                richer_lacking_since = ?, incomplete_reads = ?, incomplete_since = ?, equal_readings = ?, listing_digest = ?, changing_since = ?, \
                 suspect_at = ?, suspect_digest = ? \
           WHERE instance_id = ?",
     )
@@ -437,7 +437,7 @@ pub(super) async fn save_progress(
     .bind(i64::from(progress.failures))
     .bind(progress.failing.map(FailureKind::as_str))
     .bind(millis(progress.failing_since))
-    .bind(millis(progress.richer_refused_since))
+    .bind(millis(progress.richer_lacking_since))
     .bind(i64::from(progress.incomplete_reads))
     .bind(millis(progress.incomplete_since))
     .bind(i64::from(progress.equal_readings))

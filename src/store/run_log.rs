@@ -1,7 +1,13 @@
 //! The log of runs.
 
+use std::time::Duration;
+
 use super::{Store, StoreError};
 use crate::model::{RateLabel, RunOutcome, Timestamp, Trigger};
+
+/// Of a row of `run_log`: a good run, one that read what was due, or had nothing due.
+pub(super) const IS_GOOD: &str = "outcome IN ('ok', 'partial') AND (instances_due = 0 \
+     OR EXISTS (SELECT 1 FROM fetch_log f WHERE f.run_id = run_log.run_id AND f.outcome <> 'failed'))";
 
 /// How a run ended, for its row in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +50,7 @@ impl Store {
         slot_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
-        self.check_place()?;
+        self.check_file().await?;
         // Between runs, others may have written.
         self.known().clear();
         let mut transaction = self.begin().await?;
@@ -69,6 +75,56 @@ impl Store {
         .map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
         Ok(run_id)
+    }
+
+    /// Takes back what a clock that was wrong has noted for an instant further ahead than its kind can be: due dates
+    /// (`longest_wait` ahead at most), rests, pauses, and when a listing was told. Answers with their number.
+    ///
+    /// That a run began in the future is what such a clock leaves behind, beside them.
+    pub async fn ignore_impossible_instants(
+        &self,
+        longest_wait: Duration,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        const DAY: Duration = Duration::from_hours(24);
+        let mut transaction = self.begin().await?;
+        let mut ignored = 0;
+        for (statement, latest) in [
+            ("UPDATE instances SET due_at = ?2 WHERE due_at > ?1", longest_wait + DAY),
+            ("UPDATE discoveries SET next_at = NULL WHERE next_at > ?1 AND ?2", DAY),
+            ("UPDATE discoveries SET told_at = NULL WHERE told_at > ?1 AND ?2", DAY),
+            ("UPDATE discoveries SET first_listed_at = ?2 WHERE first_listed_at > ?1", DAY),
+            ("DELETE FROM quota_pauses WHERE until_at > ?1 AND ?2", 2 * DAY),
+        ] {
+            let done = sqlx::query(statement)
+                .bind(now.plus(latest).millis())
+                .bind(now.millis())
+                .execute(&mut *transaction)
+                .await
+                .map_err(|error| self.error(error))?;
+            ignored += done.rows_affected();
+        }
+        transaction.commit().await.map_err(|error| self.error(error))?;
+        Ok(ignored)
+    }
+
+    /// Notes how far this machine's clock was ahead of Zoom's in the last run; none where the two agree.
+    pub async fn note_clock(&self, ahead_ms: Option<i64>) -> Result<(), StoreError> {
+        let statement = if ahead_ms.is_some() {
+            "INSERT INTO settings (name, value) VALUES ('clock_ahead_ms', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        } else {
+            "DELETE FROM settings WHERE name = 'clock_ahead_ms' AND ? IS NULL"
+        };
+        sqlx::query(statement).bind(ahead_ms).execute(&self.pool).await.map_err(|error| self.error(error))?;
+        Ok(())
+    }
+
+    /// So many milliseconds was this machine's clock ahead of Zoom's in the last run; none where the two agreed.
+    pub async fn clock_ahead_ms(&self) -> Result<Option<i64>, StoreError> {
+        sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'clock_ahead_ms'")
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
     }
 
     /// Counts answers of Zoom, by label and HTTP status, on those of earlier runs.

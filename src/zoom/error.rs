@@ -88,6 +88,12 @@ pub enum ZoomError {
     /// The ledger could not be read or written.
     #[error(transparent)]
     Ledger(LedgerError),
+    /// The system names no authorities that vouch for Zoom's host.
+    #[error(
+        "the certificates of this machine cannot be used ({0}); install the package ca-certificates, or name a file \
+         of certificates in the environment variable SSL_CERT_FILE"
+    )]
+    NoCertificates(String),
     /// The client cannot be made or used as it is set up.
     #[error("the Zoom client cannot be used: {0}")]
     Setup(String),
@@ -156,7 +162,7 @@ impl ZoomError {
             Self::PageTokenExpired { .. } => Disposition::RestartListing,
             Self::Paging { .. } => Disposition::StopListing,
             Self::Ledger(_) => Disposition::Ledger,
-            Self::Setup(_) => Disposition::Credentials,
+            Self::NoCertificates(_) | Self::Setup(_) => Disposition::Credentials,
         }
     }
 

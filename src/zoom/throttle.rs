@@ -69,10 +69,14 @@ pub(super) fn read_retry_after(text: &str, now: Timestamp) -> Option<Timestamp> 
     let instant = if let Ok(seconds) = text.parse::<u64>() {
         now.plus(Duration::from_secs(seconds))
     } else {
-        parse_instant(text)
-            .or_else(|| DateTime::parse_from_rfc2822(text).ok().map(|at| at.to_utc().into()))?
+        parse_instant(text).or_else(|| read_http_date(text))?
     };
     (instant > now).then(|| instant.min(now.plus(LONGEST_PAUSE)))
+}
+
+/// An instant as HTTP headers write it.
+pub(super) fn read_http_date(text: &str) -> Option<Timestamp> {
+    DateTime::parse_from_rfc2822(text).ok().map(|at| at.to_utc().into())
 }
 
 /// The next 00:00 UTC, when Zoom resets its daily limits.

@@ -177,6 +177,22 @@ async fn a_plan_without_the_dashboard_is_told() {
 }
 
 #[tokio::test]
+async fn a_check_opens_what_runs_found_closed() {
+    let zoom = simulator().await;
+    let desk = desk(&zoom);
+    assert_eq!(desk.run(&["collect"]).await.status, Some(0));
+    let store = rollcall::store::Store::open(&desk.path("rollcall.db")).await.unwrap();
+    let close = "INSERT INTO source_closures (source, until_at, reason) VALUES ('dashboard', 4102444800000, 'no licence')";
+    sqlx::query(close).execute(store.pool()).await.unwrap();
+    store.close().await;
+    let closed =
+        async || crate::harness::rows(&desk.database().await, "SELECT source FROM source_closures").await;
+    assert_eq!(closed().await, ["dashboard"]);
+    assert_eq!(desk.run(&["check"]).await.status, Some(0));
+    assert_eq!(closed().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_privacy_costs_is_told() {
     let zoom = simulator().await;
     let desk = desk(&zoom);

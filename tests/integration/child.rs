@@ -76,6 +76,11 @@ impl Program {
 }
 
 impl Running {
+    /// A process whose streams lead elsewhere.
+    pub fn of(child: Child) -> Self {
+        Self { child, stdout: PathBuf::from("/dev/null"), stderr: PathBuf::from("/dev/null") }
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }

@@ -110,15 +110,48 @@ async fn an_instance_that_zoom_does_not_know_ends_a_backfill_with_1() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_ends_the_daemon_with_78_before_it_is_up() {
+async fn a_machine_without_certificates_ends_with_78_unless_it_speaks_to_itself() {
     let zoom = zoom().await;
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap();
-    let desk = Desk::at_simulator(&zoom, &format!("{MEETINGS}\nmonitoring.listen = \"{address}\"\n"));
-    let finished = desk.run(&["run"]).await;
+    let without = |desk: &Desk, arguments: &[&str]| {
+        let mut command = desk.command(arguments);
+        command.env("SSL_CERT_FILE", desk.path("nowhere.pem")).env("SSL_CERT_DIR", desk.path("nowhere"));
+        command
+    };
+    let desk = Desk::at_zoom("https://127.0.0.1:1/v2", "https://127.0.0.1:1/oauth/token", MEETINGS);
+    let daemon = desk.finish(without(&desk, &["run"])).await;
+    assert_eq!(daemon.status, Some(78), "{daemon:?}");
+    let finished = desk.finish(without(&desk, &["collect"])).await;
     assert_eq!(finished.status, Some(78), "{finished:?}");
-    assert_eq!(finished.stderr.matches("os error").count(), 1, "{finished:?}");
-    assert!(!finished.stderr.contains("rollcall is up"), "{finished:?}");
+    assert_snapshot!(finished.stderr, @"rollcall: the certificates of this machine cannot be used (No CA certificates were loaded from the system); install the package ca-certificates, or name a file of certificates in the environment variable SSL_CERT_FILE");
+    let checked = desk.finish(without(&desk, &["check"])).await;
+    assert_eq!(checked.status, Some(78), "{checked:?}");
+    assert!(checked.stdout.contains("✗ zoom: the certificates of this machine"), "{checked:?}");
+    let desk = Desk::at_simulator(&zoom, MEETINGS);
+    let finished = desk.finish(without(&desk, &["collect"])).await;
+    assert_eq!(finished.status, Some(0), "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_signal_hides_that_the_database_was_locked_meanwhile() {
+    let zoom = zoom().await;
+    let desk = Desk::at_simulator(&zoom, MEETINGS);
+    assert_eq!(desk.run(&["collect"]).await.status, Some(0));
+    for (command, status) in [("collect", 143), ("run", 0)] {
+        let mut theirs = crate::crash::open(&desk.path("rollcall.db")).await;
+        sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE settings SET value = value")
+            .execute(&mut theirs)
+            .await
+            .unwrap();
+        let mut running =
+            desk.command(&[command]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        while !RunLock::is_held(&desk.path("rollcall.db")) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let kill = std::process::Command::new("kill").arg(running.id().to_string()).status();
+        assert!(kill.unwrap().success());
+        let code = tokio::task::spawn_blocking(move || running.wait()).await.unwrap().unwrap().code();
+        assert_eq!(code, Some(status), "{command}");
+    }
 }
 
 /// A simulated Zoom in the present, with one instance of two guests.

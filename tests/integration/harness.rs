@@ -214,7 +214,7 @@ impl Stage {
     }
 }
 
-fn store_settings() -> StoreSettings {
+pub fn store_settings() -> StoreSettings {
     StoreSettings {
         timezone: chrono_tz::Tz::UTC,
         present_percent: 75.0,

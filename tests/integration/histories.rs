@@ -355,7 +355,7 @@ impl<'h> Life<'h> {
             return None;
         }
         let sources: &[&str] = match licence {
-            _ if which.is_some_and(|which| self.was_not_there_in_a_richer_source(which)) => {
+            _ if which.is_some_and(|which| self.may_stay_with_a_poorer_source(which)) => {
                 &["dashboard", "report", "past_meetings"]
             }
             Licence::Full => &["dashboard"],
@@ -413,9 +413,10 @@ impl<'h> Life<'h> {
         }
     }
 
-    /// Whether the Dashboard, or the report, told of nobody or knew nothing while a poorer source may have had rows.
-    fn was_not_there_in_a_richer_source(&self, which: Which) -> bool {
-        self.empty.contains_key(&which) || self.missing.contains_key(&which)
+    /// Whether the Dashboard, or the report, had nobody or nothing of it for a week while a poorer source had rows.
+    fn may_stay_with_a_poorer_source(&self, which: Which) -> bool {
+        let mut spells = [&self.empty, &self.missing].into_iter().filter_map(|spells| spells.get(&which));
+        spells.any(|(first, last)| last.since(*first) >= WEEK)
     }
 
     /// Whether nothing is wrong just now that may be right at once.

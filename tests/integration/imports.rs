@@ -21,7 +21,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &["model"]),
     ("exit", &[]),
-    ("telemetry", &["model"]),
+    ("stream", &[]),
+    ("telemetry", &["model", "stream"]),
     ("schedule", &["model"]),
     ("plan", &["model"]),
     ("cli", &["model", "schedule"]),
@@ -66,17 +67,21 @@ const IMPURE: &[&str] = &[
 /// What there are only some places for, and which those are; of two entries that fit, the longer one decides.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("anyhow", &["commands", "main"]),
-    ("axum", &["monitoring", "simulator"]),
+    ("axum", &["simulator"]),
     ("chrono::Local", &[]),
     ("chrono::Utc::now", &["clock"]),
     ("clap", &["cli", "commands"]),
     ("figment", &["config"]),
+    ("hyper", &["monitoring"]),
+    ("hyper_util", &["monitoring"]),
     ("reqwest", &["zoom"]),
     // No more than the type of a URL.
     ("reqwest::Url", &["commands", "config", "zoom"]),
     ("sqlx", &["store"]),
     ("std::time::Instant::now", &["clock"]),
     ("std::time::SystemTime::now", &["clock"]),
+    ("std::io::stderr", &["stream"]),
+    ("std::io::stdout", &["stream"]),
     // Distances in time, as far as the runtime keeps them: tests stop and move that clock, too.
     ("tokio::time::Instant::now", &["zoom", "simulator"]),
 ];
@@ -255,6 +260,8 @@ fn a_violation_is_found_with_its_place() {
         ("store/mod.rs", "use crate::report::csv;", "`store` may not import `report`"),
         ("plan.rs", "use crate::*;", "`plan` may not import `*`"),
         ("exit.rs", "text_enum! { A { B = \"b\" } }", "`exit` may not import `model`"),
+        ("store/mod.rs", "fn f() { say!(\"x\"); }", "`store` may not import `stream`"),
+        ("report/mod.rs", "fn f() { std::io::stdout(); }", "`std::io::stdout` is for"),
         ("novelty.rs", "", "does not say what `novelty` may import"),
         ("plan.rs", "use std::{fmt, fs};", "`plan` is pure and may not use `std::fs`"),
         ("decode/mod.rs", "async fn f() {}", "`decode` is pure"),

@@ -35,7 +35,9 @@ pub(super) async fn check(
     // A handful of requests: the day's pool is nothing to them, and the ledger is in a file that is not written here.
     let client = match setup::zoom_with(&small, credentials, clock, Arc::new(Unlimited)) {
         Ok(client) => client,
-        Err(error) => return findings.bad("zoom", error.to_string(), ExitCode::Refused),
+        Err(error) => {
+            return findings.bad("zoom", error.to_string(), crate::commands::code_of_zoom(&error));
+        }
     };
     let granted = match client.scopes().await {
         Ok(granted) => granted,
@@ -50,10 +52,11 @@ pub(super) async fn check(
     let account_wide = config.collection.discovery == Discovery::Account;
     let needs = needs(setup::rules(config).source, account_wide, config.collection.include_live);
     let mut probe = Probe { config, zoom: &client, clock, instance: None, granted: &granted };
-    let (mut sources_lost, mut any_refused) = (0, false);
+    let (mut sources_lost, mut any_refused, mut any_serves) = (0, false, false);
     for need in &needs {
         let verdict = probe.endpoint(need, findings).await;
         any_refused |= verdict == Verdict::Refused;
+        any_serves |= verdict == Verdict::Works && need.source.is_some();
         // What could not be asked for because of a refusal is no better than refused.
         let lost = verdict == Verdict::Refused || (verdict == Verdict::NotAsked && any_refused);
         sources_lost += usize::from(lost && need.source.is_some());
@@ -65,6 +68,19 @@ pub(super) async fn check(
             ExitCode::Refused,
         );
     }
+    if any_serves {
+        open_sources(&config.database.path, clock).await;
+    }
+}
+
+/// The one thing that a check writes: what runs found closed, for a day, is tried again with the next one. Where the
+/// database cannot be opened, that is told elsewhere.
+async fn open_sources(path: &Path, clock: &Clock) {
+    let Ok(store) = Store::open_as_it_is(path).await else { return };
+    if let Err(error) = store.open_sources(clock.now()).await {
+        tracing::debug!(%error, "closed sources were not opened");
+    }
+    store.close().await;
 }
 
 /// What is asked with.

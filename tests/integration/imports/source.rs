@@ -207,7 +207,8 @@ fn absolute(segments: &[String], module: &[String]) -> Vec<String> {
         "self" if segments.len() > 1 && segments[1] == "super" => absolute(&segments[1..], module),
         "self" if segments.len() > 1 => from(module.len(), 1).collect(),
         "rollcall" => from(0, 1).collect(),
-        // A macro that is in scope everywhere, without an import.
+        // Macros that are in scope everywhere, without an import.
+        "say" if segments.len() == 1 => ["crate", "stream", "say"].map(str::to_owned).to_vec(),
         "text_enum" => ["crate", "model", "text_enum"].map(str::to_owned).to_vec(),
         _ => segments.to_vec(),
     }
