@@ -243,7 +243,8 @@ impl Collector {
             let listed: Vec<Subject> = job.meetings.iter().copied().map(Subject::Meeting).collect();
             self.store.note_listed(&listed, now).await?;
         }
-        let longest_wait = self.rules.policy.rereads.last().map_or(LONGEST_WAIT, |age| LONGEST_WAIT.max(*age));
+        let longest_wait =
+            self.rules.policy.rereads.last().map_or(LONGEST_WAIT, |age| LONGEST_WAIT.max(*age));
         let ignored = self.store.ignore_impossible_instants(longest_wait, now).await?;
         if ignored > 0 {
             run.warn(format!(

@@ -285,12 +285,11 @@ impl<'a> View<'a> {
                 let instance = self.world.instance(&uuid)?;
                 let double = needs_double_encoding(&uuid);
                 let inner_slash = !double && uuid.as_str().contains('/');
-                let found = match times {
-                    1 => !double && !(inner_slash && self.options.inner_slash_twice),
-                    _ => {
-                        let either = self.options.inner_slash_either_way || self.options.inner_slash_twice;
-                        double || (inner_slash && either)
-                    }
+                let options = self.options;
+                let found = if times == 1 {
+                    !double && !inner_slash || inner_slash && !options.inner_slash_twice
+                } else {
+                    double || inner_slash && (options.inner_slash_either_way || options.inner_slash_twice)
                 };
                 (found && instance.start <= self.now && instance.is_kept(self.now)).then_some(instance)
             })

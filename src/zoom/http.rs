@@ -7,11 +7,11 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
 use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 
 use super::Settings;
-use super::throttle::read_http_date;
 use super::classify::{Answer, Stage, classify};
 use super::endpoints::Endpoint;
 use super::error::{ConnectionFault, Refusal, ZoomError};
 use super::presentable::presentable;
+use super::throttle::read_http_date;
 use crate::clock::Clock;
 
 /// A page of 300 rows has 400 KiB; this is far beyond what any page has.

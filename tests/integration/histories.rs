@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use rollcall::clock::Clock;
@@ -28,6 +28,7 @@ use rollcall::simulator::{Endpoint, Instance, LoggedRequest, World};
 use rollcall::store::Selection;
 use sqlx::Connection as _;
 use tempfile::TempDir;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::story::{
@@ -40,7 +41,7 @@ use crate::harness::{DAY, HOUR, MINUTE, NOW, Stage, at, rows, uuid};
 type Which = (usize, usize);
 
 /// How long a history may take, by the clock on the wall: one that waits for something is wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A few, always the same ones, in the suite.
 #[test]
@@ -494,10 +495,8 @@ impl<'h> Life<'h> {
                 What::Empty => &mut self.empty,
                 _ => continue,
             };
-            if !(*from <= now && now < *until) || !trouble.place.has_participants() {
-                continue;
-            }
-            for (which, _) in self.history.all().filter(|(which, _)| trouble.strikes(*which)) {
+            let is_on = *from <= now && now < *until && trouble.place.has_participants();
+            for (which, _) in self.history.all().filter(|(which, _)| is_on && trouble.strikes(*which)) {
                 spells.entry(which).or_insert((now, now)).1 = now;
             }
         }
