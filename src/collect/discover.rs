@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{Days, NaiveDate};
 use futures_util::{StreamExt as _, stream};
 
-use super::context::RunContext;
+use super::context::{RunContext, until_cancelled};
 use super::outcome::Stop;
 use super::{Collector, Job};
 use crate::model::{InstanceUuid, MeetingId, Timestamp, Window};
@@ -89,19 +89,12 @@ impl Collector {
                 asked.push((*meeting, standing));
             }
         }
-        let stop = run.stop();
-        let mut answers = stream::iter(asked)
-            .map(|(meeting, standing)| async move {
-                let answer = super::context::until_cancelled(stop, self.zoom.instances(meeting)).await;
-                (meeting, standing, answer)
-            })
-            .buffer_unordered(DISCOVERIES_AT_ONCE);
+        let answers = ask_all(asked, run, |(meeting, _)| self.zoom.instances(meeting)).await;
         let mut without_right = HashMap::new();
-        while let Some((meeting, standing, answer)) = answers.next().await {
+        for ((meeting, standing), answer) in answers {
             let subject = Subject::Meeting(meeting);
-            match answer.map(|told| told.map_err(unanswered)) {
-                None => {}
-                Some(Ok(instances)) => {
+            match answer {
+                Ok(instances) => {
                     let found: Vec<Found> = instances
                         .into_iter()
                         .map(|told| Found {
@@ -120,7 +113,7 @@ impl Collector {
                     }
                     self.learn(subject, &found, true, job, run).await?;
                 }
-                Some(Err(Unanswered::NoRight(error))) => {
+                Err(Unanswered::NoRight(error)) => {
                     if without_right.is_empty() {
                         run.warn(format!(
                             "the instances of meeting {meeting}, and perhaps of others, cannot be listed: {error}; they \
@@ -129,11 +122,7 @@ impl Collector {
                     }
                     without_right.insert(meeting, standing);
                 }
-                Some(Err(why)) => self.note_unanswered(subject, why, run).await?,
-            }
-            if run.summary.stop.is_some() {
-                // No other way is open to the others, either.
-                break;
+                Err(why) => self.note_unanswered(subject, why, run).await?,
             }
         }
         Ok(without_right)
@@ -349,17 +338,11 @@ impl Collector {
         job: &Job,
         run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
-        let stop = run.stop();
-        let mut answers = stream::iter(meetings.keys().copied())
-            .map(|meeting| async move {
-                (meeting, super::context::until_cancelled(stop, self.latest(meeting)).await)
-            })
-            .buffer_unordered(DISCOVERIES_AT_ONCE);
-        while let Some((meeting, answer)) = answers.next().await {
+        let asked = meetings.keys().copied().collect();
+        for (meeting, answer) in ask_all(asked, run, |meeting| self.latest(meeting)).await {
             let subject = Subject::Meeting(meeting);
-            match answer.map(|told| told.map_err(unanswered)) {
-                None => {}
-                Some(Ok(found)) => {
+            match answer {
+                Ok(found) => {
                     let found: Vec<Found> = found.into_iter().collect();
                     self.learn(subject, &found, false, job, run).await?;
                     // It goes on, and goes on to be said: the other instances are missed.
@@ -369,13 +352,10 @@ impl Collector {
                     run.summary.error.get_or_insert(words);
                     self.store.note_refusal(subject, &refusal, self.clock.now()).await?;
                 }
-                Some(Err(why)) => {
+                Err(why) => {
                     run.summary.denied |= matches!(why, Unanswered::NoRight(_));
                     self.note_unanswered(subject, why, run).await?;
                 }
-            }
-            if run.summary.stop.is_some() {
-                break;
             }
         }
         Ok(())
@@ -431,35 +411,56 @@ impl Collector {
         meetings: &[MeetingId],
         run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
-        let stop = run.stop();
-        let mut answers = stream::iter(meetings.iter().copied())
-            .map(|meeting| async move {
-                let key = MeetingKey::Latest(meeting);
-                let asked = self.zoom.dashboard_meeting(&key, ListingType::Live, Encoding::Documented);
-                (meeting, super::context::until_cancelled(stop, asked).await)
-            })
-            .buffer_unordered(DISCOVERIES_AT_ONCE);
-        while let Some((meeting, answer)) = answers.next().await {
+        let live = |meeting| async move {
+            let key = MeetingKey::Latest(meeting);
+            self.zoom.dashboard_meeting(&key, ListingType::Live, Encoding::Documented).await
+        };
+        for (meeting, answer) in ask_all(meetings.to_vec(), run, live).await {
             match answer {
-                None => {}
-                Some(Ok(told)) => {
+                Ok(told) => {
                     if let Some(found) = listed(Some(meeting), told) {
                         self.store.learn_live(&found, self.clock.now()).await?;
                     }
                 }
-                Some(Err(error)) => match error.disposition() {
-                    // Not on at the moment.
-                    Disposition::NotThere | Disposition::TryPastOne => {}
-                    Disposition::Quota { until } => {
-                        run.halt(Stop::Quota(until, error.to_string()));
-                        break;
-                    }
-                    _ => run.warn(format!("whether meeting {meeting} is on could not be asked: {error}")),
-                },
+                // Not on at the moment.
+                Err(Unanswered::NotFound(_)) => {}
+                Err(Unanswered::Stop(reason @ Stop::Quota(..))) => run.halt(reason),
+                Err(Unanswered::NoRight(error) | Unanswered::Refused(error) | Unanswered::Passing(error)) => {
+                    run.warn(format!("whether meeting {meeting} is on could not be asked: {error}"))
+                }
+                Err(Unanswered::Stop(Stop::Refused(words))) => {
+                    run.warn(format!("whether meeting {meeting} is on could not be asked: {words}"));
+                }
             }
         }
         Ok(())
     }
+}
+
+/// Asks for all of these, some at a time; what the run is told to stop for is left out, and so is the rest once an answer
+/// says that nothing more can be read.
+///
+/// The answers come back together: whoever wrote one down while others were still under way would wait for the
+/// database that one of those holds, and it is not polled meanwhile.
+async fn ask_all<K: Copy, T, F: Future<Output = Result<T, ZoomError>>>(
+    keys: Vec<K>,
+    run: &RunContext<'_>,
+    ask: impl Fn(K) -> F,
+) -> Vec<(K, Result<T, Unanswered>)> {
+    let halt = run.stop().child_token();
+    let (halt, ask) = (&halt, &ask);
+    stream::iter(keys)
+        .map(|key| async move {
+            let answer = until_cancelled(halt, ask(key)).await?.map_err(unanswered);
+            if matches!(answer, Err(Unanswered::Stop(_))) {
+                halt.cancel();
+            }
+            Some((key, answer))
+        })
+        .buffer_unordered(DISCOVERIES_AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect()
+        .await
 }
 
 /// Where a run's windows over a meeting begin.

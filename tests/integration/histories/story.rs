@@ -452,7 +452,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let apart = span(&[0, 15, 15, 60, 25 * HOURS]);
+    let apart = span(&[0, 0, 15, 15, 60, 25 * HOURS]);
     prop_oneof![
         5 => (1..5_u8, apart, end()).prop_map(|(runs, apart, end)| Act::Scheduled { runs, apart, end }),
         2 => (0..MEETINGS, end()).prop_map(|(meeting, end)| Act::Collect { meeting, end }),
