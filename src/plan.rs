@@ -112,7 +112,7 @@ const EMPTY_PATIENCE: Duration = Duration::from_hours(8 * 7 * 24);
 pub const DASHBOARD_REACH: Duration = Duration::from_hours(183 * 24);
 
 /// No instance is due later than this, counted from its last reading, re-reads by age aside.
-pub const LONGEST_WAIT: Duration = PATIENCE;
+pub const LONGEST_WAIT: Duration = PATIENCE.saturating_mul(2);
 
 /// The distance that two listings must keep before the second can confirm what the first would withdraw.
 pub const SUSPICION: Duration = HOUR;
@@ -238,15 +238,15 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     after
 }
 
-/// Settled, unless a richer source may yet give what it did not: it is asked again for a week, each time later.
+/// Settled, unless a richer source may yet give what it did not: it is asked again for four weeks, each time later.
 fn settled_or_lifted(mut after: Progress, reading: &Reading) -> Progress {
     if !reading.richer_lacking {
         return settled(after, None);
     }
     let since = begun(&mut after.richer_lacking_since, reading.at);
-    let ages = [DAY, 3 * DAY, PATIENCE].map(|age| since.plus(age));
+    let ages = [DAY, 3 * DAY, PATIENCE, 2 * PATIENCE, 4 * PATIENCE].map(|age| since.plus(age));
     let Some(due) = ages.into_iter().find(|due| *due > reading.at) else {
-        let reason = "for a week a richer source did not give it; a poorer one was read";
+        let reason = "for four weeks a richer source did not give it; a poorer one was read";
         return settled(after, Some(reason.to_owned()));
     };
     after.due_at = Some(due);
@@ -535,5 +535,85 @@ mod tests {
         assert_eq!(after_failure(&one, &Failure::Passing, END), one);
         let mended = read(&two, Reading { changed: true, ..reading(9 * DAY) });
         assert_eq!((mended.state, mended.failures, mended.reason), (InstanceState::Settled, 0, None));
+    }
+
+    #[test]
+    fn what_a_richer_source_did_not_give_is_asked_for_at_growing_distances_and_has_an_end() {
+        let poorer = |age| Reading { richer_lacking: true, ..reading(age) };
+        let old = 40 * DAY;
+        let mut progress = read(&Progress::pending(END), Reading { changed: true, ..poorer(old) });
+        let mut ages = Vec::new();
+        while let Some(due) = progress.due_at {
+            ages.push(due.since(END) - old);
+            progress = read(&progress, poorer(due.since(END)));
+        }
+        assert_eq!(ages, [DAY, 3 * DAY, 7 * DAY, 14 * DAY, 28 * DAY]);
+        assert_eq!(progress.state, InstanceState::Settled);
+        // Where the richer one gives it in between, that is the end of it.
+        let first = read(&Progress::pending(END), poorer(old));
+        let lifted = read(&first, reading(old + DAY));
+        assert_eq!((lifted.state, lifted.richer_lacking_since), (InstanceState::Settled, None));
+    }
+
+    #[test]
+    fn empty_listings_are_followed_for_nine_weeks_whatever_they_repeat() {
+        let empty = |age| Reading { complete: false, empty: true, ..reading(age) };
+        let mut progress = Progress::pending(END);
+        let mut age = 3 * DAY;
+        let mut reads = 0;
+        while progress.state != InstanceState::Settled {
+            progress = read(&progress, empty(age));
+            age = progress.due_at.map_or(age, |due| due.since(END));
+            reads += 1;
+        }
+        assert!(age >= 3 * DAY + PATIENCE + EMPTY_PATIENCE && reads < 24, "{age:?}, {reads} reads");
+        // One that was read completely before is not doubted for so long; nothing of it is.
+        let before = read(&Progress::pending(END), Reading { changed: true, ..reading(MINUTE) });
+        let first = read(&before, empty(HOUR));
+        assert!(first.complete && first.state == InstanceState::Collected);
+        let last = read(&first, empty(HOUR + PATIENCE));
+        assert_eq!((last.state, last.complete), (InstanceState::Settled, true));
+    }
+
+    #[test]
+    fn what_was_settled_or_given_up_stays_so_when_a_person_asks_in_vain() {
+        let settled = read(&Progress::pending(END), reading(40 * DAY));
+        for failure in [
+            Failure::NotThere,
+            Failure::Refused("no".to_owned()),
+            Failure::Denied("no".to_owned()),
+            Failure::Passing,
+        ] {
+            assert_eq!(after_failure(&settled, &failure, END.plus(50 * DAY)), settled);
+        }
+        let empty = Reading { complete: false, empty: true, ..reading(50 * DAY) };
+        assert_eq!(read(&settled, empty), settled);
+        // What is still to be read again stays complete, and is asked for a week at most.
+        let collected = read(&Progress::pending(END), reading(MINUTE));
+        let refused = after_failure(&collected, &Failure::Refused("no".to_owned()), END.plus(HOUR));
+        assert_eq!((refused.state, refused.complete), (InstanceState::Collected, true));
+        let last = after_failure(&refused, &Failure::Refused("no".to_owned()), END.plus(HOUR + PATIENCE));
+        assert_eq!(last.state, InstanceState::Settled);
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_a_patience_of_its_own() {
+        let refused = after_failure(&Progress::pending(END), &Failure::Refused("no".to_owned()), END);
+        let absent = after_failure(&refused, &Failure::NotThere, END.plus(30 * DAY));
+        assert_eq!((absent.state, absent.failures), (InstanceState::Parked, 1));
+        let given_up = after_failure(&absent, &Failure::NotThere, END.plus(37 * DAY));
+        assert_eq!(given_up.state, InstanceState::Unavailable);
+    }
+
+    #[test]
+    fn a_window_begins_where_its_meeting_last_told_everything() {
+        let (lookback, now) = (7 * DAY, END);
+        let from = |told, listed| scheduled_window(told, listed, lookback, now).from;
+        assert_eq!(from(None, None), now.minus(lookback));
+        assert_eq!(from(Some(now.minus(HOUR)), None), now.minus(lookback));
+        assert_eq!(from(Some(now.minus(30 * DAY)), Some(now.minus(90 * DAY))), now.minus(31 * DAY));
+        assert_eq!(from(None, Some(now.minus(30 * DAY))), now.minus(37 * DAY));
+        // A mark that is still to come proves nothing.
+        assert_eq!(from(Some(now.plus(HOUR)), Some(now.minus(30 * DAY))), now.minus(37 * DAY));
     }
 }
