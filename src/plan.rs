@@ -544,7 +544,7 @@ mod tests {
         let mut progress = read(&Progress::pending(END), Reading { changed: true, ..poorer(old) });
         let mut ages = Vec::new();
         while let Some(due) = progress.due_at {
-            ages.push(due.since(END) - old);
+            ages.push(due.since(END.plus(old)));
             progress = read(&progress, poorer(due.since(END)));
         }
         assert_eq!(ages, [DAY, 3 * DAY, 7 * DAY, 14 * DAY, 28 * DAY]);

@@ -426,7 +426,7 @@ impl Collector {
                 Err(Unanswered::NotFound(_)) => {}
                 Err(Unanswered::Stop(reason @ Stop::Quota(..))) => run.halt(reason),
                 Err(Unanswered::NoRight(error) | Unanswered::Refused(error) | Unanswered::Passing(error)) => {
-                    run.warn(format!("whether meeting {meeting} is on could not be asked: {error}"))
+                    run.warn(format!("whether meeting {meeting} is on could not be asked: {error}"));
                 }
                 Err(Unanswered::Stop(Stop::Refused(words))) => {
                     run.warn(format!("whether meeting {meeting} is on could not be asked: {words}"));
