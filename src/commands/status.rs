@@ -29,9 +29,7 @@ pub async fn run(
     let store = Store::open_to_read(&config.database.path).await?;
     let schedule = &config.schedule.schedule;
     let (text, code) = if options.check {
-        let of_runs = trouble(store.last_ends(now).await?, schedule, now);
-        let of_data = store.data_troubles(now).await?;
-        let troubles: Vec<String> = of_runs.into_iter().chain(of_data).collect();
+        let troubles = troubles(&store, schedule, now).await?;
         if troubles.is_empty() {
             ("ok\n".to_owned(), ExitCode::Success)
         } else {
@@ -50,6 +48,12 @@ pub async fn run(
     store.close().await;
     super::report::write_to(out, text.as_bytes())?;
     Ok(code)
+}
+
+/// What is wrong with the runs and with the data, a line each: what `--check` answers for.
+pub async fn troubles(store: &Store, schedule: &Schedule, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    let of_runs = trouble(store.last_ends(now).await?, schedule, now);
+    Ok(of_runs.into_iter().chain(store.data_troubles(now).await?).collect())
 }
 
 async fn status(store: &Store, schedule: &Schedule, now: Timestamp) -> Result<Status, StoreError> {

@@ -10,9 +10,11 @@ use rollcall::model::Timestamp;
 use rollcall::monitoring::render;
 use rollcall::simulator::World;
 use rollcall::store::Store;
+use sqlx::Connection as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::daemon::{Service, ends_well, get};
 use crate::harness::{DAY, HOUR, MEETING, NOW, Stage, at, guests, lecture, meeting, store_settings};
@@ -152,6 +154,8 @@ struct Days {
     stage: Stage,
     began: Timestamp,
     every: Duration,
+    /// Nothing can be written to its database.
+    is_stuck: bool,
     /// What each look saw; nothing where no answer came.
     looks: Vec<Option<BTreeMap<String, f64>>>,
 }
@@ -160,8 +164,9 @@ impl Days {
     /// A week of good days, so that nothing is new to the alerts.
     async fn new(every: Duration) -> Self {
         let stage = Stage::new(World::new().with(guests(lecture("first==", at(NOW), HOUR), 3))).await;
-        let mut days = Self { began: stage.clock.now(), stage, every, looks: Vec::new() };
+        let mut days = Self { began: stage.clock.now(), stage, every, is_stuck: false, looks: Vec::new() };
         days.pass(2 * DAY, true).await;
+        assert_eq!(days.checked().await, Vec::<String>::new());
         days
     }
 
@@ -176,7 +181,9 @@ impl Days {
                 let held = guests(lecture(&format!("day{number}=="), now, HOUR), 3);
                 self.stage.zoom.world(|world| world.add_instance(held));
             }
-            self.stage.run().await;
+            let run = self.stage.collector();
+            let run = run.run(&self.stage.job(), &|_| {}, &CancellationToken::new()).await;
+            assert!(run.is_ok() || self.is_stuck, "{run:?}");
             self.look().await;
         }
     }
@@ -192,6 +199,15 @@ impl Days {
         for _ in 0..span.as_secs() / self.every.as_secs() {
             self.looks.push(None);
         }
+    }
+
+    /// What `rollcall status --check` says, where runs are made as often as here.
+    async fn checked(&self) -> Vec<String> {
+        let cron = if self.every == HOUR { "0 0 * * * *" } else { "0 0 */6 * * *" };
+        let schedule = rollcall::schedule::Schedule::parse(cron, chrono_tz::Tz::UTC).unwrap();
+        rollcall::commands::status::troubles(&self.stage.store, &schedule, self.stage.clock.now())
+            .await
+            .unwrap()
     }
 
     /// How far the time has come, as Prometheus counts it.
@@ -284,10 +300,13 @@ async fn every_participants_request(mut days: Days, fault: &str, alerts: &[&str]
     }
     days.pass(DAY, true).await;
     let seen = days.hours();
+    assert!(!days.checked().await.is_empty(), "{fault}: the check is green after a day");
     days.pass(16 * HOUR, true).await;
     let at_last = days.hours();
+    assert!(!days.checked().await.is_empty(), "{fault}: the check is green again");
     days.stage.zoom.clear_faults();
     days.pass(4 * DAY, true).await;
+    assert_eq!(days.checked().await, Vec::<String>::new(), "{fault}");
     days.alert(fault, &[(seen, alerts), (at_last, later), (days.hours(), &[])]);
 }
 
@@ -315,6 +334,41 @@ async fn a_clock_that_was_two_years_ahead_blinds_nobody() {
     days.stage.run().await;
     days.stage.clock.set(now);
     every_participants_request(days, "html-500", &FAILING, &FAILING_LATER).await;
+}
+
+#[tokio::test]
+async fn everything_refused_is_seen_within_a_day() {
+    let mut days = Days::new(HOUR).await;
+    days.stage.list().await;
+    days.stage.fault("html-403");
+    days.pass(DAY, true).await;
+    let seen = days.hours();
+    assert!(!days.checked().await.is_empty());
+    days.stage.zoom.clear_faults();
+    days.pass(3 * DAY, true).await;
+    assert_eq!(days.checked().await, Vec::<String>::new());
+    let alerts = ["RollcallMeetingRefused", "RollcallNoGoodRun", "RollcallNothingRead"];
+    days.alert("a gateway refuses all", &[(seen, &alerts), (days.hours(), &[])]);
+}
+
+/// A full disk, a lost mount, another program's lock: nothing can be written.
+#[tokio::test]
+async fn a_database_that_cannot_be_written_is_seen_within_a_day() {
+    let mut days = Days::new(HOUR).await;
+    let pool = days.stage.store.pool();
+    sqlx::query("PRAGMA busy_timeout = 5").execute(pool).await.unwrap();
+    let path = days.stage.store.path().to_owned();
+    let mut other = sqlx::SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    days.is_stuck = true;
+    days.pass(DAY, true).await;
+    let seen = days.hours();
+    assert!(!days.checked().await.is_empty());
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    days.is_stuck = false;
+    days.pass(3 * DAY, true).await;
+    assert_eq!(days.checked().await, Vec::<String>::new());
+    days.alert("nothing can be written", &[(seen, &["RollcallNoGoodRun"]), (days.hours(), &[])]);
 }
 
 #[tokio::test]

@@ -74,6 +74,12 @@ impl Store {
                     || strftime('%Y-%m-%d %H:%M UTC', min(i.due_at) / 1000.0, 'unixepoch') \
                FROM instances i, at, quota WHERE i.due_at <= at.day_ago AND NOT i.for_backfill AND NOT quota.used_up HAVING count(*) > 0 \
              UNION ALL \
+             SELECT 'nothing has been read for a day, though ' || count(*) || ' instances were tried; ' \
+                    || coalesce(max(i.reason), 'Zoom has no data of them, or could not be reached') \
+               FROM instances i, at \
+              WHERE i.source IS NULL AND i.state IN ('pending', 'parked') AND i.failing_since <= at.day_ago \
+                AND i.failing_since > coalesce((SELECT max(read_at) FROM instances WHERE read_at <= ?1), 0) HAVING count(*) > 0 \
+             UNION ALL \
              SELECT count(*) || ' instances with two joins or more ended days ago, and Zoom lists nobody in them, as of meeting ' \
                     || max(i.meeting_id) \
                FROM instances i, at \
