@@ -133,7 +133,8 @@ impl Store {
         sqlx::query(
             "DELETE FROM source_refusals WHERE source = ?1; \
              DELETE FROM source_closures WHERE source = ?1; \
-             UPDATE instances SET awaits_source = NULL, due_at = ?2, state = iif(state = 'settled', 'collected', state) \
+             UPDATE instances SET awaits_source = NULL, due_at = ?2, \
+                    state = CASE state WHEN 'settled' THEN 'collected' WHEN 'unavailable' THEN 'pending' ELSE state END \
               WHERE awaits_source = ?1",
         )
         .bind(source.as_str())
