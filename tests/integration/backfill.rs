@@ -4,10 +4,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rollcall::clock::Clock;
-use rollcall::collect::Job;
-use rollcall::model::{RateLabel, RunOutcome, Trigger, Window};
+use rollcall::model::{RateLabel, RunOutcome};
 use rollcall::simulator::{Instance, Options, Simulator, World};
-use rollcall::store::Selection;
 
 use crate::harness::{DAY, Desk, HOUR, Stage, at, guests, lecture, meeting, rows, uuid};
 
@@ -18,22 +16,6 @@ fn world(ages: &[u32]) -> World {
     let of =
         |world: World, age: &u32| world.with(guests(lecture(&format!("age{age}=="), at(NOW), *age * DAY), 3));
     ages.iter().fold(World::new(), of)
-}
-
-/// A backfill of what began in the last so many days.
-fn backfill(stage: &Stage, days: u32) -> Job {
-    let window = Window { from: at(NOW).minus(days * DAY), to: at(NOW) };
-    Job {
-        trigger: Trigger::Backfill,
-        insistent: true,
-        window: Some(window),
-        selection: Selection {
-            meetings: stage.meetings.clone(),
-            window: Some(window),
-            ..Selection::default()
-        },
-        ..stage.job()
-    }
 }
 
 async fn sources(stage: &Stage) -> Vec<String> {
@@ -55,13 +37,13 @@ async fn a_window_is_read_as_far_back_as_each_source_reaches() {
         ]
     );
     stage.zoom.clear_requests();
-    let (summary, _) = stage.run_with(&backfill(&stage, 120)).await;
+    let (summary, _) = stage.run_with(&stage.backfill(120)).await;
     assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Ok, 2));
     // What is settled costs no request: two listings, two descriptions, and the instances of the one meeting.
     assert_eq!(stage.zoom.count(RateLabel::Heavy), 2);
     assert_eq!(stage.zoom.count(RateLabel::Light), 2);
     assert_eq!(stage.zoom.count(RateLabel::Medium), 1);
-    let (summary, _) = stage.run_with(&backfill(&stage, 330)).await;
+    let (summary, _) = stage.run_with(&stage.backfill(330)).await;
     assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Ok, 2));
     assert_eq!(
         sources(&stage).await,
@@ -78,10 +60,10 @@ async fn a_window_is_read_as_far_back_as_each_source_reaches() {
 #[tokio::test]
 async fn settled_instances_are_read_again_only_by_force() {
     let stage = Stage::new(world(&[3, 40])).await;
-    stage.run_with(&backfill(&stage, 60)).await;
-    let (again, _) = stage.run_with(&backfill(&stage, 60)).await;
+    stage.run_with(&stage.backfill(60)).await;
+    let (again, _) = stage.run_with(&stage.backfill(60)).await;
     assert_eq!((again.instances_due, again.instances_read), (0, 0));
-    let mut job = backfill(&stage, 60);
+    let mut job = stage.backfill(60);
     job.selection.force = true;
     let (forced, _) = stage.run_with(&job).await;
     assert_eq!((forced.instances_read, forced.counts.unchanged, forced.counts.inserted), (2, 6, 0));
@@ -98,7 +80,7 @@ async fn an_instance_can_be_named_whenever_it_was_and_whatever_its_meeting() {
     );
     let mut stage = Stage::new(world(&[40]).with(guests(elsewhere, 3))).await;
     stage.meetings.retain(|listed| *listed != meeting(93_812_345_678));
-    let mut job = backfill(&stage, 10);
+    let mut job = stage.backfill(10);
     job.meetings = Vec::new();
     job.selection.meetings = Vec::new();
     job.selection.instances = vec![uuid("/else//where=="), uuid("nowhere==")];
@@ -118,7 +100,7 @@ async fn the_whole_account_is_read_without_a_list_of_meetings() {
         Some(at(NOW).minus(70 * DAY).plus(HOUR)),
     );
     let stage = Stage::new(world(&[3, 40, 100]).with(guests(other, 1))).await;
-    let mut job = backfill(&stage, 120);
+    let mut job = stage.backfill(120);
     job.account_wide = true;
     job.selection.meetings = Vec::new();
     let (summary, _) = stage.run_with(&job).await;
@@ -137,14 +119,14 @@ async fn the_whole_account_is_read_without_a_list_of_meetings() {
 async fn the_budget_ends_a_backfill_and_the_next_day_goes_on() {
     let ages: Vec<u32> = (1..=30).collect();
     let stage = Stage::with(world(&ages), |options| options.limits.heavy_per_day = Some(20)).await;
-    let (first, _) = stage.run_with(&backfill(&stage, 60)).await;
+    let (first, _) = stage.run_with(&stage.backfill(60)).await;
     assert_eq!(first.outcome, RunOutcome::Quota);
     assert!((1..30).contains(&first.instances_read), "{first:?}");
-    let (at_once, _) = stage.run_with(&backfill(&stage, 60)).await;
+    let (at_once, _) = stage.run_with(&stage.backfill(60)).await;
     assert_eq!((at_once.outcome, at_once.instances_read), (RunOutcome::Quota, 0));
     stage.clock.set(at("2026-03-11T00:00:01Z"));
     stage.zoom.options(|options| options.limits.heavy_per_day = None);
-    let (next, _) = stage.run_with(&backfill(&stage, 60)).await;
+    let (next, _) = stage.run_with(&stage.backfill(60)).await;
     assert_eq!((next.outcome, next.instances_read + first.instances_read), (RunOutcome::Ok, 30));
 }
 

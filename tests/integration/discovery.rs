@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rollcall::collect::Job;
 use rollcall::commands::collect::exit_code;
-use rollcall::model::{MeetingId, RunOutcome, Timestamp, Trigger, Window};
+use rollcall::model::{MeetingId, RunOutcome, Timestamp, Trigger};
 use rollcall::simulator::{Endpoint, Host, Instance, Simulator, World};
 use rollcall::store::Selection;
 use tokio_util::sync::CancellationToken;
@@ -40,22 +40,6 @@ fn by_hand(stage: &Stage, of: &[MeetingId]) -> Job {
     }
 }
 
-fn backfill(stage: &Stage, days: u32) -> Job {
-    let now = stage.clock.now();
-    let window = Window { from: now.minus(days * DAY), to: now };
-    Job {
-        trigger: Trigger::Backfill,
-        insistent: true,
-        window: Some(window),
-        selection: Selection {
-            meetings: stage.meetings.clone(),
-            window: Some(window),
-            ..Selection::default()
-        },
-        ..stage.job()
-    }
-}
-
 /// From now on no source lists anybody.
 fn lists_nobody(stage: &Stage) {
     for endpoint in ["metrics-participants", "report-participants", "past-participants"] {
@@ -81,7 +65,7 @@ async fn a_run_for_one_meeting_says_nothing_of_the_others() {
     stage.clock.set(now.plus(25 * DAY));
     stage.run_with(&by_hand(&stage, &[meeting(MEETING)])).await;
     assert_eq!(stored(&stage, "missed==").await, "0");
-    stage.run_with(&backfill(&stage, 1)).await;
+    stage.run_with(&stage.backfill(1)).await;
     assert_eq!(stage.run_after(HOUR).await.outcome, RunOutcome::Ok);
     assert_eq!(stored(&stage, "missed==").await, "3");
 }
@@ -183,9 +167,9 @@ async fn a_late_first_answer_loses_nothing_of_the_time_since_the_meeting_was_lis
 async fn what_a_source_cannot_reach_is_said() {
     let now = at(NOW);
     let stage = Stage::new(World::new().with(held(MEETING, "a==", now, HOUR))).await;
-    let (_, warnings) = stage.run_with(&backfill(&stage, 500)).await;
+    let (_, warnings) = stage.run_with(&stage.backfill(500)).await;
     assert!(warnings.iter().any(|words| words.contains("15 months only")), "{warnings:?}");
-    let account = Job { account_wide: true, ..backfill(&stage, 200) };
+    let account = Job { account_wide: true, ..stage.backfill(200) };
     let (_, warnings) = stage.run_with(&account).await;
     assert!(warnings.iter().any(|words| words.contains("six months back only")), "{warnings:?}");
     let (_, warnings) = stage.run_with(&stage.job()).await;
@@ -365,7 +349,7 @@ async fn one_instance_that_is_refused_leaves_the_others_to_the_richest_source() 
         });
         let stage = Stage::new(world).await;
         stage.fault(&format!("{fault},endpoint=metrics-participants,target=a0=="));
-        stage.run_with(&backfill(&stage, 60)).await;
+        stage.run_with(&stage.backfill(60)).await;
         let from_dashboard =
             stage.rows("SELECT 1 FROM meetings_held WHERE source = 'dashboard' AND state = 'settled'").await;
         assert_eq!(from_dashboard.len(), 99, "{fault}");
@@ -390,7 +374,7 @@ async fn a_source_that_was_closed_is_lifted_once_it_serves() {
     });
     let stage = Stage::new(world).await;
     stage.zoom.options(|options| options.dashboard = false);
-    stage.run_with(&backfill(&stage, 60)).await;
+    stage.run_with(&stage.backfill(60)).await;
     let sources = "SELECT source, count(*) FROM meetings_held GROUP BY 1 ORDER BY 1";
     assert_eq!(stage.rows(sources).await, ["report|20"]);
     stage.zoom.clear_requests();
@@ -504,12 +488,12 @@ async fn a_forced_backfill_that_is_handed_over_goes_on_where_it_was() {
         world.with(held(MEETING, &format!("a{number}=="), now, 3 * DAY + number * HOUR))
     });
     let stage = Stage::new(world).await;
-    stage.run_with(&backfill(&stage, 30)).await;
+    stage.run_with(&stage.backfill(30)).await;
     // One of them is no more: it is tried once, and stays what it was.
     stage.zoom.world(|world| world.instance_mut(&uuid("a7==")).unwrap().gone_at = Some(now));
     stage.zoom.clear_requests();
     stage.clock.set(now.plus(HOUR));
-    let mut job = backfill(&stage, 30);
+    let mut job = stage.backfill(30);
     job.selection.force = true;
     let mut slices = 0;
     loop {
@@ -538,7 +522,7 @@ async fn force_leaves_settled_instances_settled_whatever_zoom_says() {
         let stage = Stage::new(World::new().with(held(MEETING, "a==", at(NOW), 3 * DAY))).await;
         stage.run().await;
         stage.fault(fault);
-        let mut job = backfill(&stage, 30);
+        let mut job = stage.backfill(30);
         (job.selection.force, job.meetings) = (true, Vec::new());
         stage.run_with(&job).await;
         let line = stage.row("SELECT state, rows_stored FROM meetings_held").await;
@@ -580,7 +564,7 @@ async fn a_uuid_with_a_slash_is_described_by_whichever_encoding_is_right() {
         options.inner_slash_twice = true;
     })
     .await;
-    let mut job = backfill(&stage, 1);
+    let mut job = stage.backfill(1);
     job.meetings.clear();
     (job.selection.meetings, job.selection.instances) = (Vec::new(), vec![uuid("a/b==")]);
     assert_eq!(stage.run_with(&job).await.0.counts.inserted, 3);
@@ -590,6 +574,6 @@ async fn a_uuid_with_a_slash_is_described_by_whichever_encoding_is_right() {
 async fn an_instance_listed_without_a_start_is_not_passed_over_by_a_backfill() {
     let stage =
         Stage::new(World::new().with(held(MEETING, "a==", at(NOW), 40 * DAY).listed_without_start())).await;
-    assert_eq!(stage.run_with(&backfill(&stage, 60)).await.0.counts.inserted, 3);
+    assert_eq!(stage.run_with(&stage.backfill(60)).await.0.counts.inserted, 3);
     assert_eq!(stage.row("SELECT start_time FROM meetings_held").await, "2026-01-29T11:00:00.000Z");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rollcall::clock::Clock;
 use rollcall::collect::{Collector, Event, Job, Rules, StoreLedger, Summary};
 use rollcall::decode::Dropped;
-use rollcall::model::{InstanceUuid, MeetingId, Timestamp, Trigger, parse_instant};
+use rollcall::model::{InstanceUuid, MeetingId, Timestamp, Trigger, Window, parse_instant};
 use rollcall::plan::Policy;
 use rollcall::simulator::{FIRST_USER_ID, Fault, Instance, Options, Session, Simulator, USER_ID_STEP, World};
 use rollcall::store::{MeetingSettings, Selection, Settings as StoreSettings, Store};
@@ -156,6 +156,23 @@ impl Stage {
             insistent: false,
             window: None,
             selection: Selection::default(),
+        }
+    }
+
+    /// A backfill of what began in the last so many days.
+    pub fn backfill(&self, days: u32) -> Job {
+        let now = self.clock.now();
+        let window = Window { from: now.minus(days * DAY), to: now };
+        Job {
+            trigger: Trigger::Backfill,
+            insistent: true,
+            window: Some(window),
+            selection: Selection {
+                meetings: self.meetings.clone(),
+                window: Some(window),
+                ..Selection::default()
+            },
+            ..self.job()
         }
     }
 
