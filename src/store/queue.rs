@@ -79,7 +79,7 @@ pub struct Selection {
     pub window: Option<Window>,
     /// Those that are not due, too: settled, parked, unavailable.
     pub force: bool,
-    /// Of those, only what was not tried since.
+    /// Only what was not tried since: a backfill that goes on after it handed over tries nothing twice.
     pub begun_before: Option<Timestamp>,
 }
 
@@ -238,7 +238,8 @@ impl Store {
             "SELECT instance_id, uuid, meeting_id, state, start_at, ended_at IS NOT NULL AS is_described, one_person, \
                     other_encoding, complete AS is_complete, source IS NULL AND rows_received IS 0 AS was_empty \
                FROM instances \
-              WHERE (due_at <= ?1 OR (?2 AND (?7 IS NULL OR tried_at IS NULL OR tried_at < ?7)) OR (state <> 'settled' AND uuid IN (SELECT value FROM json_each(?4)))) \
+              WHERE (?7 IS NULL OR tried_at IS NULL OR tried_at < ?7) \
+                AND (due_at <= ?1 OR ?2 OR (state <> 'settled' AND uuid IN (SELECT value FROM json_each(?4)))) \
                 AND (uuid IN (SELECT value FROM json_each(?4)) \
                      OR (iif(?3 = '[]', ?4 = '[]', meeting_id IN (SELECT value FROM json_each(?3))) \
                          AND (start_at IS NULL OR ((?5 IS NULL OR start_at >= ?5) AND (?6 IS NULL OR start_at < ?6))))) \
