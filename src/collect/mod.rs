@@ -237,11 +237,16 @@ impl Collector {
     /// Notes what the config names, and which sources are closed; a person who asks has them all tried again.
     async fn open(&self, job: &Job, run: &RunContext<'_>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        if job.account_wide {
-            self.store.note_listed(&[Subject::Account], now).await?;
-        } else if !job.insistent {
-            let listed: Vec<Subject> = job.meetings.iter().copied().map(Subject::Meeting).collect();
+        let listed: Vec<Subject> = if job.account_wide {
+            vec![Subject::Account]
+        } else {
+            job.meetings.iter().copied().map(Subject::Meeting).collect()
+        };
+        if job.account_wide || !job.insistent {
             self.store.note_listed(&listed, now).await?;
+        }
+        if !job.insistent {
+            self.store.forget_refusals_but_of(&listed).await?;
         }
         let longest_wait =
             self.rules.policy.rereads.last().map_or(LONGEST_WAIT, |age| LONGEST_WAIT.max(*age));
