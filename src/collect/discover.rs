@@ -254,14 +254,7 @@ impl Collector {
             Some(Ok(list)) => {
                 self.learn_account(&[(Subject::Account, list.found)], list.broken, job, run).await
             }
-            // With nothing but this list to go by, its refusal leaves nothing to do.
-            Some(Err(Unanswered::NoRight(error))) => {
-                let words = error.to_string();
-                let refusal = DiscoveryRefusal { words: words.clone(), not_found: false, rests: false };
-                self.store.note_refusal(Subject::Account, &refusal, self.clock.now()).await?;
-                run.halt(Stop::Refused(words));
-                Ok(())
-            }
+            // What is known of already is read all the same.
             Some(Err(why)) => self.note_unanswered(Subject::Account, why, run).await,
         }
     }

@@ -180,7 +180,8 @@ impl Collector {
         let mut run = RunContext::new(Summary::default(), observe, stop);
         self.discover(job, &mut run).await?;
         let due = self.store.due(&job.selection, self.clock.now()).await?;
-        Ok((run.summary, due))
+        let outcome = run.summary.judge(stop.is_cancelled());
+        Ok((Summary { outcome, ..run.summary }, due))
     }
 
     async fn work(&self, job: &Job, run: &mut RunContext<'_>) -> Result<(), StoreError> {

@@ -452,6 +452,23 @@ async fn what_is_on_is_found_over_the_whole_account_too() {
     assert_eq!(stage.row("SELECT source FROM meetings_held WHERE instance_uuid = 'on=='").await, "dashboard");
 }
 
+#[tokio::test]
+async fn a_refusal_of_the_account_wide_list_leaves_what_is_known_to_be_read() {
+    let stage = Stage::new(World::new().with(held(MEETING, "a==", at(NOW), MINUTE))).await;
+    let account = Job { meetings: Vec::new(), account_wide: true, ..stage.job() };
+    stage.run_with(&account).await;
+    for (wait, fault) in [(HOUR, "plan-200"), (DAY, "html-403")] {
+        stage.zoom.clear_faults();
+        stage.fault(&format!("{fault},endpoint=metrics-meetings"));
+        stage.clock.set(stage.clock.now().plus(wait));
+        let summary = stage.run_with(&account).await.0;
+        assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 1), "{fault}");
+        assert_eq!(exit_code(&summary).status(), 1);
+    }
+    let summary = stage.run_with(&account).await.0;
+    assert_eq!((summary.outcome, exit_code(&summary).status()), (RunOutcome::Failed, 77));
+}
+
 // Everything refused is not "ok".
 
 #[tokio::test]
