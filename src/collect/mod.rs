@@ -235,7 +235,8 @@ impl Collector {
         broken.map_or(Ok(()), Err)
     }
 
-    /// Notes what the config names, and which sources are closed; a person who asks has them all tried again.
+    /// Notes what the config names, and which sources are closed; a person who asks has them all tried again, and who names
+    /// meetings has all that was refused.
     async fn open(&self, job: &Job, run: &RunContext<'_>) -> Result<(), StoreError> {
         let now = self.clock.now();
         let listed: Vec<Subject> = if job.account_wide {
@@ -262,7 +263,7 @@ impl Collector {
         // A backfill that goes on after it handed over is not a person who asks again.
         if matches!(job.trigger, Trigger::Manual | Trigger::Backfill) && job.selection.begun_before.is_none()
         {
-            self.store.open_sources(now).await?;
+            self.store.open_sources(job.insistent, now).await?;
         }
         self.gate.set(self.store.source_standing(now).await?);
         Ok(())

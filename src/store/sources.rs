@@ -158,15 +158,19 @@ impl Store {
         transaction.commit().await.map_err(|error| self.error(error))
     }
 
-    /// Opens every source: something has changed, or a person asks. What every source had refused is tried again.
-    pub async fn open_sources(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Opens every source: something has changed, or a person asks. What every source had refused is tried again: with
+    /// `each` what was refused for a reason of its own, too, otherwise only what waits for a source that was closed, so
+    /// that runs by hand, which may be many, do not ask the same in vain each time.
+    pub async fn open_sources(&self, each: bool, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         sqlx::query(
             "DELETE FROM source_refusals; \
              DELETE FROM source_closures; \
-             UPDATE instances SET due_at = ? WHERE state = 'parked' AND failing_kind = 'denied'",
+             UPDATE instances SET due_at = ?1 \
+              WHERE state = 'parked' AND failing_kind = 'denied' AND (?2 OR awaits_source IS NOT NULL)",
         )
         .bind(now.millis())
+        .bind(each)
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.error(error))?;
@@ -183,6 +187,6 @@ impl Store {
         .execute(&self.pool)
         .await
         .map_err(|error| self.error(error))?;
-        if changed.rows_affected() > 0 { self.open_sources(now).await } else { Ok(()) }
+        if changed.rows_affected() > 0 { self.open_sources(true, now).await } else { Ok(()) }
     }
 }

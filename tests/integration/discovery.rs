@@ -350,6 +350,13 @@ async fn an_unlicensed_host_parks_what_is_its_own_and_nothing_else() {
         stage.rows("SELECT DISTINCT source FROM meetings_held WHERE state <> 'parked'").await,
         ["dashboard"]
     );
+    // Runs by hand, as from a crontab, ask nobody in vain; one for the meeting itself asks again.
+    stage.zoom.clear_requests();
+    let asked = || stage.zoom.count(rollcall::model::RateLabel::Heavy);
+    stage.run_with(&Job { trigger: Trigger::Manual, ..stage.job() }).await;
+    assert_eq!(asked(), 0);
+    stage.run_with(&by_hand(&stage, &[meeting(OTHER)])).await;
+    assert!(asked() > 0);
     // The licence comes back.
     stage.zoom.world(|world| world.license(&format!("host{OTHER}")));
     stage.run_after(7 * HOUR).await;

@@ -82,7 +82,7 @@ async fn open_sources(serving: &[Source], path: &Path, clock: &Clock) {
     let Ok(store) = Store::open_as_it_is(path).await else { return };
     let now = clock.now();
     let opened = async {
-        store.open_sources(now).await?;
+        store.open_sources(true, now).await?;
         for source in serving {
             store.source_serves(*source, now).await?;
         }
