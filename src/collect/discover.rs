@@ -61,14 +61,19 @@ impl Collector {
             return Ok(());
         }
         if job.account_wide {
-            return self.discover_account(job, run).await;
-        }
-        let without_right = self.discover_listed(job, run).await?;
-        if !without_right.is_empty() && !run.is_over() {
-            self.discover_otherwise(&without_right, job, run).await?;
+            self.discover_account(job, run).await?;
+        } else {
+            let without_right = self.discover_listed(job, run).await?;
+            if !without_right.is_empty() && !run.is_over() {
+                self.discover_otherwise(&without_right, job, run).await?;
+            }
         }
         if self.rules.include_live && !run.is_over() {
-            self.discover_live(&job.meetings, run).await?;
+            if job.account_wide {
+                self.discover_live_account(run).await?;
+            } else {
+                self.discover_live(&job.meetings, run).await?;
+            }
         }
         Ok(())
     }
@@ -249,14 +254,7 @@ impl Collector {
             Some(Ok(list)) => {
                 self.learn_account(&[(Subject::Account, list.found)], list.broken, job, run).await
             }
-            // With nothing but this list to go by, its refusal leaves nothing to do.
-            Some(Err(Unanswered::NoRight(error))) => {
-                let words = error.to_string();
-                let refusal = DiscoveryRefusal { words: words.clone(), not_found: false, rests: false };
-                self.store.note_refusal(Subject::Account, &refusal, self.clock.now()).await?;
-                run.halt(Stop::Refused(words));
-                Ok(())
-            }
+            // What is known of already is read all the same.
             Some(Err(why)) => self.note_unanswered(Subject::Account, why, run).await,
         }
     }
@@ -403,6 +401,32 @@ impl Collector {
             }
         }
         Some(Ok(list))
+    }
+
+    /// Every meeting of the account that is on now.
+    async fn discover_live_account(&self, run: &mut RunContext<'_>) -> Result<(), StoreError> {
+        let today = self.clock.now().utc().date_naive();
+        let request = DashboardListingRequest { listing: ListingType::Live, from: today, to: today };
+        let Some(told) = run.until_stopped(read_pages(|| self.zoom.dashboard_meetings(request))).await else {
+            return Ok(());
+        };
+        let refused = match told {
+            Ok(pages) => {
+                let meetings = pages.read.into_iter().flat_map(|page| page.meetings);
+                for found in meetings.filter_map(|told| listed(None, told)) {
+                    self.store.learn_live(&found, self.clock.now()).await?;
+                }
+                pages.broken
+            }
+            Err(error) => Some(error),
+        };
+        if let Some(error) = refused {
+            match unanswered(error.clone()) {
+                Unanswered::Stop(reason @ Stop::Quota(..)) => run.halt(reason),
+                _ => run.warn(format!("which meetings are on could not be asked: {error}")),
+            }
+        }
+        Ok(())
     }
 
     /// Meetings that are on now: read while they are, as far as they have come.

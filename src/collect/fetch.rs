@@ -49,9 +49,10 @@ impl SourceGate {
         self.standing().troubled.push(source);
     }
 
-    /// Whether it is news that this source serves; it is asked once.
+    /// Whether it is news that this source serves; it is asked once. It is open from then on.
     fn is_news_that_it_serves(&self, source: Source) -> bool {
         let mut standing = self.standing();
+        standing.closed.retain(|closed| closed.source != source);
         let is_news = standing.troubled.contains(&source);
         standing.troubled.retain(|troubled| *troubled != source);
         is_news
@@ -81,7 +82,7 @@ struct Attempt {
     result: Result<FoundListing, ZoomError>,
     /// Sources that refused it: scopes, plan, licence.
     refused: Vec<(Source, ZoomError)>,
-    /// Sources that did not give it, for that or another reason.
+    /// Sources that did not give it, for that or another reason, or were not asked because they were closed.
     lacking: Vec<Source>,
 }
 
@@ -355,7 +356,12 @@ impl Collector {
         }
         let (mut refused, mut lacking) = (Vec::new(), Vec::new());
         let mut without_rows: Option<Result<FoundListing, ZoomError>> = None;
-        for source in sources.iter().copied().filter(|source| self.gate.closed(*source).is_none()) {
+        for source in sources.iter().copied() {
+            if self.gate.closed(source).is_some() {
+                // It may be open again by the time that the answer of the next one is stored.
+                lacking.push(source);
+                continue;
+            }
             let told = match source {
                 Source::Dashboard => self.read_dashboard(zoom, instance, room).await,
                 Source::Report => self.read_either(zoom, instance, ParticipantsEndpoint::Report, room).await,

@@ -180,7 +180,8 @@ impl Collector {
         let mut run = RunContext::new(Summary::default(), observe, stop);
         self.discover(job, &mut run).await?;
         let due = self.store.due(&job.selection, self.clock.now()).await?;
-        Ok((run.summary, due))
+        let outcome = run.summary.judge(stop.is_cancelled());
+        Ok((Summary { outcome, ..run.summary }, due))
     }
 
     async fn work(&self, job: &Job, run: &mut RunContext<'_>) -> Result<(), StoreError> {
@@ -234,14 +235,20 @@ impl Collector {
         broken.map_or(Ok(()), Err)
     }
 
-    /// Notes what the config names, and which sources are closed; a person who asks has them all tried again.
+    /// Notes what the config names, and which sources are closed; a person who asks has them all tried again, and who names
+    /// meetings has all that was refused.
     async fn open(&self, job: &Job, run: &RunContext<'_>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        if job.account_wide {
-            self.store.note_listed(&[Subject::Account], now).await?;
-        } else if !job.insistent {
-            let listed: Vec<Subject> = job.meetings.iter().copied().map(Subject::Meeting).collect();
+        let listed: Vec<Subject> = if job.account_wide {
+            vec![Subject::Account]
+        } else {
+            job.meetings.iter().copied().map(Subject::Meeting).collect()
+        };
+        if job.account_wide || !job.insistent {
             self.store.note_listed(&listed, now).await?;
+        }
+        if !job.insistent {
+            self.store.forget_refusals_but_of(&listed).await?;
         }
         let longest_wait =
             self.rules.policy.rereads.last().map_or(LONGEST_WAIT, |age| LONGEST_WAIT.max(*age));
@@ -256,7 +263,7 @@ impl Collector {
         // A backfill that goes on after it handed over is not a person who asks again.
         if matches!(job.trigger, Trigger::Manual | Trigger::Backfill) && job.selection.begun_before.is_none()
         {
-            self.store.open_sources(now).await?;
+            self.store.open_sources(job.insistent, now).await?;
         }
         self.gate.set(self.store.source_standing(now).await?);
         Ok(())

@@ -11,7 +11,7 @@ use super::collect::{Printer, exit_code, lock};
 use super::setup::{self, Stopper};
 use crate::cli::{BackfillOptions, MeetingOrInstance};
 use crate::clock::Clock;
-use crate::collect::{Collector, Event, Job, Summary};
+use crate::collect::{Collector, Event, Job};
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::model::{InstanceState, InstanceUuid, MeetingId, RateLabel, Trigger, Window};
@@ -176,7 +176,7 @@ async fn preview(
         })
         .sum();
     write!(output, "{}", preview_text(job, config, &wanted, skipped, pages, &limits))?;
-    Ok(exit_code(&Summary { instances_read: u64::from(summary.stop.is_none()), ..summary }))
+    Ok(exit_code(&summary))
 }
 
 fn preview_text(

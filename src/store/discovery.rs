@@ -104,6 +104,21 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets the refusals of everyone but these: who is not asked any more refuses nothing. What the others have told
+    /// stays told.
+    pub async fn forget_refusals_but_of(&self, subjects: &[Subject]) -> Result<(), StoreError> {
+        let keys: Vec<i64> = subjects.iter().map(|subject| subject.key()).collect();
+        sqlx::query(
+            "UPDATE discoveries SET refused_since = NULL, refusal = NULL, not_found = 0, failures = 0, next_at = NULL \
+              WHERE refusal IS NOT NULL AND subject NOT IN (SELECT value FROM json_each(?))",
+        )
+        .bind(super::rows::json_list(&keys))
+        .execute(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(())
+    }
+
     /// How a subject stands; one that was never asked has told and refused nothing.
     pub async fn standing(&self, subject: Subject) -> Result<Standing, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;

@@ -98,11 +98,11 @@ impl Store {
         Ok(Ok(self.prune(before, now).await?))
     }
 
-    /// Notes that a person, or the daemon after one, prunes what is older than this.
+    /// Notes that a person, or the daemon after one, prunes what is older than this; none: nothing is, and whatever is
+    /// set next is new.
     pub async fn note_pruning(&self, keep: Option<Duration>) -> Result<(), StoreError> {
         self.note(PRUNING_WAITS, None::<i64>).await?;
-        let Some(keep) = keep else { return Ok(()) };
-        self.note(PRUNED_KEEP, Some(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX))).await
+        self.note(PRUNED_KEEP, keep.map(|keep| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX))).await
     }
 
     /// What [`Store::prune`] would take out; people are those of the instances who are in no other.
@@ -411,6 +411,12 @@ mod tests {
             11
         );
         assert!(!troubled(now.plus(99 * DAY)).await);
+        // Where `keep` was taken out in between, it is set anew.
+        let again = [70, 80, 90, 100, 110, 120, 130, 140, 150, 160, 170, 180].map(found);
+        store.learn(&again, &Window { from: at("2020-01-01T00:00:00Z"), to: now }, now).await.unwrap();
+        let later = now.plus(140 * DAY);
+        assert_eq!(store.prune_unasked(None, later).await.unwrap().unwrap().instances, 0);
+        assert_eq!(store.prune_unasked(Some(199 * DAY), later).await.unwrap(), Err(16));
     }
 
     #[tokio::test]

@@ -1,7 +1,9 @@
 //! Which sources of participants are closed, and what waits for them.
 //!
 //! A refusal by scopes, plan or licence is said of one instance, and may be true of its host alone. So a source is
-//! closed only when three instances were refused, of different meetings where there are such, and none was served.
+//! closed only when three instances were refused, of different meetings where there are such, and none was served for
+//! days: otherwise those whose hosts lack a licence would close it for all others again and again, and each time that it
+//! opened have everything read anew.
 
 use std::time::Duration;
 
@@ -33,6 +35,12 @@ const CLOSED_FOR: Duration = Duration::from_hours(24);
 
 /// So many instances must be refused before their source is closed.
 const REFUSALS: i64 = 3;
+
+/// A source that served an instance no longer ago than this is open, whatever it refuses; a weekend is shorter.
+const SERVED_LATELY: Duration = Duration::from_hours(3 * 24);
+
+/// A fetch this long after its run began is not looked for.
+const LONGEST_RUN: Duration = Duration::from_hours(24);
 
 impl Store {
     /// How the sources stand; what was closed for a day long ago, or by a clock that was wrong, is open again.
@@ -99,10 +107,15 @@ impl Store {
             let is_closed: bool = sqlx::query_scalar(
                 "SELECT count(*) >= ?2 \
                     AND count(DISTINCT i.meeting_id) >= min(?2, (SELECT count(DISTINCT meeting_id) FROM instances WHERE state <> 'known')) \
+                    AND NOT EXISTS (SELECT 1 FROM run_log l JOIN fetch_log f ON f.run_id = l.run_id \
+                                     WHERE l.started_at >= ?4 AND f.source = ?1 AND f.rows_received > 0 AND f.finished_at BETWEEN ?3 AND ?5) \
                    FROM source_refusals r JOIN instances i ON i.instance_id = r.instance_id WHERE r.source = ?1",
             )
             .bind(source.as_str())
             .bind(REFUSALS)
+            .bind(now.minus(SERVED_LATELY).millis())
+            .bind(now.minus(SERVED_LATELY + LONGEST_RUN).millis())
+            .bind(now.millis())
             .fetch_one(&mut *transaction)
             .await?;
             if is_closed {
@@ -145,15 +158,19 @@ impl Store {
         transaction.commit().await.map_err(|error| self.error(error))
     }
 
-    /// Opens every source: something has changed, or a person asks. What every source had refused is tried again.
-    pub async fn open_sources(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Opens every source: something has changed, or a person asks. What every source had refused is tried again: with
+    /// `each` what was refused for a reason of its own, too, otherwise only what waits for a source that was closed, so
+    /// that runs by hand, which may be many, do not ask the same in vain each time.
+    pub async fn open_sources(&self, each: bool, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         sqlx::query(
             "DELETE FROM source_refusals; \
              DELETE FROM source_closures; \
-             UPDATE instances SET due_at = ? WHERE state = 'parked' AND failing_kind = 'denied'",
+             UPDATE instances SET due_at = ?1 \
+              WHERE state = 'parked' AND failing_kind = 'denied' AND (?2 OR awaits_source IS NOT NULL)",
         )
         .bind(now.millis())
+        .bind(each)
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.error(error))?;
@@ -170,6 +187,6 @@ impl Store {
         .execute(&self.pool)
         .await
         .map_err(|error| self.error(error))?;
-        if changed.rows_affected() > 0 { self.open_sources(now).await } else { Ok(()) }
+        if changed.rows_affected() > 0 { self.open_sources(true, now).await } else { Ok(()) }
     }
 }

@@ -198,3 +198,23 @@ async fn a_run_that_waits_is_let_through_between_two_instances() {
         ["30|90"]
     );
 }
+
+#[tokio::test]
+async fn a_look_before_a_backfill_ends_as_the_backfill_would() {
+    let now = Clock::system().now();
+    let of = |number: i64, name: &str| {
+        let mut lecture = guests(lecture(name, now, 2 * DAY), 3);
+        lecture.meeting_id = meeting(number);
+        lecture
+    };
+    let world = World::new().with(of(85_000_000_001, "one==")).with(of(85_000_000_002, "two=="));
+    let zoom = Simulator::start(Options::default(), world).await.unwrap();
+    let desk = Desk::at_simulator(&zoom, "meetings = [85000000001, 85000000002]");
+    let looks = async || desk.run(&["backfill", "--from", "2020-01-01", "--dry-run"]).await.status;
+    assert_eq!(looks().await, Some(0));
+    for (fault, status) in [("html-403,target=85000000001", 1), ("html-403", 77), ("html-503", 69)] {
+        zoom.fault(format!("{fault},endpoint=past-instances").parse().unwrap());
+        assert_eq!(looks().await, Some(status), "{fault}");
+        zoom.clear_faults();
+    }
+}

@@ -184,12 +184,17 @@ async fn a_check_opens_what_runs_found_closed() {
     let store = rollcall::store::Store::open(&desk.path("rollcall.db")).await.unwrap();
     let close = "INSERT INTO source_closures (source, until_at, reason) VALUES ('dashboard', 4102444800000, 'no licence')";
     sqlx::query(close).execute(store.pool()).await.unwrap();
+    let wait = "UPDATE instances SET awaits_source = 'dashboard', state = 'settled', due_at = NULL";
+    sqlx::query(wait).execute(store.pool()).await.unwrap();
     store.close().await;
-    let closed =
-        async || crate::harness::rows(&desk.database().await, "SELECT source FROM source_closures").await;
+    let told = async |sql| crate::harness::rows(&desk.database().await, sql).await;
+    let closed = async || told("SELECT source FROM source_closures").await;
     assert_eq!(closed().await, ["dashboard"]);
     assert_eq!(desk.run(&["check"]).await.status, Some(0));
     assert_eq!(closed().await, Vec::<String>::new());
+    // What waits for it would otherwise wait until something new is held.
+    let waiting = "SELECT count(*) FROM instances WHERE awaits_source IS NOT NULL OR due_at IS NULL";
+    assert_eq!(told(waiting).await, ["0"]);
 }
 
 #[tokio::test]

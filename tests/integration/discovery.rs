@@ -334,6 +334,13 @@ async fn an_unlicensed_host_parks_what_is_its_own_and_nothing_else() {
         stage.rows("SELECT DISTINCT source FROM meetings_held WHERE state <> 'parked'").await,
         ["dashboard"]
     );
+    // Runs by hand, as from a crontab, ask nobody in vain; one for the meeting itself asks again.
+    stage.zoom.clear_requests();
+    let asked = || stage.zoom.count(rollcall::model::RateLabel::Heavy);
+    stage.run_with(&Job { trigger: Trigger::Manual, ..stage.job() }).await;
+    assert_eq!(asked(), 0);
+    stage.run_with(&by_hand(&stage, &[meeting(OTHER)])).await;
+    assert!(asked() > 0);
     // The licence comes back.
     stage.zoom.world(|world| world.license(&format!("host{OTHER}")));
     stage.run_after(7 * HOUR).await;
@@ -415,6 +422,44 @@ async fn a_refusal_of_live_listings_closes_nothing_else() {
     assert_eq!(stage.row("SELECT source FROM meetings_held WHERE instance_uuid = 'on=='").await, "dashboard");
 }
 
+#[tokio::test]
+async fn what_is_on_is_found_over_the_whole_account_too() {
+    let now = at(NOW);
+    let mut on = lecture("on==", now, HOUR);
+    (on.start, on.end) = (now.minus(HOUR), Some(now.plus(HOUR)));
+    let mut stage = Stage::new(World::new().with(guests(on, 3))).await;
+    stage.rules.include_live = true;
+    let job = Job { meetings: Vec::new(), account_wide: true, ..stage.job() };
+    assert_eq!(stage.run_with(&job).await.0.counts.inserted, 3);
+    assert_eq!(stage.row("SELECT source, state FROM meetings_held").await, "live|live");
+    // A refusal of it is said, and costs nothing else.
+    add(&stage, held(OTHER, "a==", now, HOUR));
+    stage.fault("plan-200,endpoint=metrics-meetings,attempts=3-3");
+    let (summary, warnings) = stage.run_with(&job).await;
+    assert_eq!((summary.outcome, summary.instances_found), (RunOutcome::Ok, 1));
+    assert!(warnings.iter().any(|words| words.contains("are on could not be asked")), "{warnings:?}");
+    stage.clock.set(now.plus(3 * HOUR));
+    stage.run_with(&job).await;
+    assert_eq!(stage.row("SELECT source FROM meetings_held WHERE instance_uuid = 'on=='").await, "dashboard");
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_account_wide_list_leaves_what_is_known_to_be_read() {
+    let stage = Stage::new(World::new().with(held(MEETING, "a==", at(NOW), MINUTE))).await;
+    let account = Job { meetings: Vec::new(), account_wide: true, ..stage.job() };
+    stage.run_with(&account).await;
+    for (wait, fault) in [(HOUR, "plan-200"), (DAY, "html-403")] {
+        stage.zoom.clear_faults();
+        stage.fault(&format!("{fault},endpoint=metrics-meetings"));
+        stage.clock.set(stage.clock.now().plus(wait));
+        let summary = stage.run_with(&account).await.0;
+        assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 1), "{fault}");
+        assert_eq!(exit_code(&summary).status(), 1);
+    }
+    let summary = stage.run_with(&account).await.0;
+    assert_eq!((summary.outcome, exit_code(&summary).status()), (RunOutcome::Failed, 77));
+}
+
 // Everything refused is not "ok".
 
 #[tokio::test]
@@ -480,6 +525,44 @@ async fn a_check_names_what_is_wrong_with_the_data() {
 }
 
 // No circle, no cut, no burnt quota.
+
+#[tokio::test]
+async fn who_is_not_asked_any_more_refuses_nothing() {
+    let stage = Stage::new(World::new().with(held(MEETING, "a==", at(NOW), HOUR))).await;
+    stage.list().await;
+    let troubles = async || {
+        let all = stage.store.data_troubles(stage.clock.now().plus(2 * DAY)).await.unwrap();
+        all.iter().filter(|words| words.contains("has been refused since")).count()
+    };
+    let refused = async || stage.store.refused_meetings(9).await.unwrap().rows.len();
+    // The account's list is refused; then the config names meetings instead.
+    let account = Job { account_wide: true, ..stage.job() };
+    stage.fault("plan-200,endpoint=metrics-meetings");
+    stage.run_with(&account).await;
+    assert_eq!(troubles().await, 1);
+    // A run for one meeting says nothing of how the others are found.
+    stage.run_with(&by_hand(&stage, &stage.meetings)).await;
+    assert_eq!(troubles().await, 1);
+    stage.run_with(&stage.job()).await;
+    assert_eq!(troubles().await, 0);
+    // And the other way round.
+    stage.zoom.clear_faults();
+    stage.fault("html-403,endpoint=past-instances");
+    stage.run_after(HOUR).await;
+    assert_eq!((troubles().await, refused().await), (1, 1));
+    stage.zoom.clear_faults();
+    stage.run_with(&account).await;
+    assert_eq!((troubles().await, refused().await), (0, 0));
+    // So for a meeting that is taken off the list; put back, it is asked at once.
+    stage.fault("html-403,endpoint=past-instances");
+    stage.run_after(2 * HOUR).await;
+    assert_eq!(refused().await, 1);
+    stage.run_with(&Job { meetings: Vec::new(), ..stage.job() }).await;
+    assert_eq!(refused().await, 0);
+    stage.zoom.clear_requests();
+    stage.run().await;
+    assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 1);
+}
 
 #[tokio::test]
 async fn a_forced_backfill_that_is_handed_over_goes_on_where_it_was() {

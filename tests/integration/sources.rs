@@ -5,7 +5,7 @@ use rollcall::commands::collect::exit_code;
 use rollcall::model::{RateLabel, RunOutcome, Source, Trigger, Window};
 use rollcall::simulator::{Endpoint, Instance, Session, World};
 
-use crate::harness::{DAY, HOUR, NOW, Stage, at, guests, lecture, stay};
+use crate::harness::{DAY, HOUR, MEETING, MINUTE, NOW, Stage, at, guests, lecture, meeting, stay};
 
 /// What the app of an account may ask for that has not been given everything.
 fn scopes_without(stage: &Stage, endpoints: &[Endpoint]) {
@@ -130,6 +130,37 @@ async fn a_named_source_is_the_only_one() {
         assert!(summary.error.unwrap().contains(endpoint.scope().unwrap()), "{source}");
         assert_eq!(stage.row("SELECT count(*) FROM participants").await, "0");
     }
+}
+
+/// Six meetings, the Dashboard refuses the hosts of three; a lecture a day in each.
+#[tokio::test]
+async fn hosts_without_a_licence_close_no_source_that_serves_others() {
+    const DAYS: u32 = 6;
+    let now = at(NOW);
+    let mut world = World::new();
+    for (number, day) in (0..6_u32).flat_map(|number| (0..DAYS).map(move |day| (number, day))) {
+        let mut lecture = lecture(&format!("{number}on{day}=="), now.plus(day * DAY), HOUR + number * MINUTE);
+        lecture.meeting_id = meeting(MEETING + i64::from(number));
+        world = world.with(guests(lecture, 3));
+    }
+    let stage = Stage::new(world).await;
+    // Those that are refused are asked first.
+    for number in 0..3 {
+        stage.fault(&format!("plan-200,endpoint=metrics-participants,target={}", MEETING + number));
+    }
+    stage.run().await;
+    for _ in 0..DAYS * 12 {
+        stage.run_after(2 * HOUR).await;
+        assert_eq!(stage.rows("SELECT source FROM source_closures").await, Vec::<String>::new());
+    }
+    assert_eq!(
+        stage.rows("SELECT source, count(*) FROM meetings_held GROUP BY source").await,
+        ["dashboard|18", "report|18"]
+    );
+    // Nothing is read for more than its re-reads, and what the Dashboard may yet give.
+    let most =
+        stage.row("SELECT max(count) FROM (SELECT count(*) AS count FROM fetches GROUP BY instance_uuid)");
+    assert!(most.await.parse::<u32>().unwrap() <= 5);
 }
 
 /// One instance, ten months ago.

@@ -13,8 +13,8 @@ use crate::collect::{Need, clock_warning, needs};
 use crate::commands::setup;
 use crate::config::{Config, Credentials, Discovery};
 use crate::exit::ExitCode;
-use crate::model::{InstanceUuid, RateLabel};
-use crate::store::Store;
+use crate::model::{InstanceUuid, RateLabel, Source};
+use crate::store::{Store, StoreError};
 use crate::zoom::{
     DashboardListingRequest, Disposition, Encoding, Endpoint, ListingRequest, ListingType, MeetingKey,
     ParticipantsEndpoint, Unlimited, Zoom, ZoomError,
@@ -52,11 +52,11 @@ pub(super) async fn check(
     let account_wide = config.collection.discovery == Discovery::Account;
     let needs = needs(setup::rules(config).source, account_wide, config.collection.include_live);
     let mut probe = Probe { config, zoom: &client, clock, instance: None, granted: &granted };
-    let (mut sources_lost, mut any_refused, mut any_serves) = (0, false, false);
+    let (mut sources_lost, mut any_refused, mut serving) = (0, false, Vec::new());
     for need in &needs {
         let verdict = probe.endpoint(need, findings).await;
         any_refused |= verdict == Verdict::Refused;
-        any_serves |= verdict == Verdict::Works && need.source.is_some();
+        serving.extend(need.source.filter(|_| verdict == Verdict::Works));
         // What could not be asked for because of a refusal is no better than refused.
         let lost = verdict == Verdict::Refused || (verdict == Verdict::NotAsked && any_refused);
         sources_lost += usize::from(lost && need.source.is_some());
@@ -71,16 +71,24 @@ pub(super) async fn check(
     if let Some(clocks) = clock.take_comparison().filter(|clocks| !clocks.agrees()) {
         findings.warn("clock", clock_warning(clocks.ahead_ms()));
     }
-    if any_serves {
-        open_sources(&config.database.path, clock).await;
+    if !serving.is_empty() {
+        open_sources(&serving, &config.database.path, clock).await;
     }
 }
 
-/// The one thing that a check writes: what runs found closed, for a day, is tried again with the next one. Where the
-/// database cannot be opened, that is told elsewhere.
-async fn open_sources(path: &Path, clock: &Clock) {
+/// The one thing that a check writes: what runs found closed, for a day, is tried again with the next one, and what waits
+/// for a source that serves is due. Where the database cannot be opened, that is told elsewhere.
+async fn open_sources(serving: &[Source], path: &Path, clock: &Clock) {
     let Ok(store) = Store::open_as_it_is(path).await else { return };
-    if let Err(error) = store.open_sources(clock.now()).await {
+    let now = clock.now();
+    let opened = async {
+        store.open_sources(true, now).await?;
+        for source in serving {
+            store.source_serves(*source, now).await?;
+        }
+        Ok::<(), StoreError>(())
+    };
+    if let Err(error) = opened.await {
         tracing::debug!(%error, "closed sources were not opened");
     }
     store.close().await;
