@@ -47,9 +47,21 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// The tables are those of an older rollcall, and this command only reads.
-    #[error("the database {} was made by an older rollcall; `rollcall collect` brings it up to date", path.display())]
+    /// The tables are those of an older rollcall, or the views those of another one, and this command only reads.
+    #[error(
+        "the database {} has tables or views of another version of rollcall; `rollcall collect` brings it up to date",
+        path.display()
+    )]
     Older {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The tables are those of a build before the first release.
+    #[error(
+        "the database {} was made by an unreleased build of rollcall, and no release reads its tables; move it aside, \
+         and collect anew into a new file: `rollcall backfill --from` the first day that you want", path.display()
+    )]
+    Unreleased {
         /// The file.
         path: PathBuf,
     },
@@ -152,7 +164,7 @@ impl StoreError {
     /// Whether the file is no longer this program's to write, so that trying again is of no use.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Moved { .. } | Self::Newer { .. })
+        matches!(self, Self::Moved { .. } | Self::Newer { .. } | Self::Unreleased { .. })
     }
 
     /// What an error of the database means for the file at `path`.

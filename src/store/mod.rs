@@ -24,8 +24,6 @@ mod lock;
 mod mentions;
 mod metrics;
 #[cfg(test)]
-mod migration_tests;
-#[cfg(test)]
 mod number_tests;
 mod people;
 mod presence;
@@ -41,6 +39,7 @@ mod rows;
 mod run_log;
 #[cfg(test)]
 pub(crate) mod sample;
+mod schema;
 mod settings;
 mod somebody;
 mod sources;
@@ -50,7 +49,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
-use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 pub use self::backup::BackupError;
@@ -75,8 +73,6 @@ pub use self::somebody::{OtherSummary, PersonSummary, Somebody};
 pub use self::sources::{ClosedSource, SourceStanding};
 use crate::decode::Dropped;
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
-
 /// An open database; its clones share one connection, so its writes come one after the other.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -95,7 +91,8 @@ pub struct Store {
 type FileId = (u64, u64);
 
 impl Store {
-    /// Opens the database at `path` for writing, creates it where it is missing, and brings its tables up to date.
+    /// Opens the database at `path` for writing, creates it where it is missing, and brings its tables and views up
+    /// to date.
     ///
     /// A new file can be read by its owner only. The caller holds the [`RunLock`] of the path, so that no two
     /// processes change the tables at once.
@@ -213,74 +210,6 @@ impl Store {
             return Err(StoreError::Moved { path: self.path.clone() });
         }
         Ok(())
-    }
-
-    /// Makes the file what this version writes.
-    async fn prepare(&self) -> Result<(), StoreError> {
-        // Before anything is written: a file of another program stays as it is.
-        self.check_owner().await?;
-        // Readers go on while a run writes, and a crash leaves the file whole. It is a property of the file.
-        sqlx::query("PRAGMA journal_mode = WAL")
-            .execute(&self.pool)
-            .await
-            .map_err(|error| self.error(error))?;
-        self.migrate().await
-    }
-
-    /// Whether the tables are those that this version reads.
-    async fn check_tables(&self) -> Result<(), StoreError> {
-        self.check_owner().await?;
-        if self.check_version().await? < MIGRATIONS.iter().count() {
-            return Err(StoreError::Older { path: self.path.clone() });
-        }
-        Ok(())
-    }
-
-    /// How many migrations were applied; an error where one of them is of a newer version.
-    async fn check_version(&self) -> Result<usize, StoreError> {
-        let applied = self.applied_migrations().await?;
-        let is_known = |version: &i64| MIGRATIONS.iter().any(|migration| migration.version == *version);
-        if !applied.iter().all(is_known) {
-            return Err(StoreError::Newer { path: self.path.clone() });
-        }
-        Ok(applied.len())
-    }
-
-    async fn migrate(&self) -> Result<(), StoreError> {
-        match MIGRATIONS.run(&self.pool).await {
-            Ok(()) => Ok(()),
-            Err(MigrateError::VersionMissing(_)) => Err(StoreError::Newer { path: self.path.clone() }),
-            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-                Err(self.error(error))
-            }
-            Err(error) => Err(StoreError::Migration { path: self.path.clone(), source: Box::new(error) }),
-        }
-    }
-
-    /// Refuses a file that holds tables, and not rollcall's: a migration makes the table of migrations before any other.
-    async fn check_owner(&self) -> Result<(), StoreError> {
-        let is_foreign: bool = sqlx::query_scalar(
-            "SELECT count(*) > 0 AND sum(name = '_sqlx_migrations') = 0 FROM sqlite_schema WHERE type = 'table'",
-        )
-        .fetch_one(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
-        if is_foreign { Err(StoreError::Foreign { path: self.path.clone() }) } else { Ok(()) }
-    }
-
-    async fn applied_migrations(&self) -> Result<Vec<i64>, StoreError> {
-        let has_table: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
-                .fetch_one(&self.pool)
-                .await
-                .map_err(|error| self.error(error))?;
-        if has_table == 0 {
-            return Ok(Vec::new());
-        }
-        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|error| self.error(error))
     }
 
     /// A write transaction. A deferred one would fail at once where a reader turns writer.

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
+use super::Settings;
 use super::bench::{Bench, MEETING, OTHER, meeting, row, settings};
 use super::sample::at;
-use super::{MIGRATIONS, Settings, Store};
 use crate::model::{Source, Timestamp};
 
 const NOW: &str = "2026-03-03T08:00:00Z";
@@ -273,64 +271,4 @@ async fn what_strangers_write_of_a_meeting_is_harmless_however_it_comes() {
         bench.ask::<(String,)>("SELECT topic FROM meetings WHERE topic IS NOT NULL").await,
         [(clean("Algebra"),)]
     );
-}
-
-/// A file of the version before: an end that is the start, a hall of a million, a meeting that has been taken off the
-/// list with guests of its own, and one that was never on it.
-const OLDER: &str = "
-INSERT INTO meetings (meeting_id, listed, guests) VALUES (85746065432, 1, 'meeting'), (93812345678, 0, 'instance'), (5, 0, 'meeting');
-INSERT INTO instances (instance_id, uuid, meeting_id, start_at, ended_at, last_leave_at, state, source, complete)
-VALUES (1, 'one==', 85746065432, 1772438400000, 1772438400000, 1772442000000, 'settled', 'dashboard', 1),
-       (2, 'two==', 85746065432, 1772442120000, 1772445600000, 1772445600000, 'settled', 'dashboard', 1);
-UPDATE instances SET sitting_id = instance_id;
-INSERT INTO people (person_id, is_guest) VALUES (1, 1);
-INSERT INTO sessions (session_id, instance_id, person_id, user_id, join_at, leave_at, in_room_participants, fingerprint)
-VALUES (1, 1, 1, '16', 1772438400000, 1772442000000, 1000000, 101), (2, 2, 1, '17', 1772442120000, 1772445600000, NULL, 102);
-INSERT INTO presences (instance_id, person_id, evidence, is_host, heads, first_join_at, last_leave_at, still_in, joins, present_ms, waiting_ms)
-VALUES (1, 1, 6, 0, 1000000, 1772438400000, 1772442000000, 0, 1, 0, 0), (2, 1, 6, 0, 1, 1772442120000, 1772445600000, 0, 1, 3480000, 0);
-";
-
-#[tokio::test]
-async fn a_file_of_the_version_before_is_mended() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("rollcall.db");
-    let older = MIGRATIONS.iter().filter(|migration| migration.version < 7).cloned().collect::<Vec<_>>();
-    let older = Migrator { migrations: older.into(), ..Migrator::DEFAULT };
-    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let pool = SqlitePool::connect_with(options).await.unwrap();
-    older.run(&pool).await.unwrap();
-    sqlx::raw_sql(OLDER).execute(&pool).await.unwrap();
-    pool.close().await;
-
-    let store = Store::open(&path).await.unwrap();
-    let held: Vec<(String, i64, i64, i64)> = sqlx::query_as(
-        "SELECT end_time, end_estimated, seconds, heads FROM meetings_held ORDER BY start_time",
-    )
-    .fetch_all(store.pool())
-    .await
-    .unwrap();
-    let end = |text: &str| text.to_owned();
-    assert_eq!(
-        held,
-        [(end("2026-03-02T09:00:00.000Z"), 1, 3_600, 1_000), (end("2026-03-02T10:00:00.000Z"), 0, 3_480, 1)]
-    );
-    let guests: Vec<(i64, Option<String>)> =
-        sqlx::query_as("SELECT meeting_id, guests FROM meetings ORDER BY meeting_id")
-            .fetch_all(store.pool())
-            .await
-            .unwrap();
-    let of_its_own = |text: &str| Some(text.to_owned());
-    assert_eq!(
-        guests,
-        [(5, None), (85_746_065_432, of_its_own("meeting")), (93_812_345_678, of_its_own("instance"))]
-    );
-    // The next run works out anew who was there how long, and what is one sitting.
-    store.apply_settings(&with_guests(false, None)).await.unwrap();
-    let lines: Vec<(i64, i64, f64)> =
-        sqlx::query_as("SELECT instances, seconds_present, percent_present FROM sitting_attendance")
-            .fetch_all(store.pool())
-            .await
-            .unwrap();
-    assert_eq!(lines, [(2, 7_080, 100.0)]);
-    store.close().await;
 }

@@ -138,6 +138,23 @@ async fn a_database_of_a_newer_rollcall() {
 }
 
 #[tokio::test]
+async fn a_database_of_an_unreleased_build() {
+    let simulator = quick_simulator().await;
+    let program = collected(&simulator).await;
+    let mut earlier = open(&program.database).await;
+    sqlx::raw_sql(
+        "UPDATE _sqlx_migrations SET checksum = x'00'; \
+         INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9, 'more', 1, x'00', 0)",
+    )
+    .execute(&mut earlier)
+    .await
+    .unwrap();
+    sqlx::Connection::close(earlier).await.unwrap();
+    let words = ["was made by an unreleased build", "move it aside", "`rollcall backfill --from`"];
+    assert_left_alone(&program, &words).await;
+}
+
+#[tokio::test]
 async fn a_damaged_database() {
     let simulator = quick_simulator().await;
     let program = collected(&simulator).await;

@@ -35,7 +35,7 @@ pub(super) async fn check(config: &Config, findings: &mut Findings<'_>) {
         Err(StoreError::Older { .. }) => {
             findings.warn(
                 WHAT,
-                format!("{shown} was made by an older rollcall; the next run brings it up to date"),
+                format!("{shown} has tables or views of another version of rollcall; the next run brings it up to date"),
             );
         }
         Err(error) => {
