@@ -272,11 +272,17 @@ impl Collector {
         for (subject, found) in told {
             self.learn(*subject, found, complete, job, run).await?;
         }
-        if let Some(error) = broken {
-            run.fail_with(
-                &error,
-                format!("the account-wide list of meetings broke off: {error}; what came was taken in"),
-            );
+        let Some(error) = broken else { return Ok(()) };
+        let words = format!("the account-wide list of meetings broke off: {error}; what came was taken in");
+        run.fail_with(&error, words.clone());
+        if matches!(unanswered(error), Unanswered::Passing(_)) {
+            return Ok(());
+        }
+        // A part of it that is refused will be so for long.
+        let refusal = DiscoveryRefusal { words, not_found: false, rests: false };
+        for (subject, _) in told {
+            run.summary.meetings_refused += 1;
+            self.store.note_refusal(*subject, &refusal, self.clock.now()).await?;
         }
         Ok(())
     }
@@ -387,6 +393,7 @@ impl Collector {
             ));
         }
         let mut list = AccountList { found: Vec::new(), broken: None };
+        let mut answered = false;
         for (from, to) in months(window, now) {
             for listing in [ListingType::Past, ListingType::PastOne] {
                 let request = DashboardListingRequest { listing, from, to };
@@ -395,8 +402,14 @@ impl Collector {
                         let meetings = pages.read.into_iter().flat_map(|page| page.meetings);
                         list.found.extend(meetings.filter_map(|told| listed(None, told)));
                         list.broken = list.broken.or(pages.broken);
+                        answered = true;
                     }
-                    Err(error) => return Some(Err(unanswered(error))),
+                    Err(error) => match unanswered(error.clone()) {
+                        stop @ Unanswered::Stop(_) => return Some(Err(stop)),
+                        // What another of them told is not lost with this one.
+                        _ if answered => list.broken = list.broken.or(Some(error)),
+                        why => return Some(Err(why)),
+                    },
                 }
             }
         }

@@ -126,6 +126,26 @@ async fn what_stops_the_account_wide_list_leaves_no_gap() {
 }
 
 #[tokio::test]
+async fn a_part_of_the_account_wide_list_that_is_refused_costs_no_other_part() {
+    let stage = Stage::new(World::new().with(held(MEETING, "a==", at(NOW), HOUR))).await;
+    let account = Job { meetings: Vec::new(), account_wide: true, ..stage.job() };
+    // The list of meetings of one.
+    stage.fault("html-403,endpoint=metrics-meetings,attempts=2-");
+    let summary = stage.run_with(&account).await.0;
+    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 1));
+    let troubles = stage.store.data_troubles(stage.clock.now().plus(2 * DAY)).await.unwrap();
+    assert!(troubles.iter().any(|words| words.contains("has been refused since")), "{troubles:?}");
+    // It counts as told only once all of it was.
+    assert_eq!(stage.rows("SELECT told_at FROM discoveries WHERE subject = 0").await, [""]);
+    stage.zoom.clear_faults();
+    stage.run_with(&account).await;
+    assert_eq!(
+        stage.rows("SELECT told_at FROM discoveries WHERE subject = 0 AND refusal IS NULL").await.len(),
+        1
+    );
+}
+
+#[tokio::test]
 async fn a_page_token_that_is_refused_in_the_account_wide_list_begins_it_again() {
     let now = at(NOW);
     let mut stage = Stage::new(World::new()).await;
