@@ -70,6 +70,8 @@ pub struct Reading {
     pub leaves_out_one: bool,
     /// Whether a richer source refused this very instance, or had nothing of it, so that a poorer one was read.
     pub richer_lacking: bool,
+    /// Whether that one was closed for all, so that this is due again by itself once it serves.
+    pub richer_closed: bool,
     /// Whether a row was inserted, updated or withdrawn.
     pub changed: bool,
     /// A digest of its content.
@@ -240,7 +242,9 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
 
 /// Settled, unless a richer source may yet give what it did not: it is asked again for four weeks, each time later.
 fn settled_or_lifted(mut after: Progress, reading: &Reading) -> Progress {
-    if !reading.richer_lacking {
+    // Those few that a source refused before it was closed go on asking: where nothing new is held, they find out that
+    // it serves again.
+    if !reading.richer_lacking || (reading.richer_closed && after.richer_lacking_since.is_none()) {
         return settled(after, None);
     }
     let since = begun(&mut after.richer_lacking_since, reading.at);
@@ -415,6 +419,7 @@ mod tests {
             empty: false,
             leaves_out_one: false,
             richer_lacking: false,
+            richer_closed: false,
             changed: false,
             digest: 1,
             suspect: None,

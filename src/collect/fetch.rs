@@ -248,7 +248,7 @@ impl Collector {
         let richer = |of: &Source| *of > source && source != Source::Live;
         record.awaits_source =
             sources.iter().copied().find(|one| richer(one) && self.gate.closed(*one).is_some());
-        record.richer_lacking = record.awaits_source.is_none() && lacking.iter().any(richer);
+        record.richer_lacking = lacking.iter().any(richer);
         let listing = Listing {
             source,
             ended: pages.broken.is_none(),

@@ -249,6 +249,7 @@ async fn ingest(
         leaves_out_one: listing.source != Source::Dashboard
             && instance.joins_told.is_some_and(|joins| joins <= 1),
         richer_lacking: record.richer_lacking,
+        richer_closed: record.awaits_source.is_some(),
         changed: counts.inserted + counts.updated + counts.withdrawn > 0,
         digest,
         suspect: change.suspect,

@@ -421,6 +421,30 @@ async fn a_source_that_was_closed_is_lifted_once_it_serves() {
 }
 
 #[tokio::test]
+async fn a_source_that_was_closed_is_found_out_to_serve_where_nothing_new_is_held() {
+    let now = at(NOW);
+    let world = (0..60).fold(World::new(), |world, number| {
+        world.with(held(MEETING, &format!("a{number}=="), now, 30 * DAY + number * HOUR))
+    });
+    let stage = Stage::new(world).await;
+    stage.zoom.options(|options| options.dashboard = false);
+    stage.run_with(&stage.backfill(60)).await;
+    let sources = "SELECT source, count(*) FROM meetings_held GROUP BY 1 ORDER BY 1";
+    assert_eq!(stage.rows(sources).await, ["report|60"]);
+    // It goes on refusing for two days, at the price of a few requests.
+    stage.zoom.clear_requests();
+    for _ in 0..8 {
+        stage.run_after(6 * HOUR).await;
+    }
+    assert!(stage.zoom.count_at(Endpoint::MetricsParticipants) <= 26);
+    stage.zoom.options(|options| options.dashboard = true);
+    for _ in 0..8 {
+        stage.run_after(6 * HOUR).await;
+    }
+    assert_eq!(stage.rows(sources).await, ["dashboard|60"]);
+}
+
+#[tokio::test]
 async fn a_refusal_of_live_listings_closes_nothing_else() {
     let now = at(NOW);
     let mut on = lecture("on==", now, HOUR);
