@@ -68,10 +68,10 @@ pub struct Reading {
     /// Whether a meeting of one is left out by the source: Zoom told of at most one participant, and the one source
     /// that lists such meetings did not answer.
     pub leaves_out_one: bool,
-    /// Whether a richer source refused this very instance, or had nothing of it, so that a poorer one was read.
-    pub richer_lacking: bool,
-    /// Whether that one was closed for all, so that this is due again by itself once it serves.
-    pub richer_closed: bool,
+    /// What the sources did that are richer than the one that it was read from.
+    pub richer: Richer,
+    /// Whether it is the first that holds rows: what was noted of empty ones before says nothing of it.
+    pub first_rows: bool,
     /// Whether a row was inserted, updated or withdrawn.
     pub changed: bool,
     /// A digest of its content.
@@ -80,6 +80,17 @@ pub struct Reading {
     pub suspect: Option<i64>,
     /// Whether rows came twice over several pages, so that others may have been passed over.
     pub shifted: bool,
+}
+
+/// What the sources did that are richer than the one that an instance was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Richer {
+    /// There is none, or none that reaches it.
+    None,
+    /// One refused this very instance, or had nothing of it.
+    Lacking,
+    /// All of them were closed for every instance, so that this one is due again by itself once they serve.
+    Closed,
 }
 
 /// Why nothing could be read.
@@ -182,7 +193,7 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
         failing: None,
         failing_since: None,
         listing_digest: Some(reading.digest),
-        richer_lacking_since: before.richer_lacking_since.filter(|_| reading.richer_lacking),
+        richer_lacking_since: before.richer_lacking_since.filter(|_| reading.richer != Richer::None),
         ..before.clone()
     };
     let is_done = matches!(before.state, InstanceState::Settled | InstanceState::Unavailable);
@@ -244,7 +255,12 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
 fn settled_or_lifted(mut after: Progress, reading: &Reading) -> Progress {
     // Those few that a source refused before it was closed go on asking: where nothing new is held, they find out that
     // it serves again.
-    if !reading.richer_lacking || (reading.richer_closed && after.richer_lacking_since.is_none()) {
+    let is_asked_again = match reading.richer {
+        Richer::None => false,
+        Richer::Lacking => true,
+        Richer::Closed => after.richer_lacking_since.is_some(),
+    };
+    if !is_asked_again {
         return settled(after, None);
     }
     let since = begun(&mut after.richer_lacking_since, reading.at);
@@ -315,6 +331,9 @@ pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Pr
 }
 
 fn after_incomplete(mut after: Progress, before: &Progress, reading: &Reading, policy: &Policy) -> Progress {
+    if reading.first_rows {
+        (after.incomplete_reads, after.incomplete_since) = (0, None);
+    }
     after.incomplete_reads += 1;
     let since = begun(&mut after.incomplete_since, reading.at);
     if reading.empty {
@@ -418,8 +437,8 @@ mod tests {
             complete: true,
             empty: false,
             leaves_out_one: false,
-            richer_lacking: false,
-            richer_closed: false,
+            richer: Richer::None,
+            first_rows: false,
             changed: false,
             digest: 1,
             suspect: None,
@@ -544,7 +563,7 @@ mod tests {
 
     #[test]
     fn what_a_richer_source_did_not_give_is_asked_for_at_growing_distances_and_has_an_end() {
-        let poorer = |age| Reading { richer_lacking: true, ..reading(age) };
+        let poorer = |age| Reading { richer: Richer::Lacking, ..reading(age) };
         let old = 40 * DAY;
         let mut progress = read(&Progress::pending(END), Reading { changed: true, ..poorer(old) });
         let mut ages = Vec::new();
@@ -620,5 +639,15 @@ mod tests {
         assert_eq!(from(None, Some(now.minus(30 * DAY))), now.minus(37 * DAY));
         // A mark that is still to come proves nothing.
         assert_eq!(from(Some(now.plus(HOUR)), Some(now.minus(30 * DAY))), now.minus(37 * DAY));
+    }
+
+    #[test]
+    fn the_patience_with_empty_listings_is_not_spent_on_short_ones() {
+        let empty = Reading { complete: false, empty: true, ..reading(3 * DAY) };
+        let was_empty = read(&Progress::pending(END), empty);
+        let short = Reading { complete: false, first_rows: true, ended: false, ..reading(20 * DAY) };
+        let short = read(&was_empty, short);
+        assert_eq!((short.state, short.incomplete_reads), (InstanceState::Collected, 1));
+        assert_eq!(short.due_at, Some(END.plus(20 * DAY + 15 * MINUTE)));
     }
 }

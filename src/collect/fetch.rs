@@ -12,7 +12,7 @@ use super::outcome::{InstanceReport, Reading, Stop};
 use super::{Collector, ROWS_IN_HAND, log};
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source, Timestamp};
-use crate::plan::{DASHBOARD_REACH, Failure};
+use crate::plan::{DASHBOARD_REACH, Failure, Richer};
 use crate::store::{
     ClosedSource, Description, DueInstance, FetchRecord, Listing, SourceStanding, StoreError,
 };
@@ -177,7 +177,7 @@ impl Collector {
             source: None,
             one_person: instance.one_person,
             other_encoding: instance.other_encoding,
-            richer_lacking: false,
+            richer: Richer::None,
             awaits_source: None,
             tracking_id: None,
             error_code: None,
@@ -248,7 +248,14 @@ impl Collector {
         let richer = |of: &Source| *of > source && source != Source::Live;
         record.awaits_source =
             sources.iter().copied().find(|one| richer(one) && self.gate.closed(*one).is_some());
-        record.richer_lacking = lacking.iter().any(richer);
+        let lacking: Vec<Source> = lacking.iter().copied().filter(|one| richer(one)).collect();
+        record.richer = if lacking.is_empty() {
+            Richer::None
+        } else if self.all_closed(&lacking).is_some() {
+            Richer::Closed
+        } else {
+            Richer::Lacking
+        };
         let listing = Listing {
             source,
             ended: pages.broken.is_none(),

@@ -79,7 +79,7 @@ pub(crate) fn record(run_id: i64, instance_id: i64, source: Source, at: Timestam
         source: Some(source),
         one_person: false,
         other_encoding: false,
-        richer_lacking: false,
+        richer: crate::plan::Richer::None,
         awaits_source: None,
         tracking_id: None,
         error_code: None,

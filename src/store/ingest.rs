@@ -16,7 +16,7 @@ use super::settings::guests_of_meeting;
 use super::{Store, StoreError, forgotten, presence};
 use crate::decode::{Digest, Dropped, Reject, Row, Stripper};
 use crate::model::{FetchOutcome, InstanceState, Source, Timestamp, harmless};
-use crate::plan::{self, Failure, Policy, Progress, Reading};
+use crate::plan::{self, Failure, Policy, Progress, Reading, Richer};
 
 /// All pages of one reading of one instance.
 #[derive(Debug)]
@@ -54,8 +54,8 @@ pub struct FetchRecord {
     pub one_person: bool,
     /// Its UUID is found by the other encoding.
     pub other_encoding: bool,
-    /// A richer source refused this very instance, or had nothing of it.
-    pub richer_lacking: bool,
+    /// What richer sources did than the one that it was read from.
+    pub richer: Richer,
     /// A richer source was closed, and this is due again once it serves.
     pub awaits_source: Option<Source>,
     /// Zoom's name for the last call, for its support.
@@ -248,8 +248,8 @@ async fn ingest(
         empty,
         leaves_out_one: listing.source != Source::Dashboard
             && instance.joins_told.is_some_and(|joins| joins <= 1),
-        richer_lacking: record.richer_lacking,
-        richer_closed: record.awaits_source.is_some(),
+        richer: record.richer,
+        first_rows: !empty && stored_source.is_none(),
         changed: counts.inserted + counts.updated + counts.withdrawn > 0,
         digest,
         suspect: change.suspect,
