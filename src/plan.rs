@@ -186,6 +186,7 @@ impl Progress {
 /// Where an instance stands after a listing of it was stored.
 #[must_use]
 pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> Progress {
+    let before = &without_downtime(before, reading.at);
     let mut after = Progress {
         state: InstanceState::Collected,
         reason: None,
@@ -278,6 +279,7 @@ fn settled_or_lifted(mut after: Progress, reading: &Reading) -> Progress {
 /// One that is settled or given up was asked for by a person, and stays what it was.
 #[must_use]
 pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Progress {
+    let before = &without_downtime(before, now);
     let mut after = before.clone();
     let kind = match failure {
         _ if matches!(before.state, InstanceState::Settled | InstanceState::Unavailable) => return after,
@@ -387,6 +389,23 @@ fn short_distance(reads: u32) -> Duration {
         2 => HOUR,
         3 => 6 * HOUR,
         _ => DAY,
+    }
+}
+
+/// As before, but that time in which nobody asked uses up no patience: after a downtime of months the first answer
+/// would be taken for the last of a long row.
+fn without_downtime(before: &Progress, now: Timestamp) -> Progress {
+    let overdue = before.due_at.map_or(Duration::ZERO, |due_at| now.since(due_at));
+    if overdue <= DAY {
+        return before.clone();
+    }
+    let later = |since: Option<Timestamp>| since.map(|since| since.plus(overdue).min(now));
+    Progress {
+        failing_since: later(before.failing_since),
+        incomplete_since: later(before.incomplete_since),
+        changing_since: later(before.changing_since),
+        richer_lacking_since: later(before.richer_lacking_since),
+        ..before.clone()
     }
 }
 
@@ -595,8 +614,13 @@ mod tests {
         let before = read(&Progress::pending(END), Reading { changed: true, ..reading(MINUTE) });
         let first = read(&before, empty(HOUR));
         assert!(first.complete && first.state == InstanceState::Collected);
-        let last = read(&first, empty(HOUR + PATIENCE));
+        let (mut last, mut age) = (first, HOUR);
+        while let Some(due) = last.due_at {
+            age = due.since(END);
+            last = read(&last, empty(age));
+        }
         assert_eq!((last.state, last.complete), (InstanceState::Settled, true));
+        assert!((HOUR + PATIENCE..=HOUR + PATIENCE + DAY).contains(&age), "{age:?}");
     }
 
     #[test]
@@ -616,7 +640,11 @@ mod tests {
         let collected = read(&Progress::pending(END), reading(MINUTE));
         let refused = after_failure(&collected, &Failure::Refused("no".to_owned()), END.plus(HOUR));
         assert_eq!((refused.state, refused.complete), (InstanceState::Collected, true));
-        let last = after_failure(&refused, &Failure::Refused("no".to_owned()), END.plus(HOUR + PATIENCE));
+        let mut last = refused;
+        while let Some(due) = last.due_at {
+            assert!(last.complete && last.state == InstanceState::Collected);
+            last = after_failure(&last, &Failure::Refused("no".to_owned()), due);
+        }
         assert_eq!(last.state, InstanceState::Settled);
     }
 
@@ -625,8 +653,13 @@ mod tests {
         let refused = after_failure(&Progress::pending(END), &Failure::Refused("no".to_owned()), END);
         let absent = after_failure(&refused, &Failure::NotThere, END.plus(30 * DAY));
         assert_eq!((absent.state, absent.failures), (InstanceState::Parked, 1));
-        let given_up = after_failure(&absent, &Failure::NotThere, END.plus(37 * DAY));
+        let (mut given_up, mut now) = (absent, END);
+        while let Some(due) = given_up.due_at {
+            now = due;
+            given_up = after_failure(&given_up, &Failure::NotThere, now);
+        }
         assert_eq!(given_up.state, InstanceState::Unavailable);
+        assert!(now >= END.plus(37 * DAY));
     }
 
     #[test]
@@ -649,5 +682,18 @@ mod tests {
         let short = read(&was_empty, short);
         assert_eq!((short.state, short.incomplete_reads), (InstanceState::Collected, 1));
         assert_eq!(short.due_at, Some(END.plus(20 * DAY + 15 * MINUTE)));
+    }
+
+    #[test]
+    fn a_downtime_uses_up_no_patience() {
+        let absent = after_failure(&Progress::pending(END), &Failure::NotThere, END);
+        let later = after_failure(&absent, &Failure::NotThere, END.plus(90 * DAY));
+        assert_eq!(later.state, InstanceState::Pending);
+        let empty = |age| Reading { complete: false, empty: true, ..reading(age) };
+        let first = read(&Progress::pending(END), empty(3 * DAY));
+        assert_eq!(read(&first, empty(93 * DAY)).state, InstanceState::Collected);
+        let poorer = |age| Reading { richer: Richer::Lacking, ..reading(age) };
+        let first = read(&Progress::pending(END), poorer(40 * DAY));
+        assert_eq!(read(&first, poorer(140 * DAY)).state, InstanceState::Collected);
     }
 }
