@@ -199,6 +199,9 @@ impl Collector {
         run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
         let uuids = &selection.instances;
+        if uuids.is_empty() {
+            return Ok(());
+        }
         let known = self.store.known_instances(uuids).await?;
         let pruned = self.store.pruned_instances(uuids).await?;
         for uuid in uuids.iter().filter(|uuid| !known.contains_key(uuid.as_str())) {

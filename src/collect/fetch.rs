@@ -184,7 +184,7 @@ impl Collector {
             error: None,
             description,
         };
-        self.note_refusals(&attempt.refused, &mut record).await?;
+        self.note_refusals(&attempt.refused, &record).await?;
         let result = match attempt.result {
             Ok(listing) => self.store_pages(&listing, &sources, &attempt.lacking, &mut record).await?,
             Err(error) => self.store_error(&error, &sources, &mut record).await?,
@@ -198,7 +198,7 @@ impl Collector {
     async fn note_refusals(
         &self,
         refused: &[(Source, ZoomError)],
-        record: &mut FetchRecord,
+        record: &FetchRecord,
     ) -> Result<(), StoreError> {
         for (source, error) in refused {
             self.gate.note_refusal(*source);

@@ -266,12 +266,7 @@ async fn sessions_of(
     connection: &mut SqliteConnection,
     instance_id: i64,
 ) -> Result<Vec<Session>, sqlx::Error> {
-    let ids: Vec<(i64, Option<i64>)> = sqlx::query_as(
-        "SELECT session_id, person_id FROM sessions WHERE instance_id = ? ORDER BY session_id",
-    )
-    .bind(instance_id)
-    .fetch_all(&mut *connection)
-    .await?;
+    let ids = rows::session_ids_of(connection, instance_id).await?;
     let list: Vec<i64> = ids.iter().map(|(session_id, _)| *session_id).collect();
     let mut loaded = rows::load_sessions(connection, &list).await?;
     let session = |(session_id, person_id)| {

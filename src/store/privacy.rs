@@ -143,12 +143,7 @@ async fn cleanse_instance(
     hosts: &mut Stripper<'_>,
     cleansed: &mut Cleansed,
 ) -> Result<Option<BTreeSet<i64>>, sqlx::Error> {
-    let sessions: Vec<(i64, Option<i64>)> = sqlx::query_as(
-        "SELECT session_id, person_id FROM sessions WHERE instance_id = ? ORDER BY session_id",
-    )
-    .bind(instance_id)
-    .fetch_all(&mut *connection)
-    .await?;
+    let sessions = rows::session_ids_of(connection, instance_id).await?;
     let ids: Vec<i64> = sessions.iter().map(|(session_id, _)| *session_id).collect();
     let mut stored = rows::load_sessions(connection, &ids).await?;
     let rejects: Vec<(i64, String, String)> =

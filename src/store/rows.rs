@@ -220,6 +220,17 @@ fn session_of(row: &SqliteRow, fields: &[Field]) -> Result<Row<'static>, sqlx::E
     Ok(session)
 }
 
+/// The numbers of the sessions of an instance, withdrawn ones included, each with its person.
+pub(super) async fn session_ids_of(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+) -> Result<Vec<(i64, Option<i64>)>, sqlx::Error> {
+    sqlx::query_as("SELECT session_id, person_id FROM sessions WHERE instance_id = ? ORDER BY session_id")
+        .bind(instance_id)
+        .fetch_all(connection)
+        .await
+}
+
 /// A list of numbers as one bound value.
 pub(super) fn json_list(numbers: &[i64]) -> String {
     Json::from(numbers).to_string()

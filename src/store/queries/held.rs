@@ -9,7 +9,7 @@ use crate::store::decisions::{Grounds, shown_sql};
 use crate::store::identity::{Evidence, GuestScope, Identifier, Kind, components};
 use crate::store::mentions::{Mention, Texts, elsewhere};
 use crate::store::people::{Place, Told, normalized};
-use crate::store::rows::{json_list, load_sessions};
+use crate::store::rows::{json_list, load_sessions, session_ids_of};
 use crate::store::{Somebody, Store, StoreError};
 
 /// All that is held on one person.
@@ -213,12 +213,7 @@ async fn told_of(
                 guests: GuestScope::of(guests),
                 grounds: &grounds,
             };
-            let sessions: Vec<(i64, Option<i64>)> = sqlx::query_as(
-                "SELECT session_id, person_id FROM sessions WHERE instance_id = ? ORDER BY session_id",
-            )
-            .bind(instance_id)
-            .fetch_all(&mut *connection)
-            .await?;
+            let sessions = session_ids_of(connection, *instance_id).await?;
             let ids: Vec<i64> = sessions.iter().map(|(session_id, _)| *session_id).collect();
             let rows = load_sessions(connection, &ids).await?;
             let evidence: Vec<Evidence> =
