@@ -175,8 +175,8 @@ impl Collector {
             finished_at: self.clock.now(),
             requests: u32::try_from(counters.total().requests).unwrap_or(u32::MAX),
             source: None,
-            one_person: instance.one_person,
-            other_encoding: instance.other_encoding,
+            is_past_one: instance.is_past_one,
+            alternate_encoding: instance.alternate_encoding,
             richer: Richer::None,
             awaits_source: None,
             tracking_id: None,
@@ -240,8 +240,8 @@ impl Collector {
         }
         let source = found.from.source();
         record.source = Some(source);
-        record.one_person = found.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
-        record.other_encoding = found.encoding == Encoding::Other;
+        record.is_past_one = found.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
+        record.alternate_encoding = found.encoding == Encoding::Other;
         record.tracking_id = pages.read.last().and_then(|page| page.tracking_id.clone());
         record.error = pages.broken.as_ref().map(ToString::to_string);
         record.error_code = pages.broken.as_ref().and_then(ZoomError::code);
@@ -412,7 +412,7 @@ impl Collector {
         instance: &DueInstance,
         room: &Room,
     ) -> Result<FoundListing, ZoomError> {
-        let (first, second) = if instance.one_person {
+        let (first, second) = if instance.is_past_one {
             (ListingType::PastOne, ListingType::Past)
         } else {
             (ListingType::Past, ListingType::PastOne)
@@ -491,5 +491,5 @@ impl Collector {
 }
 
 fn encoding_of(instance: &DueInstance) -> Encoding {
-    if instance.other_encoding { Encoding::Other } else { Encoding::Documented }
+    if instance.alternate_encoding { Encoding::Other } else { Encoding::Documented }
 }
