@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::until_cancelled;
 use super::discover::{description_of, past_instance};
-use super::outcome::{InstanceReport, Reading, Stop};
+use super::summary::{AbortReason, FetchResult, InstanceReport};
 use super::{Collector, ROWS_IN_HAND, log};
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source, Timestamp};
@@ -96,7 +96,7 @@ impl Attempt {
 /// The room in memory that the listing of one instance takes, once it has more than one page.
 type Room = OnceCell<Option<OwnedSemaphorePermit>>;
 
-fn parks(error: &ZoomError) -> bool {
+fn should_park(error: &ZoomError) -> bool {
     matches!(error.disposition(), Disposition::Parked(_))
 }
 
@@ -105,7 +105,7 @@ fn is_not_there(error: &ZoomError) -> bool {
 }
 
 /// Whether the second refusal says no less than the first: what is missing from one list may yet come.
-fn refuses_alike(first: &ZoomError, second: &ZoomError) -> bool {
+fn is_same_refusal(first: &ZoomError, second: &ZoomError) -> bool {
     first.status() != Some(404) || first.code() == second.code()
 }
 
@@ -152,8 +152,8 @@ impl Collector {
             // It stays due, and costs nothing until one of them is open again.
             let words = closed_words(&closed);
             let every = self.all_closed(&self.all_sources()).is_some();
-            let stopped = Reading::Stopped(Stop::Refused(words.clone()));
-            return Ok(Some(report(if every { stopped } else { Reading::Denied(words) })));
+            let stopped = FetchResult::Stopped(AbortReason::Refused(words.clone()));
+            return Ok(Some(report(if every { stopped } else { FetchResult::Denied(words) })));
         }
         let counters = Counters::default();
         let zoom = self.zoom.counted_by(counters.clone());
@@ -175,8 +175,8 @@ impl Collector {
             finished_at: self.clock.now(),
             requests: u32::try_from(counters.total().requests).unwrap_or(u32::MAX),
             source: None,
-            one_person: instance.one_person,
-            other_encoding: instance.other_encoding,
+            is_past_one: instance.is_past_one,
+            alternate_encoding: instance.alternate_encoding,
             richer: Richer::None,
             awaits_source: None,
             tracking_id: None,
@@ -226,7 +226,7 @@ impl Collector {
         sources: &[Source],
         lacking: &[Source],
         record: &mut FetchRecord,
-    ) -> Result<Reading, StoreError> {
+    ) -> Result<FetchResult, StoreError> {
         // One listing at a time is taken apart: rows take more room than the text that they are in.
         let _decoding = self.decoding.acquire().await;
         let pages = &found.pages;
@@ -240,8 +240,8 @@ impl Collector {
         }
         let source = found.from.source();
         record.source = Some(source);
-        record.one_person = found.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
-        record.other_encoding = found.encoding == Encoding::Alternate;
+        record.is_past_one = found.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
+        record.alternate_encoding = found.encoding == Encoding::Alternate;
         record.tracking_id = pages.read.last().and_then(|page| page.tracking_id.clone());
         record.error = pages.broken.as_ref().map(ToString::to_string);
         record.error_code = pages.broken.as_ref().and_then(ZoomError::code);
@@ -265,11 +265,11 @@ impl Collector {
             rejects: decoded.rejects,
         };
         let has_rows = !listing.rows.is_empty();
-        let stored = self.store.store_listing(&listing, record, &self.rules.policy).await?;
+        let stored = self.store.store_listing(&listing, record, &self.settings.policy).await?;
         if has_rows && self.gate.is_news_that_it_serves(source) {
             self.store.source_serves(source, record.finished_at).await?;
         }
-        Ok(Reading::Stored { counts: stored.counts, outcome: stored.outcome, source })
+        Ok(FetchResult::Stored { counts: stored.counts, outcome: stored.outcome, source })
     }
 
     async fn store_error(
@@ -277,32 +277,36 @@ impl Collector {
         error: &ZoomError,
         sources: &[Source],
         record: &mut FetchRecord,
-    ) -> Result<Reading, StoreError> {
+    ) -> Result<FetchResult, StoreError> {
         record.tracking_id = error.tracking_id().map(str::to_owned);
         record.error_code = error.code().or(error.status().map(i64::from));
         record.error = Some(error.to_string());
         let words = error.to_string();
         let (failure, result) = match error.disposition() {
-            Disposition::NotFound | Disposition::RetryAsPastOne => (Failure::NotThere, Reading::NotThere),
-            Disposition::Parked(reason) => (Failure::Refused(reason), Reading::Parked(words)),
+            Disposition::NotFound | Disposition::RetryAsPastOne => (Failure::NotThere, FetchResult::NotThere),
+            Disposition::Parked(reason) => (Failure::Refused(reason), FetchResult::Parked(words)),
             // Nothing is held against an instance that no source may read at all.
             Disposition::TryNextSource(_) if self.all_closed(&self.all_sources()).is_some() => {
-                return Ok(Reading::Stopped(Stop::Refused(words)));
+                return Ok(FetchResult::Stopped(AbortReason::Refused(words)));
             }
             Disposition::TryNextSource(_) => {
                 record.awaits_source =
                     sources.iter().copied().find(|source| self.gate.closed(*source).is_some());
-                (Failure::Denied(words.clone()), Reading::Denied(words))
+                (Failure::Denied(words.clone()), FetchResult::Denied(words))
             }
-            Disposition::Quota { until } => return Ok(Reading::Stopped(Stop::Quota(until, words))),
+            Disposition::Quota { until } => {
+                return Ok(FetchResult::Stopped(AbortReason::Quota(until, words)));
+            }
             Disposition::Credentials | Disposition::RenewToken => {
-                return Ok(Reading::Stopped(Stop::Refused(words)));
+                return Ok(FetchResult::Stopped(AbortReason::Refused(words)));
             }
-            Disposition::Unreachable | Disposition::Retry => (Failure::Passing, Reading::Unreachable(words)),
+            Disposition::Unreachable | Disposition::Retry => {
+                (Failure::Passing, FetchResult::Unreachable(words))
+            }
             Disposition::Throttled(_)
             | Disposition::RestartListing
             | Disposition::StopListing
-            | Disposition::Ledger => (Failure::Passing, Reading::Failed(words)),
+            | Disposition::Ledger => (Failure::Passing, FetchResult::Failed(words)),
         };
         self.store.store_failure(&failure, record).await?;
         Ok(result)
@@ -332,7 +336,7 @@ impl Collector {
 
     /// Every source that a run may use, the richest first.
     fn all_sources(&self) -> Vec<Source> {
-        match self.rules.source {
+        match self.settings.source {
             Some(source) => vec![source],
             None => vec![Source::Dashboard, Source::Report, Source::PastMeetings],
         }
@@ -342,7 +346,7 @@ impl Collector {
     fn sources(&self, instance: &DueInstance, now: Timestamp) -> Vec<Source> {
         let is_old = instance.start_at.is_some_and(|start_at| now.since(start_at) > DASHBOARD_REACH);
         let mut sources = self.all_sources();
-        if is_old && self.rules.source.is_none() {
+        if is_old && self.settings.source.is_none() {
             sources.retain(|source| *source != Source::Dashboard);
         }
         sources
@@ -395,7 +399,7 @@ impl Collector {
                     without_rows.get_or_insert(Ok(listing));
                 }
                 // A poorer source that cannot have it says nothing against a richer one's answer.
-                Err(error) if parks(&error) && without_rows.is_some() => {}
+                Err(error) if should_park(&error) && without_rows.is_some() => {}
                 result => return Attempt { result, refused, lacking },
             }
             lacking.push(source);
@@ -418,7 +422,7 @@ impl Collector {
         instance: &DueInstance,
         room: &Room,
     ) -> Result<FoundListing, ZoomError> {
-        let (first, second) = if instance.one_person {
+        let (first, second) = if instance.is_past_one {
             (ListingType::PastOne, ListingType::Past)
         } else {
             (ListingType::Past, ListingType::PastOne)
@@ -434,9 +438,11 @@ impl Collector {
         let other = self.read_either(zoom, instance, ParticipantsEndpoint::Dashboard(second), room).await;
         match (told, other) {
             (_, Ok(listing)) if !listing.is_empty() => Ok(listing),
-            (_, Err(error)) if !is_not_there(&error) && !parks(&error) => Err(error),
+            (_, Err(error)) if !is_not_there(&error) && !should_park(&error) => Err(error),
             // Neither list takes it, and not because it is missing: a webinar, a host of another account.
-            (Err(first), Err(second)) if parks(&second) && refuses_alike(&first, &second) => Err(second),
+            (Err(first), Err(second)) if should_park(&second) && is_same_refusal(&first, &second) => {
+                Err(second)
+            }
             // The list that it belongs to decides: an empty answer of the other one, beside "it is not there", is none.
             (told, _) => told,
         }
@@ -500,5 +506,5 @@ impl Collector {
 }
 
 fn encoding_of(instance: &DueInstance) -> Encoding {
-    if instance.other_encoding { Encoding::Alternate } else { Encoding::Documented }
+    if instance.alternate_encoding { Encoding::Alternate } else { Encoding::Documented }
 }

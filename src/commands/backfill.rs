@@ -11,7 +11,7 @@ use super::collect::{Printer, exit_code, lock};
 use super::setup::{self, Stopper};
 use crate::cli::{BackfillOptions, MeetingOrInstance};
 use crate::clock::Clock;
-use crate::collect::{Collector, Event, Job};
+use crate::collect::{Collector, Event, RunRequest};
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::model::{InstanceState, InstanceUuid, MeetingId, RateLabel, Trigger, Window};
@@ -25,12 +25,12 @@ pub async fn run(
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
     let stopper = Stopper::listen().context("signals cannot be listened to")?;
-    let job = job(options, config)?;
+    let request = request(options, config)?;
     if options.meetings.is_empty() && !options.all_meetings {
         setup::warn_of_nothing_listed(config);
     }
     if options.dry_run {
-        return preview(&job, config, output, &stopper).await;
+        return preview(&request, config, output, &stopper).await;
     }
     let credentials = config.credentials()?;
     setup::make_place(config)?;
@@ -45,20 +45,19 @@ pub async fn run(
         let held = Arc::clone(&held);
         move || with(&held, |lock| lock.as_ref().is_some_and(RunLock::is_awaited))
     };
-    let collector =
-        setup::collector(config, credentials, &store, &Clock::system())?.handing_over_when(awaited);
+    let collector = setup::collector(config, credentials, &store, &Clock::system())?.yield_when(awaited);
     let printer = Printer::new(output, config.report_timezone);
     let mut code = ExitCode::Success;
-    let mut job = job;
+    let mut request = request;
     loop {
-        let summary = collector.run(&job, &|event| printer.event(&event), stopper.token()).await?;
+        let summary = collector.run(&request, &|event| printer.event(&event), stopper.token()).await?;
         printer.summary(&summary);
         code = code.worst(exit_code(&summary));
-        if !summary.handed_over {
+        if !summary.yielded {
             break;
         }
         // What a forced run has tried need not be tried again after the others had their turn.
-        job.selection.begun_before.get_or_insert(summary.started_at);
+        request.selection.begun_before.get_or_insert(summary.started_at);
         tracing::info!("another run waits for the database; the backfill goes on after it");
         let lock = with(&held, Option::take).context("the run lock is held")?;
         let lock = tokio::select! {
@@ -78,7 +77,7 @@ fn with<T>(held: &std::sync::Mutex<Option<RunLock>>, act: impl FnOnce(&mut Optio
     act(&mut held.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-fn job(options: &BackfillOptions, config: &Config) -> anyhow::Result<Job> {
+fn request(options: &BackfillOptions, config: &Config) -> anyhow::Result<RunRequest> {
     let timezone = config.schedule.timezone;
     let now = Clock::system().now();
     let from = options.from.begin(timezone);
@@ -101,12 +100,12 @@ fn job(options: &BackfillOptions, config: &Config) -> anyhow::Result<Job> {
     let asked =
         if all { config.meetings.iter().map(|meeting| meeting.id).collect() } else { meetings.clone() };
     let selected = if all && !options.all_meetings { asked.clone() } else { meetings };
-    Ok(Job {
+    Ok(RunRequest {
         trigger: Trigger::Backfill,
         slot_at: None,
         meetings: asked,
         account_wide: options.all_meetings,
-        insistent: true,
+        ignore_backoff: true,
         window: Some(window),
         selection: Selection {
             meetings: selected,
@@ -120,7 +119,7 @@ fn job(options: &BackfillOptions, config: &Config) -> anyhow::Result<Job> {
 
 /// Discovers into a scratch database, so that nothing is written, and compares with what is known.
 async fn preview(
-    job: &Job,
+    request: &RunRequest,
     config: &Config,
     output: &mut (dyn Write + Send),
     stopper: &Stopper,
@@ -131,13 +130,13 @@ async fn preview(
     let limits = setup::limits(config);
     let ledger = InMemoryLedger::new(limits.daily_pools(), clock.clone());
     let zoom = setup::zoom_with(config, config.credentials()?, &clock, Arc::new(ledger))?;
-    let collector = Collector::new(zoom, store.clone(), clock, setup::rules(config));
+    let collector = Collector::new(zoom, store.clone(), clock, setup::collect_settings(config));
     let warn = |event: Event| {
         if let Event::Warning(words) = event {
             tracing::warn!("{words}");
         }
     };
-    let (summary, due) = collector.preview(job, &warn, stopper.token()).await?;
+    let (summary, due) = collector.preview(request, &warn, stopper.token()).await?;
     store.close().await;
     if let Some(code) = stopper.code() {
         return Ok(code);
@@ -148,9 +147,9 @@ async fn preview(
         let known = store.known_instances(&uuids).await?;
         let mut pruned = store.pruned_instances(&uuids).await?;
         store.close().await;
-        if job.selection.force {
+        if request.selection.force {
             // One that is named is brought back.
-            pruned.retain(|uuid| !job.selection.instances.iter().any(|named| named.as_str() == uuid));
+            pruned.retain(|uuid| !request.selection.instances.iter().any(|named| named.as_str() == uuid));
         }
         (known, pruned)
     } else {
@@ -162,12 +161,12 @@ async fn preview(
         known.get(instance.uuid.as_str()).is_some_and(|(state, _)| *state == InstanceState::Settled)
     };
     let (settled, unsettled): (Vec<_>, Vec<_>) = due.into_iter().partition(is_settled);
-    let wanted: Vec<DueInstance> = if job.selection.force {
+    let wanted: Vec<DueInstance> = if request.selection.force {
         unsettled.into_iter().chain(settled.iter().cloned()).collect()
     } else {
         unsettled
     };
-    let skipped = if job.selection.force { 0 } else { settled.len() };
+    let skipped = if request.selection.force { 0 } else { settled.len() };
     let pages: i64 = wanted
         .iter()
         .map(|instance| {
@@ -175,12 +174,12 @@ async fn preview(
             (rows + i64::from(config.zoom.page_size) - 1) / i64::from(config.zoom.page_size)
         })
         .sum();
-    write!(output, "{}", preview_text(job, config, &wanted, skipped, pages, &limits))?;
+    write!(output, "{}", preview_text(request, config, &wanted, skipped, pages, &limits))?;
     Ok(exit_code(&summary))
 }
 
 fn preview_text(
-    job: &Job,
+    request: &RunRequest,
     config: &Config,
     wanted: &[DueInstance],
     skipped: usize,
@@ -221,7 +220,7 @@ fn preview_text(
         text,
         "{} instances to read from {} on, {skipped} settled ones skipped{}",
         wanted.len(),
-        job.window.map(|window| window.from.to_string()).unwrap_or_default(),
+        request.window.map(|window| window.from.to_string()).unwrap_or_default(),
         if skipped > 0 { " (--force reads them again)" } else { "" }
     );
     let _ = writeln!(

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::setup::{self, Stopper};
 use crate::cli::CollectOptions;
 use crate::clock::Clock;
-use crate::collect::{Event, InstanceReport, Job, Reading, Stop, Summary};
+use crate::collect::{AbortReason, Event, FetchResult, InstanceReport, RunRequest, Summary};
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::model::{FetchOutcome, RunOutcome, Trigger};
@@ -38,9 +38,9 @@ pub async fn run(
     if options.meetings.is_empty() {
         setup::warn_of_nothing_listed(config);
     }
-    let job = job(options, config);
+    let request = request(options, config);
     let printer = Printer::new(output, config.report_timezone);
-    let summary = collector.run(&job, &|event| printer.event(&event), stopper.token()).await?;
+    let summary = collector.run(&request, &|event| printer.event(&event), stopper.token()).await?;
     printer.summary(&summary);
     store.close().await;
     // A reader that is slow holds up nobody who waits for the database.
@@ -69,17 +69,17 @@ pub async fn lock(path: &Path, wait: bool, stopper: &Stopper) -> anyhow::Result<
 }
 
 /// The scheduled run, or one over the meetings that were named.
-fn job(options: &CollectOptions, config: &Config) -> Job {
-    let job = setup::job(config, Trigger::Manual, None);
+fn request(options: &CollectOptions, config: &Config) -> RunRequest {
+    let request = setup::run_request(config, Trigger::Manual, None);
     if options.meetings.is_empty() {
-        return job;
+        return request;
     }
-    Job {
+    RunRequest {
         meetings: options.meetings.clone(),
         account_wide: false,
-        insistent: true,
+        ignore_backoff: true,
         selection: Selection { meetings: options.meetings.clone(), ..Selection::default() },
-        ..job
+        ..request
     }
 }
 
@@ -98,9 +98,9 @@ pub fn exit_code(summary: &Summary) -> ExitCode {
         code = code.worst(ExitCode::Unreachable);
     }
     match &summary.stop {
-        Some(Stop::Quota(..)) => code.worst(ExitCode::TryLater),
-        Some(Stop::Refused(_)) if nothing_read => code.worst(ExitCode::Refused),
-        Some(Stop::Refused(_)) => code.worst(ExitCode::Partial),
+        Some(AbortReason::Quota(..)) => code.worst(ExitCode::TryLater),
+        Some(AbortReason::Refused(_)) if nothing_read => code.worst(ExitCode::Refused),
+        Some(AbortReason::Refused(_)) => code.worst(ExitCode::Partial),
         None => code,
     }
 }
@@ -166,7 +166,7 @@ fn line(report: &InstanceReport, timezone: Tz) -> String {
         |start_at| start_at.utc().with_timezone(&timezone).format("%Y-%m-%d %H:%M").to_string(),
     );
     let what = match &report.result {
-        Reading::Stored { counts, outcome, source } => {
+        FetchResult::Stored { counts, outcome, source } => {
             let mut words =
                 format!("{} {}", counts.received, if counts.received == 1 { "row" } else { "rows" });
             for (count, word) in [
@@ -189,11 +189,13 @@ fn line(report: &InstanceReport, timezone: Tz) -> String {
             });
             words
         }
-        Reading::NotThere => "Zoom has no data yet; tried again later".to_owned(),
-        Reading::Parked(reason) => format!("parked: {reason}"),
-        Reading::Denied(reason) => format!("refused: {reason}"),
-        Reading::Failed(reason) | Reading::Unreachable(reason) => format!("failed: {reason}"),
-        Reading::Stopped(Stop::Quota(_, reason) | Stop::Refused(reason)) => format!("not read: {reason}"),
+        FetchResult::NotThere => "Zoom has no data yet; tried again later".to_owned(),
+        FetchResult::Parked(reason) => format!("parked: {reason}"),
+        FetchResult::Denied(reason) => format!("refused: {reason}"),
+        FetchResult::Failed(reason) | FetchResult::Unreachable(reason) => format!("failed: {reason}"),
+        FetchResult::Stopped(AbortReason::Quota(_, reason) | AbortReason::Refused(reason)) => {
+            format!("not read: {reason}")
+        }
     };
     format!("{start}  {:>11}  {:<24}  {what}", report.meeting_id, report.uuid)
 }

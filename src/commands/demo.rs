@@ -10,7 +10,7 @@ use super::collect::{Printer, exit_code};
 use super::setup::{self, Stopper};
 use crate::cli::{DemoOptions, GlobalOptions};
 use crate::clock::Clock;
-use crate::collect::Job;
+use crate::collect::RunRequest;
 use crate::config::{Config, Overrides};
 use crate::exit::ExitCode;
 use crate::model::{Timestamp, Trigger, Window, parse_instant};
@@ -61,7 +61,8 @@ pub async fn run(
         path.display()
     )?;
     let printer = Printer::new(output, config.report_timezone);
-    let summary = collector.run(&job(&config, now), &|event| printer.event(&event), stopper.token()).await?;
+    let summary =
+        collector.run(&request(&config, now), &|event| printer.event(&event), stopper.token()).await?;
     printer.summary(&summary);
     printer.finish()?;
     if stopper.code().is_none() && summary.instances_read > 0 {
@@ -76,14 +77,14 @@ pub async fn run(
 }
 
 /// Everything of the term, read again even where it is settled: the demo shows that nothing is counted twice.
-fn job(config: &Config, now: Timestamp) -> Job {
+fn request(config: &Config, now: Timestamp) -> RunRequest {
     let half_a_year = std::time::Duration::from_hours(183 * 24);
-    Job {
+    RunRequest {
         trigger: Trigger::Demo,
         slot_at: None,
         meetings: config.meetings.iter().map(|meeting| meeting.id).collect(),
         account_wide: false,
-        insistent: true,
+        ignore_backoff: true,
         window: Some(Window { from: now.minus(half_a_year), to: now }),
         selection: Selection { force: true, ..Selection::default() },
     }

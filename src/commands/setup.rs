@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::collect::{Collector, Job, Rules, StoreLedger};
+use crate::collect::{CollectSettings, Collector, RunRequest, StoreLedger};
 use crate::config::{Config, Credentials, Discovery, GuestScope, Plan as ConfigPlan, SourceChoice};
 use crate::decode::Dropped;
 use crate::exit::ExitCode;
@@ -26,7 +26,7 @@ pub fn collector(
     clock: &Clock,
 ) -> Result<Collector, ZoomError> {
     let zoom = zoom(config, credentials, store, clock)?;
-    Ok(Collector::new(zoom, store.clone(), clock.clone(), rules(config)))
+    Ok(Collector::new(zoom, store.clone(), clock.clone(), collect_settings(config)))
 }
 
 /// What every run begins with: the file is still the one that was opened, and the settings and the rosters that the
@@ -42,13 +42,13 @@ pub async fn prepare(config: &Config, store: &Store, clock: &Clock) -> Result<()
 
 /// A run over the listed meetings, or the whole account, with the window of a scheduled one.
 #[must_use]
-pub fn job(config: &Config, trigger: Trigger, slot_at: Option<Timestamp>) -> Job {
-    Job {
+pub fn run_request(config: &Config, trigger: Trigger, slot_at: Option<Timestamp>) -> RunRequest {
+    RunRequest {
         trigger,
         slot_at,
         meetings: config.meetings.iter().map(|meeting| meeting.id).collect(),
         account_wide: config.collection.discovery == Discovery::Account,
-        insistent: false,
+        ignore_backoff: false,
         window: None,
         selection: Selection::default(),
     }
@@ -153,8 +153,8 @@ fn as_rate(wanted: f64, per: Duration) -> Rate {
 
 /// How a run works.
 #[must_use]
-pub fn rules(config: &Config) -> Rules {
-    Rules {
+pub fn collect_settings(config: &Config) -> CollectSettings {
+    CollectSettings {
         source: match config.zoom.source {
             SourceChoice::Auto => None,
             SourceChoice::Dashboard => Some(Source::Dashboard),

@@ -100,7 +100,7 @@ mod tests {
         let path = directory.path().join("rollcall.db");
         let store = super::super::sample::database(&path).await;
         let mut writing = store.begin().await.unwrap();
-        sqlx::query("DELETE FROM presences").execute(&mut *writing).await.unwrap();
+        sqlx::query("DELETE FROM attendance_facts").execute(&mut *writing).await.unwrap();
         let copy_path = directory.path().join("copy.db");
         let reading = Store::open_to_copy(&path).await.unwrap();
         let bytes = reading.backup(&copy_path).await.unwrap();
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(std::fs::metadata(&copy_path).unwrap().permissions().mode() & 0o777, 0o600);
         let copy = Store::open(&copy_path).await.unwrap();
         let people: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM presences").fetch_one(&copy.pool).await.unwrap();
+            sqlx::query_scalar("SELECT count(*) FROM attendance_facts").fetch_one(&copy.pool).await.unwrap();
         assert_eq!(people, 9, "what was not committed is not in it");
         copy.begin_run(Trigger::Manual, None, Timestamp::from_millis(0)).await.unwrap();
     }

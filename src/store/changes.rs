@@ -61,7 +61,7 @@ pub(super) async fn apply(
 ) -> Result<Change, sqlx::Error> {
     let last_leave_at = listed.iter().filter_map(|row| row.identity().leave_at).max();
     let mut change = Change { last_leave_at, ..Change::default() };
-    if guard.before.listing_digest == Some(guard.digest)
+    if guard.before.content_hash == Some(guard.digest)
         && are_stored(connection, place.instance_id, listed).await?
     {
         return Ok(change);
@@ -91,9 +91,7 @@ pub(super) async fn apply(
         .iter()
         .enumerate()
         .filter_map(|(new_at, old_at)| old_at.map(|old_at| (new_at, old_at)))
-        .filter(|(new_at, old_at)| {
-            new[*new_at].fingerprint != old[*old_at].fingerprint || old[*old_at].withdrawn
-        })
+        .filter(|(new_at, old_at)| new[*new_at].row_hash != old[*old_at].row_hash || old[*old_at].withdrawn)
         .collect();
     let ids: Vec<i64> = differing.iter().map(|(_, old_at)| stored[*old_at].session_id).collect();
     let mut loaded = rows::load_sessions(connection, &ids).await?;
@@ -110,7 +108,7 @@ pub(super) async fn apply(
             people_to_rework.extend(stored[old_at].person_id);
             sessions_to_rework.push(session_id);
         }
-        let keys = Keys { fingerprint: new[new_at].fingerprint, ..after.keys() };
+        let keys = Keys { row_hash: new[new_at].row_hash, ..after.keys() };
         merged.push((old_at, after, keys));
     }
     let changed: Vec<_> = merged.iter().map(|(_, row, keys)| (row, keys)).collect();
@@ -244,8 +242,8 @@ struct StoredRow {
     status: Option<String>,
     participant_uuid: Option<String>,
     leave_at: Option<i64>,
-    stand_in: Option<i64>,
-    fingerprint: i64,
+    surrogate_key: Option<i64>,
+    row_hash: i64,
     withdrawn_at: Option<i64>,
 }
 
@@ -256,17 +254,17 @@ async fn are_stored(
     listed: &[Listed<'_, '_>],
 ) -> Result<bool, sqlx::Error> {
     // Beside a stand-in, equal fingerprints do not make equal rows.
-    if listed.iter().any(|row| row.row.stand_in().is_some()) {
+    if listed.iter().any(|row| row.row.surrogate_key().is_some()) {
         return Ok(false);
     }
     let stored: Option<String> = sqlx::query_scalar(
-        "SELECT group_concat(fingerprint, ' ') FROM sessions WHERE instance_id = ? AND withdrawn_at IS NULL",
+        "SELECT group_concat(row_hash, ' ') FROM sessions WHERE instance_id = ? AND withdrawn_at IS NULL",
     )
     .bind(instance_id)
     .fetch_one(connection)
     .await?;
     let mut stored = numbers(stored.as_deref());
-    let mut wanted: Vec<i64> = listed.iter().map(|row| row.keys.fingerprint).collect();
+    let mut wanted: Vec<i64> = listed.iter().map(|row| row.keys.row_hash).collect();
     stored.sort_unstable();
     wanted.sort_unstable();
     Ok(stored == wanted)
@@ -277,7 +275,7 @@ async fn stored_rows(
     instance_id: i64,
 ) -> Result<Vec<StoredRow>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT session_id, person_id, user_id, join_at, status, participant_uuid, leave_at, stand_in, fingerprint, withdrawn_at \
+        "SELECT session_id, person_id, user_id, join_at, status, participant_uuid, leave_at, surrogate_key, row_hash, withdrawn_at \
            FROM sessions WHERE instance_id = ? ORDER BY session_id",
     )
     .bind(instance_id)
@@ -289,11 +287,11 @@ fn identity_of(row: &StoredRow) -> Identity<'_> {
     Identity {
         user_id: row.user_id.as_deref(),
         join_at: row.join_at,
-        stand_in: row.stand_in,
+        surrogate_key: row.surrogate_key,
         stay: Stay::of(row.status.as_deref()),
         participant_uuid: row.participant_uuid.as_deref(),
         leave_at: row.leave_at,
-        fingerprint: row.fingerprint,
+        row_hash: row.row_hash,
         withdrawn: row.withdrawn_at.is_some(),
     }
 }

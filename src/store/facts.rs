@@ -167,8 +167,8 @@ impl KnownFacts {
 pub(super) async fn remove_unused_facts(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let parts = SETUP.map(|(_, table, key)| (table, key, "setups"));
     // A presence may go on telling a name by a row equal to the one that its sessions have come to refer to.
-    let speakers = "(SELECT profile_id FROM sessions UNION ALL SELECT profile_id FROM presences \
-                     UNION ALL SELECT name_profile_id FROM presences)";
+    let speakers = "(SELECT profile_id FROM sessions UNION ALL SELECT profile_id FROM attendance_facts \
+                     UNION ALL SELECT name_profile_id FROM attendance_facts)";
     let tables = [
         ("profiles", "profile_id", speakers),
         ("setups", "setup_id", "sessions"),

@@ -211,7 +211,7 @@ async fn forget(
     remove_unused_facts(connection).await?;
     // They are digests of listings that held the person.
     sqlx::query(
-        "UPDATE instances SET listing_digest = NULL WHERE instance_id IN (SELECT value FROM json_each(?))",
+        "UPDATE instances SET content_hash = NULL WHERE instance_id IN (SELECT value FROM json_each(?))",
     )
     .bind(json_list(&affected))
     .execute(&mut *connection)
@@ -366,7 +366,7 @@ async fn remove_from_rosters(
     .await?;
     let removed: Vec<i64> = members.iter().map(|(member_id, ..)| *member_id).collect();
     sqlx::query(
-        "UPDATE presences SET roster_member_id = NULL WHERE roster_member_id IN (SELECT value FROM json_each(?))",
+        "UPDATE attendance_facts SET roster_member_id = NULL WHERE roster_member_id IN (SELECT value FROM json_each(?))",
     )
     .bind(json_list(&removed))
     .execute(&mut *connection)

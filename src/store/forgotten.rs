@@ -48,7 +48,7 @@ impl Forgotten {
     /// None where nobody has been forgotten.
     pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Option<Self>, sqlx::Error> {
         let known: Vec<(Vec<u8>, i64)> =
-            sqlx::query_as("SELECT digest, subject FROM forgotten").fetch_all(&mut *connection).await?;
+            sqlx::query_as("SELECT digest, subject FROM erasures").fetch_all(&mut *connection).await?;
         if known.is_empty() {
             return Ok(None);
         }
@@ -62,7 +62,7 @@ impl Forgotten {
             return Ok(forgotten);
         }
         sqlx::query(
-            "INSERT INTO settings (name, value) VALUES ('forgotten_key', randomblob(32)) ON CONFLICT (name) DO NOTHING",
+            "INSERT INTO settings (name, value) VALUES ('erasure_key', randomblob(32)) ON CONFLICT (name) DO NOTHING",
         )
         .execute(&mut *connection)
         .await?;
@@ -87,7 +87,7 @@ impl Forgotten {
             if self.subjects.contains_key(&digest) {
                 continue;
             }
-            sqlx::query("INSERT INTO forgotten (digest, subject, forgotten_at) VALUES (?, ?, ?)")
+            sqlx::query("INSERT INTO erasures (digest, subject, erased_at) VALUES (?, ?, ?)")
                 .bind(&digest)
                 .bind(subject)
                 .bind(now.millis())
@@ -108,12 +108,13 @@ impl Forgotten {
     /// A row without everything that tells whose it is.
     pub(super) fn anonymize(&self, row: &mut Row<'_>, pseudonym: &str) {
         // The digest that stands in for a missing key is one of names and emails, and not a keyed one.
-        let stand_in = row.stand_in().filter(|_| row.text(Field::ParticipantUuid) != Some(pseudonym));
-        if let Some(stand_in) = stand_in {
-            let digest = self.digest(&["stand-in", &stand_in.to_string()]);
+        let surrogate_key =
+            row.surrogate_key().filter(|_| row.text(Field::ParticipantUuid) != Some(pseudonym));
+        if let Some(surrogate_key) = surrogate_key {
+            let digest = self.digest(&["stand-in", &surrogate_key.to_string()]);
             let mut first = [0; 8];
             first.copy_from_slice(&digest[..8]);
-            row.restore_stand_in(Some(i64::from_le_bytes(first)));
+            row.restore_surrogate_key(Some(i64::from_le_bytes(first)));
         }
         row.anonymize(pseudonym.to_owned());
     }
@@ -146,7 +147,7 @@ impl Forgotten {
 }
 
 async fn key(connection: &mut SqliteConnection) -> Result<Vec<u8>, sqlx::Error> {
-    sqlx::query_scalar("SELECT value FROM settings WHERE name = 'forgotten_key'").fetch_one(connection).await
+    sqlx::query_scalar("SELECT value FROM settings WHERE name = 'erasure_key'").fetch_one(connection).await
 }
 
 /// A keyed digest of how somebody was named at the command line. Somebody has been forgotten before.

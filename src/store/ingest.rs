@@ -51,9 +51,9 @@ pub struct FetchRecord {
     /// Where it was read from, or where it was tried last.
     pub source: Option<Source>,
     /// The Dashboard knows it as a meeting of one person.
-    pub one_person: bool,
+    pub is_past_one: bool,
     /// Its UUID is found by the other encoding.
-    pub other_encoding: bool,
+    pub alternate_encoding: bool,
     /// What richer sources did than the one that it was read from.
     pub richer: Richer,
     /// A richer source was closed, and this is due again once it serves.
@@ -382,7 +382,7 @@ fn distinct<'r, 'a>(rows: &'r [Row<'a>]) -> (Vec<Listed<'r, 'a>>, u64) {
     let mut unique = Vec::with_capacity(rows.len());
     for row in rows {
         let keys = row.keys();
-        if seen.insert((keys.fingerprint, row.stand_in())) {
+        if seen.insert((keys.row_hash, row.surrogate_key())) {
             unique.push(Listed { row, keys });
         }
     }
@@ -392,7 +392,7 @@ fn distinct<'r, 'a>(rows: &'r [Row<'a>]) -> (Vec<Listed<'r, 'a>>, u64) {
 
 /// A digest of a listing's content, whatever the order of its rows.
 fn digest_of(rows: &[Listed<'_, '_>], rejects: &[Reject]) -> i64 {
-    let mut parts: Vec<i64> = rows.iter().map(|listed| listed.keys.fingerprint).collect();
+    let mut parts: Vec<i64> = rows.iter().map(|listed| listed.keys.row_hash).collect();
     parts.extend(rejects.iter().map(reject_digest));
     parts.sort_unstable();
     let mut digest = Digest::new();
@@ -417,7 +417,7 @@ async fn finish(
     live: bool,
 ) -> Result<(), sqlx::Error> {
     let mut instance_ids: BTreeSet<i64> = change.reworked.instance_ids.clone();
-    let described: bool = sqlx::query_scalar("SELECT presences_stale FROM instances WHERE instance_id = ?")
+    let described: bool = sqlx::query_scalar("SELECT attendance_dirty FROM instances WHERE instance_id = ?")
         .bind(instance_id)
         .fetch_one(&mut *connection)
         .await?;
@@ -438,17 +438,17 @@ async fn save_reading(
     told_now: bool,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE instances SET read_at = ?1, tried_at = ?1, rows_reported = iif(?9, ?2, rows_reported), \
+        "UPDATE instances SET fetched_at = ?1, tried_at = ?1, rows_reported = iif(?9, ?2, rows_reported), \
                 rows_received = iif(?9, ?8, rows_received), source = iif(?5, ?3, source), \
-                one_person = ?4, other_encoding = ?6, awaits_source = ?10, for_backfill = 0 \
+                is_past_one = ?4, alternate_encoding = ?6, awaits_source = ?10, for_backfill = 0 \
           WHERE instance_id = ?7",
     )
     .bind(record.finished_at.millis())
     .bind(listing.rows_reported)
     .bind(listing.source.as_str())
-    .bind(record.one_person)
+    .bind(record.is_past_one)
     .bind(counts_now)
-    .bind(record.other_encoding)
+    .bind(record.alternate_encoding)
     .bind(record.instance_id)
     .bind(i64::try_from(received).unwrap_or(i64::MAX))
     .bind(told_now)

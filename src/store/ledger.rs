@@ -52,7 +52,7 @@ impl Store {
     ) -> Result<Claim, StoreError> {
         let mut transaction = self.begin().await?;
         let claim = async {
-            let pause: Option<(i64, bool)> = sqlx::query_as("SELECT until_at, daily FROM quota_pauses WHERE label = ? AND until_at > ? AND until_at <= ?")
+            let pause: Option<(i64, bool)> = sqlx::query_as("SELECT until_at, daily FROM rate_limit_pauses WHERE label = ? AND until_at > ? AND until_at <= ?")
                 .bind(label.as_str())
                 .bind(now.millis())
                 .bind(now.plus(LONGEST_PAUSE).millis())
@@ -127,7 +127,7 @@ impl Store {
             book(&mut transaction, &day(now), label, 0, 1, None).await?;
             if let Some(until) = until {
                 sqlx::query(
-                    "INSERT INTO quota_pauses (label, until_at, daily) VALUES (?1, ?2, ?3) \
+                    "INSERT INTO rate_limit_pauses (label, until_at, daily) VALUES (?1, ?2, ?3) \
                      ON CONFLICT (label) DO UPDATE SET daily = excluded.daily, \
                          until_at = iif(until_at > ?4, excluded.until_at, max(until_at, excluded.until_at))",
                 )

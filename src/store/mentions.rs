@@ -126,9 +126,9 @@ const LOOKED_INTO: [&str; 17] = [
     "meetings",
     "roster_members",
     "identifiers",
-    "presences",
+    "attendance_facts",
     "people",
-    "forgotten",
+    "erasures",
     "sqlite_sequence",
     "_sqlx_migrations",
 ];

@@ -23,7 +23,7 @@ pub(super) async fn refresh(
         if is_moved == Some(true) {
             calendar::moved(connection, *instance_id, true).await?;
         }
-        sqlx::query("DELETE FROM presences WHERE instance_id = ?")
+        sqlx::query("DELETE FROM attendance_facts WHERE instance_id = ?")
             .bind(instance_id)
             .execute(&mut *connection)
             .await?;
@@ -32,7 +32,7 @@ pub(super) async fn refresh(
         for statement in [ONE_STAY, UNION_OF_STAYS] {
             sqlx::query(statement).bind(instance_id).bind(&several).execute(&mut *connection).await?;
         }
-        sqlx::query("UPDATE instances SET presences_stale = 0 WHERE instance_id = ? AND presences_stale")
+        sqlx::query("UPDATE instances SET attendance_dirty = 0 WHERE instance_id = ? AND attendance_dirty")
             .bind(instance_id)
             .execute(&mut *connection)
             .await?;
@@ -64,7 +64,7 @@ macro_rules! of_stays {
     ($in:literal, $select:literal) => {
         concat!(
             "
-INSERT OR FAIL INTO presences (instance_id, person_id, profile_id, name_profile_id, evidence, is_host, heads,
+INSERT OR FAIL INTO attendance_facts (instance_id, person_id, profile_id, name_profile_id, match_rank, is_host, head_count,
                        first_join_at, last_leave_at, still_in, joins, present_ms, waiting_ms)
 WITH instance AS (
     SELECT instance_id,
@@ -87,7 +87,7 @@ WITH instance AS (
                 WHEN f.registrant_id IS NOT NULL THEN 3
                 WHEN s.participant_uuid IS NOT NULL THEN 4
                 WHEN f.user_name IS NOT NULL THEN 5
-                ELSE 6 END AS evidence,
+                ELSE 6 END AS match_rank,
            i.is_live, i.clip_from, i.clip_to
       FROM instance i
       JOIN sessions s ON s.instance_id = i.instance_id
@@ -106,7 +106,7 @@ WITH instance AS (
 const ONE_STAY: &str = of_stays!(
     "NOT IN",
     "
-SELECT ?1, person_id, profile_id, NULL, evidence,
+SELECT ?1, person_id, profile_id, NULL, match_rank,
        coalesce(role = 'host', 0),
        max(1, min(coalesce(in_room_participants, 1), 1000)),
        CASE WHEN counted THEN b END,
@@ -133,9 +133,9 @@ const UNION_OF_STAYS: &str = of_stays!(
     SELECT person_id,
            CAST(substr(max(CASE WHEN user_name IS NOT NULL THEN printf('%016d%016d', coalesce(b, 0), session_id) || profile_id END), 33) AS INTEGER) AS of_name,
            CAST(substr(max(CASE WHEN email IS NOT NULL THEN printf('%016d%016d', coalesce(b, 0), session_id) || profile_id END), 33) AS INTEGER) AS of_email,
-           min(evidence) AS evidence,
+           min(match_rank) AS match_rank,
            max(coalesce(role = 'host', 0)) AS is_host,
-           max(1, min(coalesce(max(in_room_participants), 1), 1000)) AS heads,
+           max(1, min(coalesce(max(in_room_participants), 1), 1000)) AS head_count,
            min(CASE WHEN counted THEN b END) AS first_join_at,
            max(CASE WHEN counted THEN coalesce(e, leave_at) END) AS last_leave_at,
            max(is_live AND counted AND leave_at IS NULL) AS still_in,
@@ -147,6 +147,6 @@ const UNION_OF_STAYS: &str = of_stays!(
      GROUP BY person_id
 )
 SELECT ?1, person_id, coalesce(of_email, of_name), nullif(of_name, coalesce(of_email, of_name)),
-       evidence, is_host, heads, first_join_at, last_leave_at, still_in, joins, present_ms, waiting_ms
+       match_rank, is_host, head_count, first_join_at, last_leave_at, still_in, joins, present_ms, waiting_ms
   FROM added"
 );

@@ -284,7 +284,7 @@ mod tests {
                 .await
                 .unwrap();
         }
-        let minutes = texts(&store, "SELECT sum(present_ms) || '' FROM presences").await;
+        let minutes = texts(&store, "SELECT sum(present_ms) || '' FROM attendance_facts").await;
         let names = ["user_name", "name"].map(str::to_owned).to_vec();
         let cleansed = store.apply_privacy(&Dropped::new(names.clone())).await.unwrap();
         assert_eq!(cleansed, Cleansed { sessions: 10, rejects: 2, instances: 0 });
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(texts(&store, "SELECT name FROM attendance WHERE name IS NOT NULL").await.len(), 0);
         assert_eq!(texts(&store, "SELECT value FROM identifiers WHERE kind = 'name'").await.len(), 0);
         assert_eq!(texts(&store, "SELECT content FROM reject_log").await, [r#"[{"n":1}]"#]);
-        assert_eq!(texts(&store, "SELECT sum(present_ms) || '' FROM presences").await, minutes);
+        assert_eq!(texts(&store, "SELECT sum(present_ms) || '' FROM attendance_facts").await, minutes);
         for file in ["rollcall.db", "rollcall.db-wal"] {
             let bytes = std::fs::read(directory.path().join(file)).unwrap();
             for trace in ["Lovelace", "Borel", "<script>", "Marker"] {

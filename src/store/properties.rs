@@ -228,8 +228,8 @@ impl Base {
         }
         if with_queue {
             let queue = "SELECT ? || json_object('uuid', uuid, 'due_at', due_at, 'complete', complete, 'incomplete', \
-                                incomplete_reads, 'equal', equal_readings, 'changing', changing_since, 'suspect', \
-                                suspect_at, 'digest', listing_digest) FROM instances ORDER BY uuid";
+                                incomplete_reads, 'equal', identical_reads, 'changing', changing_since, 'suspect', \
+                                suspect_at, 'digest', content_hash) FROM instances ORDER BY uuid";
             lines.extend(self.all(queue, "queue").await);
         }
         lines

@@ -111,8 +111,8 @@ impl Store {
             "SELECT (SELECT count(*) FROM instances WHERE start_at < ?1), \
                     (SELECT count(*) FROM sessions s JOIN instances i ON i.instance_id = s.instance_id WHERE i.start_at < ?1), \
                     (SELECT count(*) FROM people p \
-                      WHERE EXISTS (SELECT 1 FROM presences WHERE person_id = p.person_id) \
-                        AND NOT EXISTS (SELECT 1 FROM presences r JOIN instances i ON i.instance_id = r.instance_id \
+                      WHERE EXISTS (SELECT 1 FROM attendance_facts WHERE person_id = p.person_id) \
+                        AND NOT EXISTS (SELECT 1 FROM attendance_facts r JOIN instances i ON i.instance_id = r.instance_id \
                                          WHERE r.person_id = p.person_id AND (i.start_at IS NULL OR i.start_at >= ?1)))",
         )
         .bind(before.map_or(i64::MIN, Timestamp::millis))
@@ -212,10 +212,10 @@ async fn remove_instances(
     count_on_fetches(connection, ids).await?;
     for statement in [
         // A number of a session may be given anew; a decision that held on to it must not meet a stranger.
-        "UPDATE people_decisions SET undone_at = coalesce(undone_at, made_at) \
+        "UPDATE identity_decisions SET undone_at = coalesce(undone_at, made_at) \
           WHERE (left_kind = 'session' AND left_value IN (SELECT CAST(session_id AS TEXT) FROM sessions WHERE instance_id IN (SELECT value FROM json_each(?1)))) \
              OR (right_kind = 'session' AND right_value IN (SELECT CAST(session_id AS TEXT) FROM sessions WHERE instance_id IN (SELECT value FROM json_each(?1))))",
-        "DELETE FROM presences WHERE instance_id IN (SELECT value FROM json_each(?))",
+        "DELETE FROM attendance_facts WHERE instance_id IN (SELECT value FROM json_each(?))",
         "DELETE FROM sessions WHERE instance_id IN (SELECT value FROM json_each(?))",
         "DELETE FROM reject_log WHERE instance_id IN (SELECT value FROM json_each(?))",
         "DELETE FROM fetch_log WHERE instance_id IN (SELECT value FROM json_each(?))",
@@ -269,7 +269,7 @@ async fn count_on_fetches(connection: &mut SqliteConnection, ids: &str) -> Resul
     .execute(&mut *connection)
     .await?;
     let text = format!(
-        "INSERT INTO pruned_counts (name, label, value) \
+        "INSERT INTO counter_baselines (name, label, value) \
          SELECT name, label, total FROM ( \
              SELECT 'rows' AS name, 'inserted' AS label, sum(rows_inserted) AS total FROM gone \
              UNION ALL SELECT 'rows', 'updated', sum(rows_updated) FROM gone \
@@ -302,7 +302,7 @@ async fn prune_runs(connection: &mut SqliteConnection, now: Timestamp) -> Result
     let buckets = super::metrics::bucket_rows("gone");
     let text = format!(
         "WITH gone AS (SELECT * FROM run_log WHERE run_id IN (SELECT value FROM json_each(?))) \
-         INSERT INTO pruned_counts (name, label, value) \
+         INSERT INTO counter_baselines (name, label, value) \
          SELECT name, label, total FROM ( \
              SELECT 'runs' AS name, outcome AS label, count(*) AS total FROM gone GROUP BY outcome \
              UNION ALL SELECT 'retries', '', sum(retries) FROM gone \
@@ -344,7 +344,7 @@ mod tests {
         for (query, left) in [
             ("SELECT count(*) FROM instances", 2),
             ("SELECT count(*) FROM sessions", 2),
-            ("SELECT count(*) FROM presences", 2),
+            ("SELECT count(*) FROM attendance_facts", 2),
             ("SELECT count(*) FROM people", 2),
             ("SELECT count(*) FROM identifiers", 2),
             ("SELECT count(*) FROM extras", 0),

@@ -100,9 +100,9 @@ pub struct DueInstance {
     /// Whether its end is known from Zoom.
     pub is_described: bool,
     /// The Dashboard knows it as a meeting of one person.
-    pub one_person: bool,
+    pub is_past_one: bool,
     /// Its UUID is found by the other encoding.
-    pub other_encoding: bool,
+    pub alternate_encoding: bool,
     /// It was read completely before.
     pub is_complete: bool,
     /// It listed nobody when it was read last.
@@ -118,8 +118,8 @@ struct DueRow {
     state: String,
     start_at: Option<i64>,
     is_described: bool,
-    one_person: bool,
-    other_encoding: bool,
+    is_past_one: bool,
+    alternate_encoding: bool,
     is_complete: bool,
     was_empty: bool,
 }
@@ -136,8 +136,8 @@ struct ProgressRow {
     richer_lacking_since: Option<i64>,
     incomplete_reads: i64,
     incomplete_since: Option<i64>,
-    equal_readings: i64,
-    listing_digest: Option<i64>,
+    identical_reads: i64,
+    content_hash: Option<i64>,
     changing_since: Option<i64>,
     suspect_at: Option<i64>,
     suspect_digest: Option<i64>,
@@ -235,8 +235,8 @@ impl Store {
         let uuids: Vec<&str> = selection.instances.iter().map(InstanceUuid::as_str).collect();
         // One whose start is not known belongs to any window: it is described when it is read.
         let rows: Vec<DueRow> = sqlx::query_as(
-            "SELECT instance_id, uuid, meeting_id, state, start_at, ended_at IS NOT NULL AS is_described, one_person, \
-                    other_encoding, complete AS is_complete, source IS NULL AND rows_received IS 0 AS was_empty \
+            "SELECT instance_id, uuid, meeting_id, state, start_at, ended_at IS NOT NULL AS is_described, is_past_one, \
+                    alternate_encoding, complete AS is_complete, source IS NULL AND rows_received IS 0 AS was_empty \
                FROM instances \
               WHERE (?7 IS NULL OR tried_at IS NULL OR tried_at < ?7) \
                 AND (due_at <= ?1 OR ?2 OR (state <> 'settled' AND uuid IN (SELECT value FROM json_each(?4)))) \
@@ -283,8 +283,8 @@ fn due_instance(row: &DueRow) -> Option<DueInstance> {
         state: InstanceState::from_text(&row.state)?,
         start_at: row.start_at.map(Timestamp::from_millis),
         is_described: row.is_described,
-        one_person: row.one_person,
-        other_encoding: row.other_encoding,
+        is_past_one: row.is_past_one,
+        alternate_encoding: row.alternate_encoding,
         is_complete: row.is_complete,
         was_empty: row.was_empty,
     })
@@ -414,7 +414,7 @@ pub(super) async fn describe(
     sqlx::query(
         "UPDATE instances SET topic = coalesce(?1, topic), host_name = coalesce(?2, host_name), \
                 host_email = coalesce(?3, host_email), start_at = ?4, ended_at = ?5, described_at = ?6, \
-                presences_stale = presences_stale OR ?7, joins_told = coalesce(?9, joins_told) \
+                attendance_dirty = attendance_dirty OR ?7, joins_told = coalesce(?9, joins_told) \
           WHERE instance_id = ?8",
     )
     .bind(kept.topic)
@@ -451,7 +451,7 @@ pub(super) async fn load_progress(
 ) -> Result<Progress, sqlx::Error> {
     let row: ProgressRow = sqlx::query_as(
         "SELECT state, due_at, reason, complete, failures, failing_kind, failing_since, richer_lacking_since, incomplete_reads, \
-                incomplete_since, equal_readings, listing_digest, changing_since, suspect_at, suspect_digest \
+                incomplete_since, identical_reads, content_hash, changing_since, suspect_at, suspect_digest \
            FROM instances WHERE instance_id = ?",
     )
     .bind(instance_id)
@@ -471,8 +471,8 @@ pub(super) async fn load_progress(
         richer_lacking_since: instant(row.richer_lacking_since),
         incomplete_reads: count(row.incomplete_reads),
         incomplete_since: instant(row.incomplete_since),
-        equal_readings: count(row.equal_readings),
-        listing_digest: row.listing_digest,
+        identical_reads: count(row.identical_reads),
+        content_hash: row.content_hash,
         changing_since: instant(row.changing_since),
         suspect_at: instant(row.suspect_at),
         suspect_digest: row.suspect_digest,
@@ -487,7 +487,7 @@ pub(super) async fn save_progress(
     let millis = |instant: Option<Timestamp>| instant.map(Timestamp::millis);
     sqlx::query(
         "UPDATE instances SET state = ?, due_at = ?, reason = ?, complete = ?, failures = ?, failing_kind = ?, failing_since = ?, \
-                richer_lacking_since = ?, incomplete_reads = ?, incomplete_since = ?, equal_readings = ?, listing_digest = ?, changing_since = ?, \
+                richer_lacking_since = ?, incomplete_reads = ?, incomplete_since = ?, identical_reads = ?, content_hash = ?, changing_since = ?, \
                 suspect_at = ?, suspect_digest = ? \
           WHERE instance_id = ?",
     )
@@ -501,8 +501,8 @@ pub(super) async fn save_progress(
     .bind(millis(progress.richer_lacking_since))
     .bind(i64::from(progress.incomplete_reads))
     .bind(millis(progress.incomplete_since))
-    .bind(i64::from(progress.equal_readings))
-    .bind(progress.listing_digest)
+    .bind(i64::from(progress.identical_reads))
+    .bind(progress.content_hash)
     .bind(millis(progress.changing_since))
     .bind(millis(progress.suspect_at))
     .bind(progress.suspect_digest)

@@ -13,11 +13,11 @@ use crate::decode::{Field, Keys, Row, WAITING};
 pub(super) struct Identity<'a> {
     pub user_id: Option<&'a str>,
     pub join_at: Option<i64>,
-    pub stand_in: Option<i64>,
+    pub surrogate_key: Option<i64>,
     pub stay: Stay,
     pub participant_uuid: Option<&'a str>,
     pub leave_at: Option<i64>,
-    pub fingerprint: i64,
+    pub row_hash: i64,
     pub withdrawn: bool,
 }
 
@@ -35,11 +35,11 @@ impl<'a> Identity<'a> {
         Self {
             user_id: row.text(Field::UserId),
             join_at: row.number(Field::JoinTime),
-            stand_in: row.stand_in(),
+            surrogate_key: row.surrogate_key(),
             stay: Stay::of(row.text(Field::Status)),
             participant_uuid: row.text(Field::ParticipantUuid),
             leave_at: row.number(Field::LeaveTime),
-            fingerprint: keys.fingerprint,
+            row_hash: keys.row_hash,
             withdrawn: false,
         }
     }
@@ -47,7 +47,7 @@ impl<'a> Identity<'a> {
     fn key(&self) -> Key<'a> {
         match (self.user_id, self.join_at) {
             (Some(user_id), Some(join_at)) => Key::Whole(user_id, join_at.div_euclid(1000)),
-            _ => Key::StandIn(self.stand_in),
+            _ => Key::Surrogate(self.surrogate_key),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Stay {
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Key<'a> {
     Whole(&'a str, i64),
-    StandIn(Option<i64>),
+    Surrogate(Option<i64>),
 }
 
 /// For each listed row the number of the stored row that it is, where there is one; no stored row twice.
@@ -93,8 +93,7 @@ pub(super) fn reconcile(stored: &[Identity<'_>], listed: &[Identity<'_>]) -> Vec
         }
         let only_one_stored = olds.len() == 1;
         // Rows of one order in every run: those that still count first, then by leaving.
-        let order =
-            |row: &Identity<'_>| (row.withdrawn, row.leave_at.is_none(), row.leave_at, row.fingerprint);
+        let order = |row: &Identity<'_>| (row.withdrawn, row.leave_at.is_none(), row.leave_at, row.row_hash);
         olds.sort_by_key(|at| order(&stored[*at]));
         news.sort_by_key(|at| order(&listed[*at]));
         let same_stay =
@@ -112,7 +111,7 @@ pub(super) fn reconcile(stored: &[Identity<'_>], listed: &[Identity<'_>]) -> Vec
             old.participant_uuid.is_some() && old.participant_uuid == new.participant_uuid
         };
         // As it was last sent, whatever status the stored row has kept since.
-        pair(&|old, new| old.fingerprint == new.fingerprint);
+        pair(&|old, new| old.row_hash == new.row_hash);
         pair(&|old, new| same_stay(old, new) && same_participant(old, new) && old.leave_at == new.leave_at);
         pair(&|old, new| same_stay(old, new) && same_participant(old, new));
         pair(&|old, new| same_stay(old, new) && old.leave_at == new.leave_at);
@@ -136,11 +135,11 @@ mod tests {
         Identity {
             user_id: Some(user),
             join_at: Some(join_at),
-            stand_in: None,
+            surrogate_key: None,
             stay,
             participant_uuid: None,
             leave_at: Some(leave_at),
-            fingerprint: join_at * 31 + leave_at * 7 + stay as i64,
+            row_hash: join_at * 31 + leave_at * 7 + stay as i64,
             withdrawn: false,
         }
     }
@@ -174,8 +173,8 @@ mod tests {
 
     #[test]
     fn what_matched_without_a_status_is_found_again_beside_another_row_of_its_key() {
-        let told = Identity { fingerprint: 7, ..row("1", 1_000, 5_000, Stay::Untold) };
-        let other = Identity { fingerprint: 8, ..row("1", 1_000, 5_000, Stay::Untold) };
+        let told = Identity { row_hash: 7, ..row("1", 1_000, 5_000, Stay::Untold) };
+        let other = Identity { row_hash: 8, ..row("1", 1_000, 5_000, Stay::Untold) };
         // The stored row waited, and was last sent without a status.
         let waited = Identity { stay: Stay::Waiting, ..told };
         assert_eq!(reconcile(&[waited, other], &[other, told]), [Some(1), Some(0)]);
@@ -187,23 +186,23 @@ mod tests {
         let late = row("1", 1_000, 9_000, Stay::Admitted);
         let stored = [late, early];
         assert_eq!(reconcile(&stored, &[early, late]), [Some(1), Some(0)]);
-        let moved = Identity { leave_at: Some(9_500), fingerprint: 1, ..late };
+        let moved = Identity { leave_at: Some(9_500), row_hash: 1, ..late };
         assert_eq!(reconcile(&stored, &[moved, early]), [Some(0), Some(1)]);
         let known =
             |uuid: &'static str, row: &Identity<'static>| Identity { participant_uuid: Some(uuid), ..*row };
         let stored = [known("a", &early), known("b", &late)];
         let listed = [
-            Identity { leave_at: Some(4_000), fingerprint: 2, ..known("b", &late) },
-            Identity { leave_at: Some(9_800), fingerprint: 3, ..known("a", &early) },
+            Identity { leave_at: Some(4_000), row_hash: 2, ..known("b", &late) },
+            Identity { leave_at: Some(9_800), row_hash: 3, ..known("a", &early) },
         ];
         assert_eq!(reconcile(&stored, &listed), [Some(1), Some(0)]);
     }
 
     #[test]
     fn a_digest_stands_in_for_a_blank_key() {
-        let blank = |stand_in| Identity {
+        let blank = |surrogate_key| Identity {
             user_id: None,
-            stand_in: Some(stand_in),
+            surrogate_key: Some(surrogate_key),
             ..row("", 1_000, 5_000, Stay::Admitted)
         };
         assert_eq!(reconcile(&[blank(1), blank(2)], &[blank(2), blank(3)]), [Some(1), None]);

@@ -67,7 +67,7 @@ pub(super) fn fields_of(home: Home) -> impl Iterator<Item = Field> {
 
 /// The columns of `sessions` that hold these fields and the keys, in the order in which they are bound.
 fn session_columns(fields: &[Field]) -> Vec<&'static str> {
-    let keys = ["profile_id", "setup_id", "extra_id", "stand_in", "fingerprint"];
+    let keys = ["profile_id", "setup_id", "extra_id", "surrogate_key", "row_hash"];
     fields.iter().map(|field| column(*field)).chain(keys).collect()
 }
 
@@ -79,10 +79,10 @@ fn bind_session(
     known: &KnownFacts,
 ) -> Result<(), sqlx::error::BoxDynError> {
     fields.iter().try_for_each(|field| add(arguments, row.get(*field)))?;
-    for key in [known.profile_id(keys), keys.setup, keys.extra, row.stand_in()] {
+    for key in [known.profile_id(keys), keys.setup, keys.extra, row.surrogate_key()] {
         arguments.add(key)?;
     }
-    arguments.add(keys.fingerprint)
+    arguments.add(keys.row_hash)
 }
 
 pub(super) fn add(
@@ -122,7 +122,7 @@ pub(super) async fn insert_sessions(
     .await
 }
 
-/// Writes a session anew; the fingerprint is that of the row as it was sent, which blanks may have left poorer.
+/// Writes a session anew; the row_hash is that of the row as it was sent, which blanks may have left poorer.
 pub(super) async fn update_session(
     connection: &mut SqliteConnection,
     session_id: i64,
@@ -181,7 +181,7 @@ pub(super) async fn load_sessions(
         let _ = write!(joins, " LEFT JOIN {table} ON {table}.{key} = {user}.{key}");
     }
     let text = format!(
-        "SELECT s.session_id, s.stand_in, e.content, {} FROM sessions s \
+        "SELECT s.session_id, s.surrogate_key, e.content, {} FROM sessions s \
          LEFT JOIN setups u ON u.setup_id = s.setup_id{joins} LEFT JOIN extras e ON e.extra_id = s.extra_id \
          WHERE s.session_id IN (SELECT value FROM json_each(?))",
         columns.join(", ")
@@ -203,7 +203,7 @@ pub(super) async fn load_sessions(
 
 fn session_of(row: &SqliteRow, fields: &[Field]) -> Result<Row<'static>, sqlx::Error> {
     let mut session = Row::empty();
-    session.restore_stand_in(row.try_get(1)?);
+    session.restore_surrogate_key(row.try_get(1)?);
     let extra: Option<String> = row.try_get(2)?;
     if let Some(extra) = extra {
         session.restore_extra(&extra);

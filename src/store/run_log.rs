@@ -94,7 +94,7 @@ impl Store {
             ("UPDATE discoveries SET next_at = NULL WHERE next_at > ?1 AND ?2", DAY),
             ("UPDATE discoveries SET told_at = NULL WHERE told_at > ?1 AND ?2", DAY),
             ("UPDATE discoveries SET first_listed_at = ?2 WHERE first_listed_at > ?1", DAY),
-            ("DELETE FROM quota_pauses WHERE until_at > ?1 AND ?2", 2 * DAY),
+            ("DELETE FROM rate_limit_pauses WHERE until_at > ?1 AND ?2", 2 * DAY),
         ] {
             let done = sqlx::query(statement)
                 .bind(now.plus(latest).millis())
@@ -128,7 +128,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         for (label, status, count) in answers {
             sqlx::query(
-                "INSERT INTO answer_counts (label, status, count) VALUES (?, ?, ?) \
+                "INSERT INTO response_counts (label, status, count) VALUES (?, ?, ?) \
                  ON CONFLICT (label, status) DO UPDATE SET count = count + excluded.count",
             )
             .bind(label.as_str())

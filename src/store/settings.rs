@@ -150,7 +150,7 @@ async fn place_anew(
 ) -> Result<(), sqlx::Error> {
     let instances: Vec<i64> = sqlx::query_scalar(
         "SELECT instance_id FROM instances \
-          WHERE ?1 OR presences_stale OR meeting_id IN (SELECT value FROM json_each(?2))",
+          WHERE ?1 OR attendance_dirty OR meeting_id IN (SELECT value FROM json_each(?2))",
     )
     .bind(zone_changed)
     .bind(super::rows::json_list(plans_changed))
@@ -160,7 +160,7 @@ async fn place_anew(
         calendar::place(connection, instance_id, settings.timezone).await?;
     }
     let stale: Vec<i64> =
-        sqlx::query_scalar("SELECT instance_id FROM instances WHERE presences_stale AND source IS NOT NULL")
+        sqlx::query_scalar("SELECT instance_id FROM instances WHERE attendance_dirty AND source IS NOT NULL")
             .fetch_all(&mut *connection)
             .await?;
     presence::refresh(connection, &stale, &BTreeSet::new()).await?;

@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 
 use super::Findings;
 use crate::clock::Clock;
-use crate::collect::{Need, clock_warning, needs};
+use crate::collect::{EndpointRequirement, clock_warning, required_endpoints};
 use crate::commands::setup;
 use crate::config::{Config, Credentials, Discovery};
 use crate::exit::ExitCode;
@@ -50,7 +50,11 @@ pub(super) async fn check(
     };
     findings.good("token", format!("{host} can be reached and gives one, {scopes}"));
     let account_wide = config.collection.discovery == Discovery::Account;
-    let needs = needs(setup::rules(config).source, account_wide, config.collection.include_live);
+    let needs = required_endpoints(
+        setup::collect_settings(config).source,
+        account_wide,
+        config.collection.include_live,
+    );
     let mut probe = Probe { config, zoom: &client, clock, instance: None, granted: &granted };
     let (mut sources_lost, mut any_refused, mut serving) = (0, false, Vec::new());
     for need in &needs {
@@ -125,7 +129,7 @@ enum Verdict {
 
 impl Probe<'_> {
     /// Whether the endpoint can be used, as far as that can be found out.
-    async fn endpoint(&mut self, need: &Need, findings: &mut Findings<'_>) -> Verdict {
+    async fn endpoint(&mut self, need: &EndpointRequirement, findings: &mut Findings<'_>) -> Verdict {
         let what = need.endpoint.name();
         let scope = need.endpoint.missing_scope(self.granted);
         if let Some(scope) = scope.filter(|_| !self.granted.is_empty()) {
@@ -253,7 +257,7 @@ async fn stored_instance(path: &Path) -> Option<InstanceUuid> {
 }
 
 /// What a run cannot do without is an error; the rest costs something.
-fn refused(words: String, need: &Need, findings: &mut Findings<'_>) -> Verdict {
+fn refused(words: String, need: &EndpointRequirement, findings: &mut Findings<'_>) -> Verdict {
     if need.is_required {
         findings.bad(need.endpoint.name(), words, ExitCode::Refused);
     } else {

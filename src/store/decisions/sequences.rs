@@ -91,7 +91,7 @@ async fn check(steps: &[Step]) -> Result<(), TestCaseError> {
     let strays: Vec<(i64,)> = bench
         .ask(
             "SELECT person_id FROM people WHERE person_id NOT IN (SELECT person_id FROM sessions WHERE person_id IS NOT NULL) \
-             UNION ALL SELECT person_id FROM presences p WHERE NOT EXISTS (SELECT 1 FROM sessions s \
+             UNION ALL SELECT person_id FROM attendance_facts p WHERE NOT EXISTS (SELECT 1 FROM sessions s \
               WHERE s.person_id = p.person_id AND s.instance_id = p.instance_id)",
         )
         .await;

@@ -206,7 +206,7 @@ async fn what_makes_no_sense_changes_nothing() {
     // Ada's only session carries both.
     assert!(matches!(refused(true, "ada@example.com", "adas-account").await, DecisionError::PartsNobody));
     assert_eq!(partition(&bench).await, before);
-    assert_eq!(bench.ask::<(i64,)>("SELECT count(*) FROM people_decisions").await, [(0,)]);
+    assert_eq!(bench.ask::<(i64,)>("SELECT count(*) FROM identity_decisions").await, [(0,)]);
 }
 
 #[tokio::test]

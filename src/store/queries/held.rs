@@ -129,7 +129,7 @@ impl Store {
         );
         query
             .push_bind(json_list(&member_ids))
-            .push(")) OR roster_member_id IN (SELECT roster_member_id FROM presences WHERE person_id = ")
+            .push(")) OR roster_member_id IN (SELECT roster_member_id FROM attendance_facts WHERE person_id = ")
             .push_bind(person_id)
             .push(") OR email_key IN (SELECT value FROM json_each(")
             .push_bind(json_texts(texts.emails.iter()))
@@ -150,7 +150,7 @@ impl Store {
         let mut query = QueryBuilder::new(format!(
             "SELECT decision_id, kind, {}, {}, strftime('%Y-%m-%dT%H:%M:%fZ', made_at / 1000.0, 'unixepoch'), \
                     strftime('%Y-%m-%dT%H:%M:%fZ', undone_at / 1000.0, 'unixepoch') \
-               FROM people_decisions WHERE left_value IN (SELECT value FROM json_each(",
+               FROM identity_decisions WHERE left_value IN (SELECT value FROM json_each(",
             shown_sql("left"),
             shown_sql("right")
         ));

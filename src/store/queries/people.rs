@@ -29,7 +29,7 @@ impl Store {
             let meetings: Vec<i64> = meetings.iter().map(|meeting| meeting.get()).collect();
             query
                 .push(
-                    " AND EXISTS (SELECT 1 FROM presences q JOIN instances i ON i.instance_id = q.instance_id \
+                    " AND EXISTS (SELECT 1 FROM attendance_facts q JOIN instances i ON i.instance_id = q.instance_id \
                        WHERE q.person_id = p.person_id AND i.meeting_id IN (SELECT value FROM json_each(",
                 )
                 .push_bind(json_list(&meetings))
@@ -56,7 +56,7 @@ impl Store {
             "SELECT decision_id, kind, {}, {}, strftime('%Y-%m-%dT%H:%M:%fZ', made_at / 1000.0, 'unixepoch'), \
                     undone_at IS NULL AND overruled_by IS NULL, overruled_by, \
                     strftime('%Y-%m-%dT%H:%M:%fZ', undone_at / 1000.0, 'unixepoch') \
-               FROM people_decisions ORDER BY decision_id DESC",
+               FROM identity_decisions ORDER BY decision_id DESC",
             shown_sql("left"),
             shown_sql("right")
         ));
@@ -81,7 +81,7 @@ impl Store {
         }
         let others: Vec<(i64, i64, String)> = sqlx::query_as(
             "SELECT DISTINCT i.meeting_id, q.person_id, f.user_name \
-               FROM presences q JOIN instances i ON i.instance_id = q.instance_id JOIN people p ON p.person_id = q.person_id \
+               FROM attendance_facts q JOIN instances i ON i.instance_id = q.instance_id JOIN people p ON p.person_id = q.person_id \
                JOIN profiles f ON f.profile_id = coalesce(q.name_profile_id, q.profile_id) \
               WHERE NOT p.is_guest AND f.user_name IS NOT NULL",
         )
@@ -117,8 +117,8 @@ SELECT p.person_id,
                         FROM identifiers n WHERE n.person_id = p.person_id AND n.kind <> 'name' ORDER BY n.kind, n.value))
             ELSE (SELECT json_array(printf('session:%d', s.session_id)) FROM sessions s WHERE s.person_id = p.person_id
                    ORDER BY s.join_at IS NULL, s.join_at, s.session_id LIMIT 1) END,
-       (SELECT count(*) FROM presences q WHERE q.person_id = p.person_id),
+       (SELECT count(*) FROM attendance_facts q WHERE q.person_id = p.person_id),
        (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', max(coalesce(q.last_leave_at, i.end_at, i.start_at)) / 1000.0, 'unixepoch')
-          FROM presences q JOIN instances i ON i.instance_id = q.instance_id WHERE q.person_id = p.person_id)
+          FROM attendance_facts q JOIN instances i ON i.instance_id = q.instance_id WHERE q.person_id = p.person_id)
   FROM people p
  WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.person_id = p.person_id)";

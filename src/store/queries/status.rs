@@ -78,7 +78,7 @@ impl Store {
                     || coalesce(max(i.reason), 'Zoom has no data of them, or could not be reached') \
                FROM instances i, at \
               WHERE i.source IS NULL AND i.state IN ('pending', 'parked') AND i.failing_since <= at.day_ago \
-                AND i.failing_since > coalesce((SELECT max(read_at) FROM instances WHERE read_at <= ?1), 0) HAVING count(*) > 0 \
+                AND i.failing_since > coalesce((SELECT max(fetched_at) FROM instances WHERE fetched_at <= ?1), 0) HAVING count(*) > 0 \
              UNION ALL \
              SELECT count(*) || ' instances with two joins or more ended days ago, and Zoom lists nobody in them, as of meeting ' \
                     || max(i.meeting_id) \

@@ -25,12 +25,12 @@ pub struct InstanceReport {
     /// When it began.
     pub start_at: Option<Timestamp>,
     /// What became of it.
-    pub result: Reading,
+    pub result: FetchResult,
 }
 
 /// What became of the reading of an instance.
 #[derive(Clone, Debug)]
-pub enum Reading {
+pub enum FetchResult {
     /// Its listing is in the database.
     Stored {
         /// What became of the rows.
@@ -51,12 +51,12 @@ pub enum Reading {
     /// No answer came, or none but failures of the server; a later run tries again.
     Unreachable(String),
     /// Nothing more can be read in this run.
-    Stopped(Stop),
+    Stopped(AbortReason),
 }
 
 /// Why a run ends before its work is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum AbortReason {
     /// The day's quota is used up until then.
     Quota(Timestamp, String),
     /// Zoom refuses the app: credentials, scopes, plan.
@@ -92,11 +92,11 @@ pub struct Summary {
     /// How long it took, in seconds.
     pub seconds: f64,
     /// Why it ended before its work was done.
-    pub stop: Option<Stop>,
+    pub stop: Option<AbortReason>,
     /// Zoom refused what the app or the account has no right to, at least once.
     pub denied: bool,
     /// It ended early because another process waits for the database; the rest is still due.
-    pub handed_over: bool,
+    pub yielded: bool,
     /// Zoom answered at least once with what it was asked for.
     pub answered: bool,
     /// Zoom could not be reached, or did nothing but fail, at least once.
@@ -124,7 +124,7 @@ impl Default for Summary {
             seconds: 0.0,
             stop: None,
             denied: false,
-            handed_over: false,
+            yielded: false,
             answered: false,
             clocks: None,
             unreachable: false,
@@ -135,24 +135,24 @@ impl Default for Summary {
 
 impl Summary {
     /// Adds what became of an instance, unless it ends the run.
-    pub(super) fn take(&mut self, report: &InstanceReport) {
-        self.answered |= matches!(report.result, Reading::Stored { .. } | Reading::NotThere);
-        self.denied |= matches!(report.result, Reading::Denied(_));
-        self.unreachable |= matches!(report.result, Reading::Unreachable(_));
+    pub(super) fn add_report(&mut self, report: &InstanceReport) {
+        self.answered |= matches!(report.result, FetchResult::Stored { .. } | FetchResult::NotThere);
+        self.denied |= matches!(report.result, FetchResult::Denied(_));
+        self.unreachable |= matches!(report.result, FetchResult::Unreachable(_));
         match &report.result {
-            Reading::Stored { counts, .. } => {
+            FetchResult::Stored { counts, .. } => {
                 self.instances_read += 1;
                 self.counts.add(counts);
             }
-            Reading::NotThere => self.instances_not_there += 1,
-            Reading::Parked(reason)
-            | Reading::Denied(reason)
-            | Reading::Failed(reason)
-            | Reading::Unreachable(reason) => {
+            FetchResult::NotThere => self.instances_not_there += 1,
+            FetchResult::Parked(reason)
+            | FetchResult::Denied(reason)
+            | FetchResult::Failed(reason)
+            | FetchResult::Unreachable(reason) => {
                 self.instances_failed += 1;
                 self.error.get_or_insert_with(|| format!("instance {}: {reason}", report.uuid));
             }
-            Reading::Stopped(_) => {}
+            FetchResult::Stopped(_) => {}
         }
     }
 
@@ -163,11 +163,11 @@ impl Summary {
         read == 0 && (self.instances_failed > 0 || (self.meetings_refused > 0 && !self.answered))
     }
 
-    pub(super) fn judge(&self, interrupted: bool) -> RunOutcome {
+    pub(super) fn outcome(&self, interrupted: bool) -> RunOutcome {
         match &self.stop {
             _ if interrupted => RunOutcome::Interrupted,
-            Some(Stop::Quota(..)) => RunOutcome::Quota,
-            Some(Stop::Refused(_)) => RunOutcome::Failed,
+            Some(AbortReason::Quota(..)) => RunOutcome::Quota,
+            Some(AbortReason::Refused(_)) => RunOutcome::Failed,
             None if self.read_nothing() || (self.unreachable && !self.answered) => RunOutcome::Failed,
             None if self.instances_failed > 0 || self.meetings_refused > 0 || self.error.is_some() => {
                 RunOutcome::Partial

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 /// A wake-up every second.
-pub struct Wakes {
+pub struct WakeTimer {
     receiver: mpsc::Receiver<()>,
     scheduler: JobScheduler,
 }
@@ -15,11 +15,11 @@ pub struct Wakes {
 /// Why nothing would wake the daemon.
 #[derive(Debug, thiserror::Error)]
 #[error("the scheduler cannot be started: {0}")]
-pub struct WakeError(#[from] JobSchedulerError);
+pub struct WakeTimerError(#[from] JobSchedulerError);
 
-impl Wakes {
-    /// Wakes every second from now on.
-    pub async fn every_second() -> Result<Self, WakeError> {
+impl WakeTimer {
+    /// WakeTimer every second from now on.
+    pub async fn every_second() -> Result<Self, WakeTimerError> {
         // One is enough: a loop that is busy when it is woken looks at the clock afterwards anyhow, so what does not
         // fit is not missed.
         let (sender, receiver) = mpsc::channel(1);

@@ -13,7 +13,7 @@ const CORRECTION: Duration = Duration::from_mins(1);
 
 /// The slots of a schedule, and how far they have been served.
 #[derive(Clone, Debug)]
-pub struct Timetable {
+pub struct SlotTracker {
     schedule: Schedule,
     /// Slots up to here are served, or were before our time.
     served: Timestamp,
@@ -24,7 +24,7 @@ pub struct Timetable {
 
 /// What a look at the clock says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum ScheduleCheck {
     /// No slot is due.
     Nothing,
     /// This slot is due; earlier ones that were missed are served with it.
@@ -41,8 +41,8 @@ pub enum Look {
     },
 }
 
-impl Timetable {
-    /// A timetable whose slots up to `served` are done with.
+impl SlotTracker {
+    /// A slots whose slots up to `served` are done with.
     #[must_use]
     pub fn new(schedule: Schedule, served: Timestamp, now: Timestamp) -> Self {
         let next = schedule.next(served);
@@ -56,19 +56,19 @@ impl Timetable {
     }
 
     /// Looks at the clock; a slot that is due is told once.
-    pub fn look(&mut self, now: Timestamp) -> Look {
+    pub fn check(&mut self, now: Timestamp) -> ScheduleCheck {
         let seen = self.seen;
         if seen.since(now) > CORRECTION {
             self.seen = now;
             self.serve(self.served.min(now));
-            return Look::SetBack { from: seen };
+            return ScheduleCheck::SetBack { from: seen };
         }
         self.seen = seen.max(now);
         // Most looks end here, with nothing worked out.
-        let Some(first) = self.next.filter(|first| *first <= now) else { return Look::Nothing };
-        let Some(slot_at) = self.schedule.latest_due(self.served, now) else { return Look::Nothing };
+        let Some(first) = self.next.filter(|first| *first <= now) else { return ScheduleCheck::Nothing };
+        let Some(slot_at) = self.schedule.latest_due(self.served, now) else { return ScheduleCheck::Nothing };
         self.serve(slot_at);
-        Look::Due { slot_at, is_late: now.since(first) > PATIENCE }
+        ScheduleCheck::Due { slot_at, is_late: now.since(first) > PATIENCE }
     }
 
     fn serve(&mut self, until: Timestamp) {
@@ -87,50 +87,50 @@ mod tests {
         Timestamp::from(chrono::DateTime::parse_from_rfc3339(text).unwrap().to_utc())
     }
 
-    fn timetable(cron: &str, timezone: Tz, served: &str, now: &str) -> Timetable {
-        Timetable::new(Schedule::parse(cron, timezone).unwrap(), at(served), at(now))
+    fn slots(cron: &str, timezone: Tz, served: &str, now: &str) -> SlotTracker {
+        SlotTracker::new(Schedule::parse(cron, timezone).unwrap(), at(served), at(now))
     }
 
-    fn due(slot: &str, is_late: bool) -> Look {
-        Look::Due { slot_at: at(slot), is_late }
+    fn due(slot: &str, is_late: bool) -> ScheduleCheck {
+        ScheduleCheck::Due { slot_at: at(slot), is_late }
     }
 
     #[test]
     fn each_slot_is_told_once() {
-        let mut slots = timetable("0 */15 * * * *", Tz::UTC, "2026-03-02T09:00:00Z", "2026-03-02T09:01:00Z");
+        let mut slots = slots("0 */15 * * * *", Tz::UTC, "2026-03-02T09:00:00Z", "2026-03-02T09:01:00Z");
         assert_eq!(slots.next(), Some(at("2026-03-02T09:15:00Z")));
-        assert_eq!(slots.look(at("2026-03-02T09:14:59.999Z")), Look::Nothing);
-        assert_eq!(slots.look(at("2026-03-02T09:15:00Z")), due("2026-03-02T09:15:00Z", false));
-        assert_eq!(slots.look(at("2026-03-02T09:15:01Z")), Look::Nothing);
+        assert_eq!(slots.check(at("2026-03-02T09:14:59.999Z")), ScheduleCheck::Nothing);
+        assert_eq!(slots.check(at("2026-03-02T09:15:00Z")), due("2026-03-02T09:15:00Z", false));
+        assert_eq!(slots.check(at("2026-03-02T09:15:01Z")), ScheduleCheck::Nothing);
         assert_eq!(slots.next(), Some(at("2026-03-02T09:30:00Z")));
     }
 
     #[test]
     fn a_night_of_suspension_makes_one_late_slot() {
-        let mut slots = timetable("0 */15 * * * *", Tz::UTC, "2026-03-02T20:00:00Z", "2026-03-02T20:01:00Z");
-        assert_eq!(slots.look(at("2026-03-03T07:07:00Z")), due("2026-03-03T07:00:00Z", true));
-        assert_eq!(slots.look(at("2026-03-03T07:07:01Z")), Look::Nothing);
-        assert_eq!(slots.look(at("2026-03-03T07:15:00Z")), due("2026-03-03T07:15:00Z", false));
+        let mut slots = slots("0 */15 * * * *", Tz::UTC, "2026-03-02T20:00:00Z", "2026-03-02T20:01:00Z");
+        assert_eq!(slots.check(at("2026-03-03T07:07:00Z")), due("2026-03-03T07:00:00Z", true));
+        assert_eq!(slots.check(at("2026-03-03T07:07:01Z")), ScheduleCheck::Nothing);
+        assert_eq!(slots.check(at("2026-03-03T07:15:00Z")), due("2026-03-03T07:15:00Z", false));
     }
 
     #[test]
     fn a_clock_that_is_set_back_lets_slots_come_again_and_a_corrected_one_does_not() {
-        let mut slots = timetable("0 */15 * * * *", Tz::UTC, "2026-03-02T12:45:00Z", "2026-03-02T12:50:00Z");
+        let mut slots = slots("0 */15 * * * *", Tz::UTC, "2026-03-02T12:45:00Z", "2026-03-02T12:50:00Z");
         assert_eq!(
-            slots.look(at("2026-03-02T11:50:00Z")),
-            Look::SetBack { from: at("2026-03-02T12:50:00Z") }
+            slots.check(at("2026-03-02T11:50:00Z")),
+            ScheduleCheck::SetBack { from: at("2026-03-02T12:50:00Z") }
         );
-        assert_eq!(slots.look(at("2026-03-02T11:50:01Z")), Look::Nothing);
-        assert_eq!(slots.look(at("2026-03-02T12:00:00Z")), due("2026-03-02T12:00:00Z", false));
+        assert_eq!(slots.check(at("2026-03-02T11:50:01Z")), ScheduleCheck::Nothing);
+        assert_eq!(slots.check(at("2026-03-02T12:00:00Z")), due("2026-03-02T12:00:00Z", false));
         // The clock is a second fast, and is put right.
-        assert_eq!(slots.look(at("2026-03-02T11:59:59Z")), Look::Nothing);
-        assert_eq!(slots.look(at("2026-03-02T12:00:00Z")), Look::Nothing);
-        assert_eq!(slots.look(at("2026-03-02T12:15:00Z")), due("2026-03-02T12:15:00Z", false));
+        assert_eq!(slots.check(at("2026-03-02T11:59:59Z")), ScheduleCheck::Nothing);
+        assert_eq!(slots.check(at("2026-03-02T12:00:00Z")), ScheduleCheck::Nothing);
+        assert_eq!(slots.check(at("2026-03-02T12:15:00Z")), due("2026-03-02T12:15:00Z", false));
     }
 
     #[test]
     fn the_days_on_which_clocks_change_have_their_slots() {
-        for (timezone, cron, from, slots) in [
+        for (timezone, cron, from, instants) in [
             // Skipped at two, so at three.
             (
                 Tz::Europe__Berlin,
@@ -165,12 +165,12 @@ mod tests {
                 ["2026-03-29T03:30:00Z", "2026-03-30T03:30:00Z"],
             ),
         ] {
-            let mut table = timetable(cron, timezone, from, from);
-            for slot in slots {
+            let mut table = slots(cron, timezone, from, from);
+            for slot in instants {
                 let slot = at(slot);
                 assert_eq!(table.next(), Some(slot), "{timezone} {cron}");
-                assert_eq!(table.look(slot.minus(Duration::from_millis(1))), Look::Nothing);
-                assert_eq!(table.look(slot), Look::Due { slot_at: slot, is_late: false });
+                assert_eq!(table.check(slot.minus(Duration::from_millis(1))), ScheduleCheck::Nothing);
+                assert_eq!(table.check(slot), ScheduleCheck::Due { slot_at: slot, is_late: false });
             }
         }
     }
