@@ -18,8 +18,8 @@ use crate::store::{
     Description, DiscoveryRefusal, Found, InstancesListing, Selection, Standing, StoreError, Subject,
 };
 use crate::zoom::{
-    DashboardListingRequest, DashboardMeeting, Disposition, Encoding, ListingType, MeetingKey, PastMeeting,
-    SourceRefusal, Zoom, ZoomError, read_pages,
+    DashboardListingRequest, Disposition, Encoding, ListingType, MeetingDetails, MeetingKey, SourceRefusal,
+    ZoomClient, ZoomError, read_pages,
 };
 
 /// Listings asked for at the same time.
@@ -377,7 +377,7 @@ impl Collector {
         let key = MeetingKey::Latest(meeting);
         match self.zoom.past_meeting(&key, Encoding::Documented).await {
             Ok(told) => Ok(described(meeting, told)),
-            Err(error) if matches!(error.disposition(), Disposition::NextSource(_)) => {
+            Err(error) if matches!(error.disposition(), Disposition::TryNextSource(_)) => {
                 let told = self.zoom.dashboard_meeting(&key, ListingType::Past, Encoding::Documented).await?;
                 Ok(listed(Some(meeting), told))
             }
@@ -514,15 +514,15 @@ fn window_begin(job: &RunRequest, scheduled: Window) -> Timestamp {
 
 /// One ended instance, by the documented encoding of its UUID or, where that finds nothing, by the other one.
 pub(super) async fn past_instance(
-    zoom: &Zoom,
+    zoom: &ZoomClient,
     uuid: &InstanceUuid,
     first: Encoding,
-) -> Result<PastMeeting, ZoomError> {
+) -> Result<MeetingDetails, ZoomError> {
     let key = MeetingKey::Uuid(uuid.clone());
     let told = zoom.past_meeting(&key, first).await;
     match told {
-        Err(error) if error.is_not_found() && Encoding::other_may_help(uuid) => {
-            zoom.past_meeting(&key, first.other()).await.map_err(|_| error)
+        Err(error) if error.is_not_found() && Encoding::alternate_may_help(uuid) => {
+            zoom.past_meeting(&key, first.alternate()).await.map_err(|_| error)
         }
         told => told,
     }
@@ -534,10 +534,10 @@ fn unanswered(error: ZoomError) -> Unanswered {
             Unanswered::Abort(AbortReason::Refused(error.to_string()))
         }
         Disposition::Quota { until } => Unanswered::Abort(AbortReason::Quota(until, error.to_string())),
-        Disposition::NextSource(SourceRefusal::MissingScopes(_) | SourceRefusal::Plan(_)) => {
+        Disposition::TryNextSource(SourceRefusal::MissingScopes(_) | SourceRefusal::Plan(_)) => {
             Unanswered::NoRight(error)
         }
-        Disposition::NotThere | Disposition::TryPastOne => Unanswered::NotFound(error),
+        Disposition::NotFound | Disposition::RetryAsPastOne => Unanswered::NotFound(error),
         Disposition::Parked(_) => Unanswered::Refused(error),
         Disposition::Retry
         | Disposition::Throttled(_)
@@ -548,7 +548,7 @@ fn unanswered(error: ZoomError) -> Unanswered {
     }
 }
 
-fn described(meeting: MeetingId, told: PastMeeting) -> Option<Found> {
+fn described(meeting: MeetingId, told: MeetingDetails) -> Option<Found> {
     Some(Found {
         uuid: told.uuid.clone()?,
         meeting_id: meeting,
@@ -557,31 +557,24 @@ fn described(meeting: MeetingId, told: PastMeeting) -> Option<Found> {
     })
 }
 
-/// What `GET /past_meetings/{uuid}` tells of an instance.
-pub(super) fn description_of(told: PastMeeting) -> Description {
+/// What Zoom tells of an instance, apart from who was there.
+pub(super) fn description_of(told: MeetingDetails) -> Description {
     Description {
-        topic: told.topic,
-        host_name: told.host_name,
-        host_email: told.host_email,
+        host_name: told.host_name().map(str::to_owned),
+        host_email: told.host_email().map(str::to_owned),
         start_at: told.start_time,
         ended_at: told.end_time,
-        joins: told.participants_count,
+        joins: told.joins(),
+        topic: told.topic,
     }
 }
 
-fn listed(meeting: Option<MeetingId>, told: DashboardMeeting) -> Option<Found> {
+fn listed(meeting: Option<MeetingId>, told: MeetingDetails) -> Option<Found> {
     Some(Found {
-        uuid: told.uuid?,
+        uuid: told.uuid.clone()?,
         meeting_id: meeting.or(told.id)?,
         start_at: told.start_time,
-        description: Some(Description {
-            topic: told.topic,
-            host_name: told.host_name,
-            host_email: told.host_email,
-            start_at: told.start_time,
-            ended_at: told.end_time,
-            joins: told.participants,
-        }),
+        description: Some(description_of(told)),
     })
 }
 

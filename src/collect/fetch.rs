@@ -17,8 +17,8 @@ use crate::store::{
     ClosedSource, Description, DueInstance, FetchRecord, Listing, SourceStanding, StoreError,
 };
 use crate::zoom::{
-    Counters, Disposition, Encoding, ListingRequest, ListingType, MeetingKey, Page, Pages,
-    ParticipantsEndpoint, Zoom, ZoomError, read_pages,
+    Counters, Disposition, Encoding, ListingRequest, ListingType, MeetingKey, Pages, ParticipantsEndpoint,
+    ParticipantsPage, ZoomClient, ZoomError, read_pages,
 };
 
 /// Which sources are closed, as the database has it when a run begins, and as the run finds out.
@@ -63,7 +63,7 @@ impl SourceGate {
 struct FoundListing {
     from: ParticipantsEndpoint,
     encoding: Encoding,
-    pages: Pages<Page>,
+    pages: Pages<ParticipantsPage>,
 }
 
 impl FoundListing {
@@ -101,7 +101,7 @@ fn should_park(error: &ZoomError) -> bool {
 }
 
 fn is_not_there(error: &ZoomError) -> bool {
-    matches!(error.disposition(), Disposition::NotThere | Disposition::TryPastOne)
+    matches!(error.disposition(), Disposition::NotFound | Disposition::RetryAsPastOne)
 }
 
 /// Whether the second refusal says no less than the first: what is missing from one list may yet come.
@@ -241,7 +241,7 @@ impl Collector {
         let source = found.from.source();
         record.source = Some(source);
         record.is_past_one = found.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
-        record.alternate_encoding = found.encoding == Encoding::Other;
+        record.alternate_encoding = found.encoding == Encoding::Alternate;
         record.tracking_id = pages.read.last().and_then(|page| page.tracking_id.clone());
         record.error = pages.broken.as_ref().map(ToString::to_string);
         record.error_code = pages.broken.as_ref().and_then(ZoomError::code);
@@ -283,13 +283,13 @@ impl Collector {
         record.error = Some(error.to_string());
         let words = error.to_string();
         let (failure, result) = match error.disposition() {
-            Disposition::NotThere | Disposition::TryPastOne => (Failure::NotThere, FetchResult::NotThere),
+            Disposition::NotFound | Disposition::RetryAsPastOne => (Failure::NotThere, FetchResult::NotThere),
             Disposition::Parked(reason) => (Failure::Refused(reason), FetchResult::Parked(words)),
             // Nothing is held against an instance that no source may read at all.
-            Disposition::NextSource(_) if self.all_closed(&self.all_sources()).is_some() => {
+            Disposition::TryNextSource(_) if self.all_closed(&self.all_sources()).is_some() => {
                 return Ok(FetchResult::Stopped(AbortReason::Refused(words)));
             }
-            Disposition::NextSource(_) => {
+            Disposition::TryNextSource(_) => {
                 record.awaits_source =
                     sources.iter().copied().find(|source| self.gate.closed(*source).is_some());
                 (Failure::Denied(words.clone()), FetchResult::Denied(words))
@@ -314,7 +314,11 @@ impl Collector {
 
     /// Topic, host and end of an instance whose end is not known yet: one Light request, or two where its UUID can be
     /// encoded in two ways. What is refused here is done without: the end is then estimated.
-    async fn describe(&self, zoom: &Zoom, instance: &DueInstance) -> Result<Option<Description>, ZoomError> {
+    async fn describe(
+        &self,
+        zoom: &ZoomClient,
+        instance: &DueInstance,
+    ) -> Result<Option<Description>, ZoomError> {
         if instance.is_described || instance.state == InstanceState::Live {
             return Ok(None);
         }
@@ -359,7 +363,13 @@ impl Collector {
     ///
     /// A source that lists nobody, or has no data, ends no question: the next is asked. Where none has rows, the answer
     /// of the richest counts.
-    async fn read(&self, zoom: &Zoom, instance: &DueInstance, sources: &[Source], room: &Room) -> Attempt {
+    async fn read(
+        &self,
+        zoom: &ZoomClient,
+        instance: &DueInstance,
+        sources: &[Source],
+        room: &Room,
+    ) -> Attempt {
         if instance.state == InstanceState::Live
             && let Some(listing) = self.read_live(zoom, instance, room).await
         {
@@ -379,7 +389,7 @@ impl Collector {
                 _ => self.read_either(zoom, instance, ParticipantsEndpoint::PastMeetings, room).await,
             };
             match told {
-                Err(error) if matches!(error.disposition(), Disposition::NextSource(_)) => {
+                Err(error) if matches!(error.disposition(), Disposition::TryNextSource(_)) => {
                     refused.push((source, error));
                 }
                 Err(error) if is_not_there(&error) => {
@@ -408,7 +418,7 @@ impl Collector {
     /// The Dashboard keeps meetings of one person apart: where the one list has nothing, the other is asked once.
     async fn read_dashboard(
         &self,
-        zoom: &Zoom,
+        zoom: &ZoomClient,
         instance: &DueInstance,
         room: &Room,
     ) -> Result<FoundListing, ZoomError> {
@@ -441,7 +451,7 @@ impl Collector {
     /// Reads a listing by the documented encoding of the UUID, and where that finds nothing, once by the other.
     async fn read_either(
         &self,
-        zoom: &Zoom,
+        zoom: &ZoomClient,
         instance: &DueInstance,
         from: ParticipantsEndpoint,
         room: &Room,
@@ -450,16 +460,21 @@ impl Collector {
         let key = MeetingKey::Uuid(instance.uuid.clone());
         let told = self.read_pages(zoom, ListingRequest { from, key: key.clone(), encoding }, room).await;
         let not_there = matches!(&told, Err(error) if error.is_not_found());
-        if !not_there || !Encoding::other_may_help(&instance.uuid) {
+        if !not_there || !Encoding::alternate_may_help(&instance.uuid) {
             return told;
         }
-        let other = ListingRequest { from, key, encoding: encoding.other() };
+        let other = ListingRequest { from, key, encoding: encoding.alternate() };
         self.read_pages(zoom, other, room).await.or(told)
     }
 
     /// A meeting that is on is read by its number. None where that is refused, or another instance has taken its
     /// place: it has ended in between, or was never on, and is read as a past one.
-    async fn read_live(&self, zoom: &Zoom, instance: &DueInstance, room: &Room) -> Option<FoundListing> {
+    async fn read_live(
+        &self,
+        zoom: &ZoomClient,
+        instance: &DueInstance,
+        room: &Room,
+    ) -> Option<FoundListing> {
         let key = MeetingKey::Latest(instance.meeting_id);
         let request = ListingRequest {
             from: ParticipantsEndpoint::Dashboard(ListingType::Live),
@@ -473,11 +488,11 @@ impl Collector {
 
     async fn read_pages(
         &self,
-        zoom: &Zoom,
+        zoom: &ZoomClient,
         request: ListingRequest,
         room: &Room,
     ) -> Result<FoundListing, ZoomError> {
-        let with_room = async |page: Page| {
+        let with_room = async |page: ParticipantsPage| {
             if page.next_page_token.is_some() {
                 // The semaphore is never closed.
                 let rows = rows_in_hand(page.total_records);
@@ -491,5 +506,5 @@ impl Collector {
 }
 
 fn encoding_of(instance: &DueInstance) -> Encoding {
-    if instance.alternate_encoding { Encoding::Other } else { Encoding::Documented }
+    if instance.alternate_encoding { Encoding::Alternate } else { Encoding::Documented }
 }

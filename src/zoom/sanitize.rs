@@ -70,9 +70,9 @@ impl Hidden {
         text
     }
 
-    /// As [`presentable`], without them.
-    pub(super) fn presentable(&self, text: &str) -> String {
-        presentable(&self.out_of(text))
+    /// As [`sanitize_message`], without them.
+    pub(super) fn sanitize_message(&self, text: &str) -> String {
+        sanitize_message(&self.out_of(text))
     }
 }
 
@@ -87,7 +87,7 @@ fn lower_hex(text: &str) -> String {
 }
 
 /// A message fit for logs and terminals: one line, not too long, without tokens and addresses.
-pub(super) fn presentable(text: &str) -> String {
+pub(super) fn sanitize_message(text: &str) -> String {
     let clean: String =
         text.chars().map(|c| if is_visible(c) { c } else { ' ' }).take(10 * MESSAGE_CHARS).collect();
     let words: Vec<&str> = clean.split_whitespace().map(shown).collect();
@@ -127,9 +127,9 @@ mod tests {
     fn a_message_is_fit_to_be_shown() {
         let token = "eyJ".repeat(40);
         let text = format!("a\u{1b}[31m\u{202e}b\nc d@example.com token:{token} e");
-        assert_eq!(presentable(&text), "a [31m b c (email) (left out) e");
-        assert_eq!(presentable(" \n"), "no message");
-        assert_eq!(presentable(&"ü ".repeat(9_999)).chars().count(), MESSAGE_CHARS + 1);
+        assert_eq!(sanitize_message(&text), "a [31m b c (email) (left out) e");
+        assert_eq!(sanitize_message(" \n"), "no message");
+        assert_eq!(sanitize_message(&"ü ".repeat(9_999)).chars().count(), MESSAGE_CHARS + 1);
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
             "Y2xpZW50OnMz_w",
             "Y2xpZW50OnMz%2fw%3d%3d",
         ] {
-            let shown = hidden.presentable(&format!("client {text} is unknown"));
+            let shown = hidden.sanitize_message(&format!("client {text} is unknown"));
             assert!(
                 shown.starts_with("client (left out)") && shown.ends_with("is unknown"),
                 "{text}: {shown}"
