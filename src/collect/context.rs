@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio_util::sync::CancellationToken;
 
-use super::outcome::{Event, Stop, Summary};
+use super::summary::{AbortReason, Event, Summary};
 use crate::zoom::{Disposition, ZoomError};
 
 /// The context of one run.
@@ -47,11 +47,11 @@ impl<'a> RunContext<'a> {
     }
 
     /// Notes why nothing more can be read, and says so the first time.
-    pub(super) fn halt(&mut self, reason: Stop) {
+    pub(super) fn abort(&mut self, reason: AbortReason) {
         if self.summary.stop.is_some() {
             return;
         }
-        let (Stop::Quota(_, words) | Stop::Refused(words)) = &reason;
+        let (AbortReason::Quota(_, words) | AbortReason::Refused(words)) = &reason;
         self.summary.error = Some(words.clone());
         self.warn(words.clone());
         self.summary.stop = Some(reason);

@@ -11,15 +11,15 @@ use chrono::{Days, NaiveDate};
 use futures_util::{StreamExt as _, stream};
 
 use super::context::{RunContext, until_cancelled};
-use super::outcome::Stop;
-use super::{Collector, Job};
+use super::summary::AbortReason;
+use super::{Collector, RunRequest};
 use crate::model::{InstanceUuid, MeetingId, Timestamp, Window};
 use crate::store::{
     Description, DiscoveryRefusal, Found, InstancesListing, Selection, Standing, StoreError, Subject,
 };
 use crate::zoom::{
-    DashboardListingRequest, DashboardMeeting, Disposition, Encoding, ListingType, MeetingKey, PastMeeting,
-    SourceRefusal, Zoom, ZoomError, read_pages,
+    DashboardListingRequest, Disposition, Encoding, ListingType, MeetingDetails, MeetingKey, SourceRefusal,
+    ZoomClient, ZoomError, read_pages,
 };
 
 /// Listings asked for at the same time.
@@ -45,7 +45,7 @@ enum Unanswered {
     /// It may be answered another time.
     Passing(ZoomError),
     /// Nothing more can be read.
-    Stop(Stop),
+    Abort(AbortReason),
 }
 
 /// Instances that a list told, and whether that was all of it.
@@ -55,7 +55,11 @@ struct AccountList {
 }
 
 impl Collector {
-    pub(super) async fn discover(&self, job: &Job, run: &mut RunContext<'_>) -> Result<(), StoreError> {
+    pub(super) async fn discover(
+        &self,
+        job: &RunRequest,
+        run: &mut RunContext<'_>,
+    ) -> Result<(), StoreError> {
         self.discover_named(&job.selection, run).await?;
         if run.is_over() {
             return Ok(());
@@ -68,7 +72,7 @@ impl Collector {
                 self.discover_otherwise(&without_right, job, run).await?;
             }
         }
-        if self.rules.include_live && !run.is_over() {
+        if self.settings.include_live && !run.is_over() {
             if job.account_wide {
                 self.discover_live_account(run).await?;
             } else {
@@ -81,14 +85,14 @@ impl Collector {
     /// Asks for the instances of every meeting that does not rest; answers with those that may not be asked that way.
     async fn discover_listed(
         &self,
-        job: &Job,
+        job: &RunRequest,
         run: &mut RunContext<'_>,
     ) -> Result<HashMap<MeetingId, Standing>, StoreError> {
         let now = self.clock.now();
         let mut asked = Vec::new();
         for meeting in &job.meetings {
             let standing = self.store.standing(Subject::Meeting(*meeting)).await?;
-            if !job.insistent && standing.rests(now) {
+            if !job.ignore_backoff && standing.rests(now) {
                 run.summary.meetings_refused += u64::from(!standing.not_found);
             } else {
                 asked.push((*meeting, standing));
@@ -109,7 +113,7 @@ impl Collector {
                             description: None,
                         })
                         .collect();
-                    let from = window_begin(job, standing.window(self.rules.lookback, now));
+                    let from = window_begin(job, standing.window(self.settings.lookback, now));
                     if from < now.minus(INSTANCES_REACH) {
                         run.warn(format!(
                             "Zoom lists the instances of meeting {meeting} for 15 months only; those from {from} until then \
@@ -139,13 +143,13 @@ impl Collector {
         subject: Subject,
         found: &[Found],
         complete: bool,
-        job: &Job,
+        job: &RunRequest,
         run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
         run.summary.answered = true;
         let listing = InstancesListing { subject, found, complete };
         let new =
-            self.store.learn_listing(&listing, self.rules.lookback, job.window, self.clock.now()).await?;
+            self.store.learn_listing(&listing, self.settings.lookback, job.window, self.clock.now()).await?;
         run.summary.instances_found += new;
         Ok(())
     }
@@ -181,8 +185,8 @@ impl Collector {
                 run.fail_with(&error, format!("{whose} could not be listed: {error}"));
                 return Ok(());
             }
-            (Unanswered::Stop(reason), _) => {
-                run.halt(reason);
+            (Unanswered::Abort(reason), _) => {
+                run.abort(reason);
                 return Ok(());
             }
         };
@@ -229,8 +233,8 @@ impl Collector {
                         "Zoom does not say which meeting instance {uuid} is of; it is left out"
                     )),
                 },
-                Err(Unanswered::Stop(reason)) => {
-                    run.halt(reason);
+                Err(Unanswered::Abort(reason)) => {
+                    run.abort(reason);
                     return Ok(());
                 }
                 Err(
@@ -249,9 +253,9 @@ impl Collector {
     }
 
     /// Every instance of the account.
-    async fn discover_account(&self, job: &Job, run: &mut RunContext<'_>) -> Result<(), StoreError> {
+    async fn discover_account(&self, job: &RunRequest, run: &mut RunContext<'_>) -> Result<(), StoreError> {
         let standing = self.store.standing(Subject::Account).await?;
-        let window = job.window.unwrap_or_else(|| standing.window(self.rules.lookback, self.clock.now()));
+        let window = job.window.unwrap_or_else(|| standing.window(self.settings.lookback, self.clock.now()));
         match self.account_list(&window, run).await {
             None => Ok(()),
             Some(Ok(list)) => {
@@ -268,7 +272,7 @@ impl Collector {
         &self,
         told: &[(Subject, Vec<Found>)],
         broken: Option<ZoomError>,
-        job: &Job,
+        job: &RunRequest,
         run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
         let complete = broken.is_none() && job.window.is_none();
@@ -294,11 +298,11 @@ impl Collector {
     async fn discover_otherwise(
         &self,
         meetings: &HashMap<MeetingId, Standing>,
-        job: &Job,
+        job: &RunRequest,
         run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let windows = meetings.values().map(|standing| standing.window(self.rules.lookback, now));
+        let windows = meetings.values().map(|standing| standing.window(self.settings.lookback, now));
         let window = job.window.or_else(|| {
             windows.reduce(|one, other| Window { from: one.from.min(other.from), to: one.to.max(other.to) })
         });
@@ -317,7 +321,7 @@ impl Collector {
                     told.into_iter().map(|(meeting, found)| (Subject::Meeting(meeting), found)).collect();
                 self.learn_account(&told, list.broken, job, run).await?;
             }
-            Some(Err(Unanswered::Stop(reason))) => run.halt(reason),
+            Some(Err(Unanswered::Abort(reason))) => run.abort(reason),
             Some(Err(Unanswered::Passing(error))) => {
                 run.fail_with(
                     &error,
@@ -342,7 +346,7 @@ impl Collector {
     async fn discover_latest(
         &self,
         meetings: &HashMap<MeetingId, Standing>,
-        job: &Job,
+        job: &RunRequest,
         run: &mut RunContext<'_>,
     ) -> Result<(), StoreError> {
         let asked = meetings.keys().copied().collect();
@@ -373,7 +377,7 @@ impl Collector {
         let key = MeetingKey::Latest(meeting);
         match self.zoom.past_meeting(&key, Encoding::Documented).await {
             Ok(told) => Ok(described(meeting, told)),
-            Err(error) if matches!(error.disposition(), Disposition::NextSource(_)) => {
+            Err(error) if matches!(error.disposition(), Disposition::TryNextSource(_)) => {
                 let told = self.zoom.dashboard_meeting(&key, ListingType::Past, Encoding::Documented).await?;
                 Ok(listed(Some(meeting), told))
             }
@@ -408,7 +412,7 @@ impl Collector {
                         answered = true;
                     }
                     Err(error) => match unanswered(error.clone()) {
-                        stop @ Unanswered::Stop(_) => return Some(Err(stop)),
+                        stop @ Unanswered::Abort(_) => return Some(Err(stop)),
                         // What another of them told is not lost with this one.
                         _ if answered => list.broken = list.broken.or(Some(error)),
                         why => return Some(Err(why)),
@@ -438,7 +442,7 @@ impl Collector {
         };
         if let Some(error) = refused {
             match unanswered(error.clone()) {
-                Unanswered::Stop(reason @ Stop::Quota(..)) => run.halt(reason),
+                Unanswered::Abort(reason @ AbortReason::Quota(..)) => run.abort(reason),
                 _ => run.warn(format!("which meetings are on could not be asked: {error}")),
             }
         }
@@ -464,11 +468,11 @@ impl Collector {
                 }
                 // Not on at the moment.
                 Err(Unanswered::NotFound(_)) => {}
-                Err(Unanswered::Stop(reason @ Stop::Quota(..))) => run.halt(reason),
+                Err(Unanswered::Abort(reason @ AbortReason::Quota(..))) => run.abort(reason),
                 Err(Unanswered::NoRight(error) | Unanswered::Refused(error) | Unanswered::Passing(error)) => {
                     run.warn(format!("whether meeting {meeting} is on could not be asked: {error}"));
                 }
-                Err(Unanswered::Stop(Stop::Refused(words))) => {
+                Err(Unanswered::Abort(AbortReason::Refused(words))) => {
                     run.warn(format!("whether meeting {meeting} is on could not be asked: {words}"));
                 }
             }
@@ -492,7 +496,7 @@ async fn ask_all<K: Copy, T, F: Future<Output = Result<T, ZoomError>>>(
     stream::iter(keys)
         .map(|key| async move {
             let answer = until_cancelled(halt, ask(key)).await?.map_err(unanswered);
-            if matches!(answer, Err(Unanswered::Stop(_))) {
+            if matches!(answer, Err(Unanswered::Abort(_))) {
                 halt.cancel();
             }
             Some((key, answer))
@@ -504,21 +508,21 @@ async fn ask_all<K: Copy, T, F: Future<Output = Result<T, ZoomError>>>(
 }
 
 /// Where a run's windows over a meeting begin.
-fn window_begin(job: &Job, scheduled: Window) -> Timestamp {
+fn window_begin(job: &RunRequest, scheduled: Window) -> Timestamp {
     job.window.map_or(scheduled.from, |window| window.from)
 }
 
 /// One ended instance, by the documented encoding of its UUID or, where that finds nothing, by the other one.
 pub(super) async fn past_instance(
-    zoom: &Zoom,
+    zoom: &ZoomClient,
     uuid: &InstanceUuid,
     first: Encoding,
-) -> Result<PastMeeting, ZoomError> {
+) -> Result<MeetingDetails, ZoomError> {
     let key = MeetingKey::Uuid(uuid.clone());
     let told = zoom.past_meeting(&key, first).await;
     match told {
-        Err(error) if error.is_not_found() && Encoding::other_may_help(uuid) => {
-            zoom.past_meeting(&key, first.other()).await.map_err(|_| error)
+        Err(error) if error.is_not_found() && Encoding::alternate_may_help(uuid) => {
+            zoom.past_meeting(&key, first.alternate()).await.map_err(|_| error)
         }
         told => told,
     }
@@ -527,13 +531,13 @@ pub(super) async fn past_instance(
 fn unanswered(error: ZoomError) -> Unanswered {
     match error.disposition() {
         Disposition::Credentials | Disposition::RenewToken => {
-            Unanswered::Stop(Stop::Refused(error.to_string()))
+            Unanswered::Abort(AbortReason::Refused(error.to_string()))
         }
-        Disposition::Quota { until } => Unanswered::Stop(Stop::Quota(until, error.to_string())),
-        Disposition::NextSource(SourceRefusal::MissingScopes(_) | SourceRefusal::Plan(_)) => {
+        Disposition::Quota { until } => Unanswered::Abort(AbortReason::Quota(until, error.to_string())),
+        Disposition::TryNextSource(SourceRefusal::MissingScopes(_) | SourceRefusal::Plan(_)) => {
             Unanswered::NoRight(error)
         }
-        Disposition::NotThere | Disposition::TryPastOne => Unanswered::NotFound(error),
+        Disposition::NotFound | Disposition::RetryAsPastOne => Unanswered::NotFound(error),
         Disposition::Parked(_) => Unanswered::Refused(error),
         Disposition::Retry
         | Disposition::Throttled(_)
@@ -544,7 +548,7 @@ fn unanswered(error: ZoomError) -> Unanswered {
     }
 }
 
-fn described(meeting: MeetingId, told: PastMeeting) -> Option<Found> {
+fn described(meeting: MeetingId, told: MeetingDetails) -> Option<Found> {
     Some(Found {
         uuid: told.uuid.clone()?,
         meeting_id: meeting,
@@ -553,31 +557,24 @@ fn described(meeting: MeetingId, told: PastMeeting) -> Option<Found> {
     })
 }
 
-/// What `GET /past_meetings/{uuid}` tells of an instance.
-pub(super) fn description_of(told: PastMeeting) -> Description {
+/// What Zoom tells of an instance, apart from who was there.
+pub(super) fn description_of(told: MeetingDetails) -> Description {
     Description {
-        topic: told.topic,
-        host_name: told.host_name,
-        host_email: told.host_email,
+        host_name: told.host_name().map(str::to_owned),
+        host_email: told.host_email().map(str::to_owned),
         start_at: told.start_time,
         ended_at: told.end_time,
-        joins: told.participants_count,
+        joins: told.joins(),
+        topic: told.topic,
     }
 }
 
-fn listed(meeting: Option<MeetingId>, told: DashboardMeeting) -> Option<Found> {
+fn listed(meeting: Option<MeetingId>, told: MeetingDetails) -> Option<Found> {
     Some(Found {
-        uuid: told.uuid?,
+        uuid: told.uuid.clone()?,
         meeting_id: meeting.or(told.id)?,
         start_at: told.start_time,
-        description: Some(Description {
-            topic: told.topic,
-            host_name: told.host_name,
-            host_email: told.host_email,
-            start_at: told.start_time,
-            ended_at: told.end_time,
-            joins: told.participants,
-        }),
+        description: Some(description_of(told)),
     })
 }
 

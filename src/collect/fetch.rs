@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::until_cancelled;
 use super::discover::{description_of, past_instance};
-use super::outcome::{InstanceReport, Reading, Stop};
+use super::summary::{AbortReason, FetchResult, InstanceReport};
 use super::{Collector, ROWS_IN_HAND, log};
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source, Timestamp};
@@ -17,8 +17,8 @@ use crate::store::{
     ClosedSource, Description, DueInstance, FetchRecord, Listing, SourceStanding, StoreError,
 };
 use crate::zoom::{
-    Counters, Disposition, Encoding, ListingRequest, ListingType, MeetingKey, Page, Pages,
-    ParticipantsEndpoint, Zoom, ZoomError, read_pages,
+    Counters, Disposition, Encoding, ListingRequest, ListingType, MeetingKey, Pages, ParticipantsEndpoint,
+    ParticipantsPage, ZoomClient, ZoomError, read_pages,
 };
 
 /// Which sources are closed, as the database has it when a run begins, and as the run finds out.
@@ -63,7 +63,7 @@ impl SourceGate {
 struct FoundListing {
     from: ParticipantsEndpoint,
     encoding: Encoding,
-    pages: Pages<Page>,
+    pages: Pages<ParticipantsPage>,
 }
 
 impl FoundListing {
@@ -96,16 +96,16 @@ impl Attempt {
 /// The room in memory that the listing of one instance takes, once it has more than one page.
 type Room = OnceCell<Option<OwnedSemaphorePermit>>;
 
-fn parks(error: &ZoomError) -> bool {
+fn should_park(error: &ZoomError) -> bool {
     matches!(error.disposition(), Disposition::Parked(_))
 }
 
 fn is_not_there(error: &ZoomError) -> bool {
-    matches!(error.disposition(), Disposition::NotThere | Disposition::TryPastOne)
+    matches!(error.disposition(), Disposition::NotFound | Disposition::RetryAsPastOne)
 }
 
 /// Whether the second refusal says no less than the first: what is missing from one list may yet come.
-fn refuses_alike(first: &ZoomError, second: &ZoomError) -> bool {
+fn is_same_refusal(first: &ZoomError, second: &ZoomError) -> bool {
     first.status() != Some(404) || first.code() == second.code()
 }
 
@@ -152,8 +152,8 @@ impl Collector {
             // It stays due, and costs nothing until one of them is open again.
             let words = closed_words(&closed);
             let every = self.all_closed(&self.all_sources()).is_some();
-            let stopped = Reading::Stopped(Stop::Refused(words.clone()));
-            return Ok(Some(report(if every { stopped } else { Reading::Denied(words) })));
+            let stopped = FetchResult::Stopped(AbortReason::Refused(words.clone()));
+            return Ok(Some(report(if every { stopped } else { FetchResult::Denied(words) })));
         }
         let counters = Counters::default();
         let zoom = self.zoom.counted_by(counters.clone());
@@ -175,8 +175,8 @@ impl Collector {
             finished_at: self.clock.now(),
             requests: u32::try_from(counters.total().requests).unwrap_or(u32::MAX),
             source: None,
-            one_person: instance.one_person,
-            other_encoding: instance.other_encoding,
+            is_past_one: instance.is_past_one,
+            alternate_encoding: instance.alternate_encoding,
             richer: Richer::None,
             awaits_source: None,
             tracking_id: None,
@@ -226,7 +226,7 @@ impl Collector {
         sources: &[Source],
         lacking: &[Source],
         record: &mut FetchRecord,
-    ) -> Result<Reading, StoreError> {
+    ) -> Result<FetchResult, StoreError> {
         // One listing at a time is taken apart: rows take more room than the text that they are in.
         let _decoding = self.decoding.acquire().await;
         let pages = &found.pages;
@@ -240,8 +240,8 @@ impl Collector {
         }
         let source = found.from.source();
         record.source = Some(source);
-        record.one_person = found.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
-        record.other_encoding = found.encoding == Encoding::Other;
+        record.is_past_one = found.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
+        record.alternate_encoding = found.encoding == Encoding::Alternate;
         record.tracking_id = pages.read.last().and_then(|page| page.tracking_id.clone());
         record.error = pages.broken.as_ref().map(ToString::to_string);
         record.error_code = pages.broken.as_ref().and_then(ZoomError::code);
@@ -265,11 +265,11 @@ impl Collector {
             rejects: decoded.rejects,
         };
         let has_rows = !listing.rows.is_empty();
-        let stored = self.store.store_listing(&listing, record, &self.rules.policy).await?;
+        let stored = self.store.store_listing(&listing, record, &self.settings.policy).await?;
         if has_rows && self.gate.is_news_that_it_serves(source) {
             self.store.source_serves(source, record.finished_at).await?;
         }
-        Ok(Reading::Stored { counts: stored.counts, outcome: stored.outcome, source })
+        Ok(FetchResult::Stored { counts: stored.counts, outcome: stored.outcome, source })
     }
 
     async fn store_error(
@@ -277,32 +277,36 @@ impl Collector {
         error: &ZoomError,
         sources: &[Source],
         record: &mut FetchRecord,
-    ) -> Result<Reading, StoreError> {
+    ) -> Result<FetchResult, StoreError> {
         record.tracking_id = error.tracking_id().map(str::to_owned);
         record.error_code = error.code().or(error.status().map(i64::from));
         record.error = Some(error.to_string());
         let words = error.to_string();
         let (failure, result) = match error.disposition() {
-            Disposition::NotThere | Disposition::TryPastOne => (Failure::NotThere, Reading::NotThere),
-            Disposition::Parked(reason) => (Failure::Refused(reason), Reading::Parked(words)),
+            Disposition::NotFound | Disposition::RetryAsPastOne => (Failure::NotThere, FetchResult::NotThere),
+            Disposition::Parked(reason) => (Failure::Refused(reason), FetchResult::Parked(words)),
             // Nothing is held against an instance that no source may read at all.
-            Disposition::NextSource(_) if self.all_closed(&self.all_sources()).is_some() => {
-                return Ok(Reading::Stopped(Stop::Refused(words)));
+            Disposition::TryNextSource(_) if self.all_closed(&self.all_sources()).is_some() => {
+                return Ok(FetchResult::Stopped(AbortReason::Refused(words)));
             }
-            Disposition::NextSource(_) => {
+            Disposition::TryNextSource(_) => {
                 record.awaits_source =
                     sources.iter().copied().find(|source| self.gate.closed(*source).is_some());
-                (Failure::Denied(words.clone()), Reading::Denied(words))
+                (Failure::Denied(words.clone()), FetchResult::Denied(words))
             }
-            Disposition::Quota { until } => return Ok(Reading::Stopped(Stop::Quota(until, words))),
+            Disposition::Quota { until } => {
+                return Ok(FetchResult::Stopped(AbortReason::Quota(until, words)));
+            }
             Disposition::Credentials | Disposition::RenewToken => {
-                return Ok(Reading::Stopped(Stop::Refused(words)));
+                return Ok(FetchResult::Stopped(AbortReason::Refused(words)));
             }
-            Disposition::Unreachable | Disposition::Retry => (Failure::Passing, Reading::Unreachable(words)),
+            Disposition::Unreachable | Disposition::Retry => {
+                (Failure::Passing, FetchResult::Unreachable(words))
+            }
             Disposition::Throttled(_)
             | Disposition::RestartListing
             | Disposition::StopListing
-            | Disposition::Ledger => (Failure::Passing, Reading::Failed(words)),
+            | Disposition::Ledger => (Failure::Passing, FetchResult::Failed(words)),
         };
         self.store.store_failure(&failure, record).await?;
         Ok(result)
@@ -310,7 +314,11 @@ impl Collector {
 
     /// Topic, host and end of an instance whose end is not known yet: one Light request, or two where its UUID can be
     /// encoded in two ways. What is refused here is done without: the end is then estimated.
-    async fn describe(&self, zoom: &Zoom, instance: &DueInstance) -> Result<Option<Description>, ZoomError> {
+    async fn describe(
+        &self,
+        zoom: &ZoomClient,
+        instance: &DueInstance,
+    ) -> Result<Option<Description>, ZoomError> {
         if instance.is_described || instance.state == InstanceState::Live {
             return Ok(None);
         }
@@ -328,7 +336,7 @@ impl Collector {
 
     /// Every source that a run may use, the richest first.
     fn all_sources(&self) -> Vec<Source> {
-        match self.rules.source {
+        match self.settings.source {
             Some(source) => vec![source],
             None => vec![Source::Dashboard, Source::Report, Source::PastMeetings],
         }
@@ -338,7 +346,7 @@ impl Collector {
     fn sources(&self, instance: &DueInstance, now: Timestamp) -> Vec<Source> {
         let is_old = instance.start_at.is_some_and(|start_at| now.since(start_at) > DASHBOARD_REACH);
         let mut sources = self.all_sources();
-        if is_old && self.rules.source.is_none() {
+        if is_old && self.settings.source.is_none() {
             sources.retain(|source| *source != Source::Dashboard);
         }
         sources
@@ -355,7 +363,13 @@ impl Collector {
     ///
     /// A source that lists nobody, or has no data, ends no question: the next is asked. Where none has rows, the answer
     /// of the richest counts.
-    async fn read(&self, zoom: &Zoom, instance: &DueInstance, sources: &[Source], room: &Room) -> Attempt {
+    async fn read(
+        &self,
+        zoom: &ZoomClient,
+        instance: &DueInstance,
+        sources: &[Source],
+        room: &Room,
+    ) -> Attempt {
         if instance.state == InstanceState::Live
             && let Some(listing) = self.read_live(zoom, instance, room).await
         {
@@ -375,7 +389,7 @@ impl Collector {
                 _ => self.read_either(zoom, instance, ParticipantsEndpoint::PastMeetings, room).await,
             };
             match told {
-                Err(error) if matches!(error.disposition(), Disposition::NextSource(_)) => {
+                Err(error) if matches!(error.disposition(), Disposition::TryNextSource(_)) => {
                     refused.push((source, error));
                 }
                 Err(error) if is_not_there(&error) => {
@@ -385,7 +399,7 @@ impl Collector {
                     without_rows.get_or_insert(Ok(listing));
                 }
                 // A poorer source that cannot have it says nothing against a richer one's answer.
-                Err(error) if parks(&error) && without_rows.is_some() => {}
+                Err(error) if should_park(&error) && without_rows.is_some() => {}
                 result => return Attempt { result, refused, lacking },
             }
             lacking.push(source);
@@ -404,11 +418,11 @@ impl Collector {
     /// The Dashboard keeps meetings of one person apart: where the one list has nothing, the other is asked once.
     async fn read_dashboard(
         &self,
-        zoom: &Zoom,
+        zoom: &ZoomClient,
         instance: &DueInstance,
         room: &Room,
     ) -> Result<FoundListing, ZoomError> {
-        let (first, second) = if instance.one_person {
+        let (first, second) = if instance.is_past_one {
             (ListingType::PastOne, ListingType::Past)
         } else {
             (ListingType::Past, ListingType::PastOne)
@@ -424,9 +438,11 @@ impl Collector {
         let other = self.read_either(zoom, instance, ParticipantsEndpoint::Dashboard(second), room).await;
         match (told, other) {
             (_, Ok(listing)) if !listing.is_empty() => Ok(listing),
-            (_, Err(error)) if !is_not_there(&error) && !parks(&error) => Err(error),
+            (_, Err(error)) if !is_not_there(&error) && !should_park(&error) => Err(error),
             // Neither list takes it, and not because it is missing: a webinar, a host of another account.
-            (Err(first), Err(second)) if parks(&second) && refuses_alike(&first, &second) => Err(second),
+            (Err(first), Err(second)) if should_park(&second) && is_same_refusal(&first, &second) => {
+                Err(second)
+            }
             // The list that it belongs to decides: an empty answer of the other one, beside "it is not there", is none.
             (told, _) => told,
         }
@@ -435,7 +451,7 @@ impl Collector {
     /// Reads a listing by the documented encoding of the UUID, and where that finds nothing, once by the other.
     async fn read_either(
         &self,
-        zoom: &Zoom,
+        zoom: &ZoomClient,
         instance: &DueInstance,
         from: ParticipantsEndpoint,
         room: &Room,
@@ -444,16 +460,21 @@ impl Collector {
         let key = MeetingKey::Uuid(instance.uuid.clone());
         let told = self.read_pages(zoom, ListingRequest { from, key: key.clone(), encoding }, room).await;
         let not_there = matches!(&told, Err(error) if error.is_not_found());
-        if !not_there || !Encoding::other_may_help(&instance.uuid) {
+        if !not_there || !Encoding::alternate_may_help(&instance.uuid) {
             return told;
         }
-        let other = ListingRequest { from, key, encoding: encoding.other() };
+        let other = ListingRequest { from, key, encoding: encoding.alternate() };
         self.read_pages(zoom, other, room).await.or(told)
     }
 
     /// A meeting that is on is read by its number. None where that is refused, or another instance has taken its
     /// place: it has ended in between, or was never on, and is read as a past one.
-    async fn read_live(&self, zoom: &Zoom, instance: &DueInstance, room: &Room) -> Option<FoundListing> {
+    async fn read_live(
+        &self,
+        zoom: &ZoomClient,
+        instance: &DueInstance,
+        room: &Room,
+    ) -> Option<FoundListing> {
         let key = MeetingKey::Latest(instance.meeting_id);
         let request = ListingRequest {
             from: ParticipantsEndpoint::Dashboard(ListingType::Live),
@@ -467,11 +488,11 @@ impl Collector {
 
     async fn read_pages(
         &self,
-        zoom: &Zoom,
+        zoom: &ZoomClient,
         request: ListingRequest,
         room: &Room,
     ) -> Result<FoundListing, ZoomError> {
-        let with_room = async |page: Page| {
+        let with_room = async |page: ParticipantsPage| {
             if page.next_page_token.is_some() {
                 // The semaphore is never closed.
                 let rows = rows_in_hand(page.total_records);
@@ -485,5 +506,5 @@ impl Collector {
 }
 
 fn encoding_of(instance: &DueInstance) -> Encoding {
-    if instance.other_encoding { Encoding::Other } else { Encoding::Documented }
+    if instance.alternate_encoding { Encoding::Alternate } else { Encoding::Documented }
 }

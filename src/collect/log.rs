@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{InstanceReport, Job, Reading, Summary};
+use super::{FetchResult, InstanceReport, RunRequest, Summary};
 
 /// One line a fetch.
 pub(super) fn fetch_ended(run_id: i64, report: &InstanceReport, requests: u32, took: Duration) {
     let (meeting, instance) = (report.meeting_id, &report.uuid);
     let duration_ms = milliseconds(took);
     match &report.result {
-        Reading::Stored { counts, outcome, source } => {
+        FetchResult::Stored { counts, outcome, source } => {
             let rows = counts.received;
             tracing::info!(
                 run_id,
@@ -29,24 +29,24 @@ pub(super) fn fetch_ended(run_id: i64, report: &InstanceReport, requests: u32, t
                 "{rows} rows of instance {instance} of meeting {meeting} were read from {source}: {outcome}"
             );
         }
-        Reading::NotThere => tracing::info!(
+        FetchResult::NotThere => tracing::info!(
             run_id, %meeting, %instance, requests, duration_ms,
             "Zoom has no data of instance {instance} of meeting {meeting}, or not yet"
         ),
-        Reading::Parked(reason) => tracing::info!(
+        FetchResult::Parked(reason) => tracing::info!(
             run_id, %meeting, %instance, requests, duration_ms, reason,
             "instance {instance} of meeting {meeting} is parked: {reason}"
         ),
-        Reading::Denied(reason) => tracing::info!(
+        FetchResult::Denied(reason) => tracing::info!(
             run_id, %meeting, %instance, requests, duration_ms, reason,
             "no source may read instance {instance} of meeting {meeting}: {reason}"
         ),
-        Reading::Failed(reason) | Reading::Unreachable(reason) => tracing::info!(
+        FetchResult::Failed(reason) | FetchResult::Unreachable(reason) => tracing::info!(
             run_id, %meeting, %instance, requests, duration_ms, reason,
             "instance {instance} of meeting {meeting} could not be read, and a later run tries again: {reason}"
         ),
         // The run says why it stops.
-        Reading::Stopped(_) => tracing::debug!(
+        FetchResult::Stopped(_) => tracing::debug!(
             run_id, %meeting, %instance, requests, duration_ms,
             "instance {instance} of meeting {meeting} was not read, because the run stops"
         ),
@@ -55,7 +55,7 @@ pub(super) fn fetch_ended(run_id: i64, report: &InstanceReport, requests: u32, t
 
 /// One line a run.
 pub(super) fn run_ended(
-    job: &Job,
+    job: &RunRequest,
     summary: &Summary,
     error: Option<&str>,
     quota_used: u64,

@@ -7,8 +7,8 @@ mod discover;
 mod fetch;
 mod ledger;
 mod log;
-mod outcome;
 mod preflight;
+mod summary;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +20,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::context::RunContext;
 pub use self::ledger::StoreLedger;
-pub use self::outcome::{Event, InstanceReport, Reading, Stop, Summary};
-pub use self::preflight::{Need, needs};
+pub use self::preflight::{EndpointRequirement, required_endpoints};
+pub use self::summary::{AbortReason, Event, FetchResult, InstanceReport, Summary};
 use crate::clock::Clock;
 use crate::decode::Dropped;
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::{LONGEST_WAIT, Policy};
 use crate::store::{DueInstance, RunEnd, RunTotals, Selection, Store, StoreError, Subject};
-use crate::zoom::Zoom;
+use crate::zoom::ZoomClient;
 
 /// How many instances are read at the same time: enough to keep the widest pace busy over a slow line.
 const FETCHES_AT_ONCE: usize = 24;
@@ -38,7 +38,7 @@ const ROWS_IN_HAND: u32 = 6_000;
 
 /// How a run works, whatever it is asked to do.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct CollectSettings {
     /// The one source to read from; none: the richest that answers.
     pub source: Option<Source>,
     /// When instances are read again.
@@ -55,7 +55,7 @@ pub struct Rules {
 
 /// What one run is asked to do.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct RunRequest {
     /// Why it is made.
     pub trigger: Trigger,
     /// The planned instant that it stands for.
@@ -65,7 +65,7 @@ pub struct Job {
     /// Every instance of the account is asked for, whatever its meeting.
     pub account_wide: bool,
     /// Meetings that a person named are asked for even where they refused lately.
-    pub insistent: bool,
+    pub ignore_backoff: bool,
     /// The window that makes instances due; none: the scheduled run's.
     pub window: Option<Window>,
     /// Which of the due instances are read.
@@ -75,39 +75,39 @@ pub struct Job {
 /// A run's tools: cheap to clone.
 #[derive(Clone)]
 pub struct Collector {
-    zoom: Zoom,
+    zoom: ZoomClient,
     store: Store,
     clock: Clock,
-    rules: Arc<Rules>,
+    settings: Arc<CollectSettings>,
     gate: Arc<fetch::SourceGate>,
-    told: Arc<preflight::Told>,
+    told: Arc<preflight::WarningDeduplicator>,
     room: Arc<Semaphore>,
     decoding: Arc<Semaphore>,
-    hand_over: Arc<dyn Fn() -> bool + Send + Sync>,
+    should_yield: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Collector {
     /// A collector that reads from this Zoom into this database.
     #[must_use]
-    pub fn new(zoom: Zoom, store: Store, clock: Clock, rules: Rules) -> Self {
+    pub fn new(zoom: ZoomClient, store: Store, clock: Clock, settings: CollectSettings) -> Self {
         Self {
             zoom,
-            store: store.dropping(rules.dropped.clone()),
+            store: store.dropping(settings.dropped.clone()),
             clock,
-            rules: Arc::new(rules),
+            settings: Arc::new(settings),
             gate: Arc::default(),
             told: Arc::default(),
             room: Arc::new(Semaphore::new(ROWS_IN_HAND as usize)),
             decoding: Arc::new(Semaphore::new(1)),
-            hand_over: Arc::new(|| false),
+            should_yield: Arc::new(|| false),
         }
     }
 
     /// A collector whose runs begin no further instance once `awaited` says that another process waits for the
     /// database; what is in hand is finished.
     #[must_use]
-    pub fn handing_over_when(self, awaited: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self { hand_over: Arc::new(awaited), ..self }
+    pub fn yield_when(self, awaited: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { should_yield: Arc::new(awaited), ..self }
     }
 
     /// Makes one run and logs it. The caller holds the run lock of the database.
@@ -119,7 +119,7 @@ impl Collector {
     /// Only what the database says; whatever Zoom does is part of the summary.
     pub async fn run(
         &self,
-        job: &Job,
+        job: &RunRequest,
         observe: &(dyn Fn(Event) + Send + Sync),
         stop: &CancellationToken,
     ) -> Result<Summary, StoreError> {
@@ -141,7 +141,7 @@ impl Collector {
         }
         let now = self.zoom.counters().total();
         summary.requests = now.requests - before.requests;
-        summary.outcome = summary.judge(stop.is_cancelled());
+        summary.outcome = summary.outcome(stop.is_cancelled());
         let totals = RunTotals {
             instances_found: summary.instances_found,
             instances_due: summary.instances_due,
@@ -173,18 +173,18 @@ impl Collector {
     /// What is discovered is written to this collector's database, which had better be a scratch one.
     pub async fn preview(
         &self,
-        job: &Job,
+        job: &RunRequest,
         observe: &(dyn Fn(Event) + Send + Sync),
         stop: &CancellationToken,
     ) -> Result<(Summary, Vec<DueInstance>), StoreError> {
         let mut run = RunContext::new(Summary::default(), observe, stop);
         self.discover(job, &mut run).await?;
         let due = self.store.due(&job.selection, self.clock.now()).await?;
-        let outcome = run.summary.judge(stop.is_cancelled());
+        let outcome = run.summary.outcome(stop.is_cancelled());
         Ok((Summary { outcome, ..run.summary }, due))
     }
 
-    async fn work(&self, job: &Job, run: &mut RunContext<'_>) -> Result<(), StoreError> {
+    async fn work(&self, job: &RunRequest, run: &mut RunContext<'_>) -> Result<(), StoreError> {
         self.open(job, run).await?;
         if !self.preflight(job, run).await {
             return Ok(());
@@ -203,7 +203,7 @@ impl Collector {
         let mut begun = 0;
         let mut reports = stream::iter(due)
             .take_while(|_| {
-                let goes_on = begun == 0 || !(self.hand_over)();
+                let goes_on = begun == 0 || !(self.should_yield)();
                 begun += u64::from(goes_on);
                 std::future::ready(goes_on)
             })
@@ -216,9 +216,9 @@ impl Collector {
         while let Some(result) = reports.next().await {
             match result {
                 Ok(Some(report)) => {
-                    run.summary.take(&report);
-                    if let Reading::Stopped(reason) = &report.result {
-                        run.halt(reason.clone());
+                    run.summary.add_report(&report);
+                    if let FetchResult::Stopped(reason) = &report.result {
+                        run.abort(reason.clone());
                         halt.cancel();
                     }
                     run.tell(Event::Instance(report));
@@ -231,27 +231,27 @@ impl Collector {
             }
         }
         drop(reports);
-        run.summary.handed_over = begun < run.summary.instances_due && !halt.is_cancelled();
+        run.summary.yielded = begun < run.summary.instances_due && !halt.is_cancelled();
         broken.map_or(Ok(()), Err)
     }
 
     /// Notes what the config names, and which sources are closed; a person who asks has them all tried again, and who names
     /// meetings has all that was refused.
-    async fn open(&self, job: &Job, run: &RunContext<'_>) -> Result<(), StoreError> {
+    async fn open(&self, job: &RunRequest, run: &RunContext<'_>) -> Result<(), StoreError> {
         let now = self.clock.now();
         let listed: Vec<Subject> = if job.account_wide {
             vec![Subject::Account]
         } else {
             job.meetings.iter().copied().map(Subject::Meeting).collect()
         };
-        if job.account_wide || !job.insistent {
+        if job.account_wide || !job.ignore_backoff {
             self.store.note_listed(&listed, now).await?;
         }
-        if !job.insistent {
+        if !job.ignore_backoff {
             self.store.forget_refusals_but_of(&listed).await?;
         }
         let longest_wait =
-            self.rules.policy.rereads.last().map_or(LONGEST_WAIT, |age| LONGEST_WAIT.max(*age));
+            self.settings.policy.rereads.last().map_or(LONGEST_WAIT, |age| LONGEST_WAIT.max(*age));
         let ignored = self.store.ignore_impossible_instants(longest_wait, now).await?;
         if ignored > 0 {
             run.warn(format!(
@@ -259,11 +259,11 @@ impl Collector {
                  this machine ahead?"
             ));
         }
-        self.store.open_sources_if_changed(&self.rules.access, now).await?;
+        self.store.open_sources_if_changed(&self.settings.access, now).await?;
         // A backfill that goes on after it handed over is not a person who asks again.
         if matches!(job.trigger, Trigger::Manual | Trigger::Backfill) && job.selection.begun_before.is_none()
         {
-            self.store.open_sources(job.insistent, now).await?;
+            self.store.open_sources(job.ignore_backoff, now).await?;
         }
         self.gate.set(self.store.source_standing(now).await?);
         Ok(())

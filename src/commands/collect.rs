@@ -6,7 +6,7 @@ use super::support::errors::code_of_run;
 use super::support::progress::ProgressReporter;
 use super::support::session::{RunSession, run_request, warn_if_nothing_listed};
 use crate::cli::CollectOptions;
-use crate::collect::Job;
+use crate::collect::RunRequest;
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::model::Trigger;
@@ -24,9 +24,9 @@ pub async fn run(
     if options.meetings.is_empty() {
         warn_if_nothing_listed(config);
     }
-    let job = job(options, config);
+    let request = request(options, config);
     let reporter = ProgressReporter::new(output, config.report_timezone);
-    let summary = collector.run(&job, &|event| reporter.event(&event), shutdown.token()).await?;
+    let summary = collector.run(&request, &|event| reporter.event(&event), shutdown.token()).await?;
     reporter.summary(&summary);
     store.close().await;
     // A reader that is slow holds up nobody who waits for the database.
@@ -36,16 +36,16 @@ pub async fn run(
 }
 
 /// The scheduled run, or one over the meetings that were named.
-fn job(options: &CollectOptions, config: &Config) -> Job {
-    let job = run_request(config, Trigger::Manual, None);
+fn request(options: &CollectOptions, config: &Config) -> RunRequest {
+    let request = run_request(config, Trigger::Manual, None);
     if options.meetings.is_empty() {
-        return job;
+        return request;
     }
-    Job {
+    RunRequest {
         meetings: options.meetings.clone(),
         account_wide: false,
-        insistent: true,
+        ignore_backoff: true,
         selection: Selection { meetings: options.meetings.clone(), ..Selection::default() },
-        ..job
+        ..request
     }
 }

@@ -12,7 +12,7 @@ use super::support::progress::ProgressReporter;
 use super::support::{session, settings};
 use crate::cli::{DemoOptions, GlobalOptions};
 use crate::clock::Clock;
-use crate::collect::Job;
+use crate::collect::RunRequest;
 use crate::config::{Config, Overrides};
 use crate::exit::ExitCode;
 use crate::model::{Timestamp, Trigger, Window, parse_instant};
@@ -65,7 +65,7 @@ pub async fn run(
     )?;
     let reporter = ProgressReporter::new(output, config.report_timezone);
     let summary =
-        collector.run(&job(&config, now), &|event| reporter.event(&event), shutdown.token()).await?;
+        collector.run(&request(&config, now), &|event| reporter.event(&event), shutdown.token()).await?;
     reporter.summary(&summary);
     reporter.finish()?;
     if ShutdownSignal::exit_code().is_none() && summary.instances_read > 0 {
@@ -86,14 +86,14 @@ async fn latest_attendance(store: &Store, timezone: Tz) -> Result<String, StoreE
 }
 
 /// Everything of the term, read again even where it is settled: the demo shows that nothing is counted twice.
-fn job(config: &Config, now: Timestamp) -> Job {
+fn request(config: &Config, now: Timestamp) -> RunRequest {
     let half_a_year = std::time::Duration::from_hours(183 * 24);
-    Job {
+    RunRequest {
         trigger: Trigger::Demo,
         slot_at: None,
         meetings: config.meetings.iter().map(|meeting| meeting.id).collect(),
         account_wide: false,
-        insistent: true,
+        ignore_backoff: true,
         window: Some(Window { from: now.minus(half_a_year), to: now }),
         selection: Selection { force: true, ..Selection::default() },
     }

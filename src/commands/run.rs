@@ -16,7 +16,7 @@ use crate::cli::GlobalOptions;
 use crate::clock::Clock;
 use crate::collect::{Collector, Event, Summary};
 use crate::config::Config;
-use crate::daemon::{self, Daemon, Duty, Runner, Wakes};
+use crate::daemon::{self, Daemon, DaemonConfig, Runner, WakeTimer};
 use crate::exit::ExitCode;
 use crate::model::{Timestamp, Trigger};
 use crate::monitoring;
@@ -35,13 +35,14 @@ pub async fn run(global: &GlobalOptions, config: Config) -> anyhow::Result<ExitC
     let clock = Clock::system();
     let on_start = config.schedule.on_start;
     let started = config.clone();
-    let duty = duty(config, &store, &clock)?;
+    let daemon_config = daemon_config(config, &store, &clock)?;
     let watched = match started.monitoring.listen {
         Some(address) => Some(watch(address, &store, &clock, shutdown.token()).await?),
         None => None,
     };
-    let mut daemon = Daemon::new(store.clone(), clock.clone(), duty, shutdown.token().clone()).await?;
-    let wakes = Wakes::every_second().await?;
+    let mut daemon =
+        Daemon::new(store.clone(), clock.clone(), daemon_config, shutdown.token().clone()).await?;
+    let wakes = WakeTimer::every_second().await?;
     tracing::info!(database = %store.path().display(), version = env!("CARGO_PKG_VERSION"), "rollcall is up");
     daemon.start(on_start);
     let reload = || reload(global, &started, &store, &clock).map_err(|error| format!("{error:#}"));
@@ -94,13 +95,13 @@ async fn open(config: &Config, shutdown: &ShutdownSignal) -> anyhow::Result<Stor
 }
 
 /// What a config makes of the daemon.
-fn duty(config: Config, store: &Store, clock: &Clock) -> anyhow::Result<Duty> {
+fn daemon_config(config: Config, store: &Store, clock: &Clock) -> anyhow::Result<DaemonConfig> {
     let credentials = config.credentials()?;
     config.warnings.iter().chain(&credentials.warnings).for_each(|warning| tracing::warn!("{warning}"));
     session::warn_if_nothing_listed(&config);
     let collector = settings::collector(&config, credentials, store, clock)?;
     let schedule = config.schedule.schedule.clone();
-    Ok(Duty {
+    Ok(DaemonConfig {
         schedule,
         runner: Arc::new(Runs {
             config,
@@ -114,14 +115,19 @@ fn duty(config: Config, store: &Store, clock: &Clock) -> anyhow::Result<Duty> {
 
 /// The config, read again. What cannot change while the daemon is up stays as it was when it was started, and that is
 /// said.
-fn reload(global: &GlobalOptions, started: &Config, store: &Store, clock: &Clock) -> anyhow::Result<Duty> {
+fn reload(
+    global: &GlobalOptions,
+    started: &Config,
+    store: &Store,
+    clock: &Clock,
+) -> anyhow::Result<DaemonConfig> {
     let config = super::read(global)?;
     let keys = started.waiting_for_a_start(&config).join(", ");
-    let duty = duty(config, store, clock)?;
+    let daemon_config = daemon_config(config, store, clock)?;
     if !keys.is_empty() {
         tracing::warn!(keys, "the daemon has to be started again for what has changed of {keys}");
     }
-    Ok(duty)
+    Ok(daemon_config)
 }
 
 /// Runs as one config asks for them.
@@ -176,8 +182,8 @@ impl Runner for Runs {
     ) -> BoxFuture<'_, Result<Summary, StoreError>> {
         Box::pin(async move {
             session::prepare(&self.config, &self.store, &self.clock).await?;
-            let job = session::run_request(&self.config, trigger, slot_at);
-            let summary = self.collector.run(&job, &log, &stop).await?;
+            let request = session::run_request(&self.config, trigger, slot_at);
+            let summary = self.collector.run(&request, &log, &stop).await?;
             if !stop.is_cancelled() {
                 self.prune(&summary).await?;
             }

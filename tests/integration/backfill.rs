@@ -63,9 +63,9 @@ async fn settled_instances_are_read_again_only_by_force() {
     stage.run_with(&stage.backfill(60)).await;
     let (again, _) = stage.run_with(&stage.backfill(60)).await;
     assert_eq!((again.instances_due, again.instances_read), (0, 0));
-    let mut job = stage.backfill(60);
-    job.selection.force = true;
-    let (forced, _) = stage.run_with(&job).await;
+    let mut request = stage.backfill(60);
+    request.selection.force = true;
+    let (forced, _) = stage.run_with(&request).await;
     assert_eq!((forced.instances_read, forced.counts.unchanged, forced.counts.inserted), (2, 6, 0));
 }
 
@@ -80,11 +80,11 @@ async fn an_instance_can_be_named_whenever_it_was_and_whatever_its_meeting() {
     );
     let mut stage = Stage::new(world(&[40]).with(guests(elsewhere, 3))).await;
     stage.meetings.retain(|listed| *listed != meeting(93_812_345_678));
-    let mut job = stage.backfill(10);
-    job.meetings = Vec::new();
-    job.selection.meetings = Vec::new();
-    job.selection.instances = vec![uuid("/else//where=="), uuid("nowhere==")];
-    let (summary, warnings) = stage.run_with(&job).await;
+    let mut request = stage.backfill(10);
+    request.meetings = Vec::new();
+    request.selection.meetings = Vec::new();
+    request.selection.instances = vec![uuid("/else//where=="), uuid("nowhere==")];
+    let (summary, warnings) = stage.run_with(&request).await;
     assert_eq!(summary.instances_read, 1);
     assert_eq!(sources(&stage).await, ["/else//where==|settled|dashboard"]);
     assert!(warnings.iter().any(|words| words.contains("nowhere==")), "{warnings:?}");
@@ -100,10 +100,10 @@ async fn the_whole_account_is_read_without_a_list_of_meetings() {
         Some(at(NOW).minus(70 * DAY).plus(HOUR)),
     );
     let stage = Stage::new(world(&[3, 40, 100]).with(guests(other, 1))).await;
-    let mut job = stage.backfill(120);
-    job.account_wide = true;
-    job.selection.meetings = Vec::new();
-    let (summary, _) = stage.run_with(&job).await;
+    let mut request = stage.backfill(120);
+    request.account_wide = true;
+    request.selection.meetings = Vec::new();
+    let (summary, _) = stage.run_with(&request).await;
     assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Ok, 4));
     // The meeting of one person is found in the list of those.
     assert_eq!(

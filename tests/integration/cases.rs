@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use rollcall::cli::{Cli, Command, MeetingOrInstance};
 use rollcall::clock::Clock;
-use rollcall::collect::Job;
+use rollcall::collect::RunRequest;
 use rollcall::commands::support::{errors::code_of_run, session, settings};
 use rollcall::config::{Config, Overrides};
 use rollcall::model::{Timestamp, Trigger, Window};
@@ -249,14 +249,14 @@ impl Room {
         session::prepare(&config, &store, &self.clock).await.unwrap();
         let credentials = config.credentials().unwrap();
         let collector = settings::collector(&config, credentials, &store, &self.clock).unwrap();
-        let job = job(arguments, &config, self.clock.now());
-        let summary = collector.run(&job, &|_| {}, &CancellationToken::new()).await.unwrap();
+        let request = request(arguments, &config, self.clock.now());
+        let summary = collector.run(&request, &|_| {}, &CancellationToken::new()).await.unwrap();
         store.close().await;
         i32::from(code_of_run(&summary).status())
     }
 }
 
-fn job(arguments: &[String], config: &Config, now: Timestamp) -> Job {
+fn request(arguments: &[String], config: &Config, now: Timestamp) -> RunRequest {
     let program = std::iter::once("rollcall");
     let cli = Cli::try_parse_from(program.chain(arguments.iter().map(String::as_str))).unwrap();
     match cli.command {
@@ -271,9 +271,9 @@ fn job(arguments: &[String], config: &Config, now: Timestamp) -> Job {
                 MeetingOrInstance::Meeting(meeting) => *meeting,
                 MeetingOrInstance::Instance(uuid) => panic!("no case names {uuid}"),
             };
-            let job = session::run_request(config, Trigger::Backfill, None);
+            let request = session::run_request(config, Trigger::Backfill, None);
             let meetings = if options.meetings.is_empty() {
-                job.meetings.clone()
+                request.meetings.clone()
             } else {
                 options.meetings.iter().map(named).collect()
             };
@@ -283,7 +283,7 @@ fn job(arguments: &[String], config: &Config, now: Timestamp) -> Job {
                 force: options.force,
                 ..Selection::default()
             };
-            Job { meetings, insistent: true, window: Some(window), selection, ..job }
+            RunRequest { meetings, ignore_backoff: true, window: Some(window), selection, ..request }
         }
         other => panic!("cases collect and backfill; this one wants {other:?}"),
     }

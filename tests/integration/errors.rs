@@ -254,7 +254,7 @@ async fn a_meeting_that_tells_no_instances_is_a_warning_and_its_known_ones_are_s
     stage.fault(&format!("html-502,attempts=1-3,endpoint=metrics-participants,target={BAD}"));
     stage.run().await;
     stage.zoom.world(|world| world.expire_meeting(crate::harness::meeting(crate::harness::MEETING)));
-    let (summary, warnings) = stage.run_with(&stage.job()).await;
+    let (summary, warnings) = stage.run_with(&stage.request()).await;
     assert_eq!((summary.outcome, summary.counts.inserted), (RunOutcome::Ok, 3));
     assert!(warnings.iter().any(|words| words.contains("its ID has expired")), "{warnings:?}");
     // It is asked again, but not each time.

@@ -125,11 +125,11 @@ async fn a_forgotten_person_is_nowhere_and_does_not_come_back() {
         ("ByPastMeetings", Source::PastMeetings),
     ] {
         stage.zoom.world(|world| world.add_instance(with_marker(name, 30 * MINUTE)));
-        stage.rules.source = Some(source);
-        let mut job = stage.job();
-        job.selection.force = true;
-        job.window = Some(Window { from: stage.clock.now().minus(7 * DAY), to: stage.clock.now() });
-        let (summary, warnings) = stage.run_with(&job).await;
+        stage.settings.source = Some(source);
+        let mut request = stage.request();
+        request.selection.force = true;
+        request.window = Some(Window { from: stage.clock.now().minus(7 * DAY), to: stage.clock.now() });
+        let (summary, warnings) = stage.run_with(&request).await;
         assert!(summary.instances_read > 0, "{source}: {summary:?} {warnings:?}");
         assert_eq!(traces(&stage.store).await, Vec::<String>::new(), "after {source}");
         let now = stage.rows(MINUTES).await;
@@ -144,8 +144,8 @@ async fn a_forgotten_person_is_nowhere_and_does_not_come_back() {
     let lasts = now.plus(HOUR);
     (on.start, on.end) = (now.minus(HOUR), Some(lasts));
     stage.zoom.world(|world| world.add_instance(on));
-    stage.rules.source = None;
-    stage.rules.include_live = true;
+    stage.settings.source = None;
+    stage.settings.include_live = true;
     for state in ["live", "collected"] {
         stage.run_after(MINUTE).await;
         assert_eq!(stage.row("SELECT state FROM meetings_held WHERE instance_uuid = 'Live'").await, state);
@@ -191,15 +191,15 @@ async fn a_pruned_instance_that_is_named_is_brought_back() {
     let stage = Stage::new(World::new().with(guests(lecture("old==", now, 5 * DAY), 3))).await;
     stage.run().await;
     stage.store.prune(Some(now.minus(3 * DAY)), now).await.unwrap();
-    let mut job = stage.job();
-    (job.trigger, job.insistent, job.meetings) = (Trigger::Backfill, true, Vec::new());
-    job.window = Some(Window { from: now.minus(DAY), to: now });
-    job.selection.instances = vec![uuid("old==")];
-    let (summary, warnings) = stage.run_with(&job).await;
+    let mut request = stage.request();
+    (request.trigger, request.ignore_backoff, request.meetings) = (Trigger::Backfill, true, Vec::new());
+    request.window = Some(Window { from: now.minus(DAY), to: now });
+    request.selection.instances = vec![uuid("old==")];
+    let (summary, warnings) = stage.run_with(&request).await;
     assert_eq!((summary.instances_read, warnings.len()), (0, 1), "{warnings:?}");
     assert!(warnings[0].contains("--force"), "{warnings:?}");
-    job.selection.force = true;
-    assert_eq!(stage.run_with(&job).await.0.counts.inserted, 3);
+    request.selection.force = true;
+    assert_eq!(stage.run_with(&request).await.0.counts.inserted, 3);
 }
 
 #[tokio::test]

@@ -125,10 +125,10 @@ async fn vanished() -> Stage {
 async fn a_listing_that_would_wipe_an_instance_needs_a_second_one_an_hour_later() {
     let stage = vanished().await;
     // Within the hour nothing confirms it, however often a person asks.
-    let mut job = stage.job();
-    job.selection.force = true;
+    let mut request = stage.request();
+    request.selection.force = true;
     stage.clock.set(stage.clock.now().plus(59 * MINUTE));
-    stage.run_with(&job).await;
+    stage.run_with(&request).await;
     assert_eq!(stage.row(LAST).await, "suspect|10|0|10|0");
     assert_eq!(stage.run_after(MINUTE).await.counts.withdrawn, 30);
     assert_eq!(stage.row(LAST).await, "ok|10|0|10|30");
@@ -204,7 +204,7 @@ async fn a_meeting_that_is_on_is_read_as_far_as_it_has_come_and_the_past_listing
     stage.run().await;
     assert_eq!(stage.rows(TALLY).await, Vec::<String>::new(), "nobody asked for live meetings");
 
-    stage.rules.include_live = true;
+    stage.settings.include_live = true;
     assert_eq!(stage.run().await.counts.inserted, 3);
     assert_eq!(stage.row("SELECT state, source, rows_stored FROM meetings_held").await, "live|live|3");
     assert_eq!(

@@ -143,10 +143,10 @@ async fn what_is_older_than_the_window_is_known_and_not_asked_for() {
     assert_eq!((summary.instances_found, summary.instances_due), (2, 1));
     assert_eq!(stage.state("old==").await, "known|");
     // A window that reaches further makes it due, and once it is due it stays so.
-    let mut job = stage.job();
-    job.window = Some(rollcall::model::Window { from: at(NOW).minus(30 * DAY), to: at(NOW) });
+    let mut request = stage.request();
+    request.window = Some(rollcall::model::Window { from: at(NOW).minus(30 * DAY), to: at(NOW) });
     stage.fault("html-502,target=old==");
-    stage.run_with(&job).await;
+    stage.run_with(&request).await;
     assert_eq!(stage.state("old==").await, "pending|");
     stage.zoom.clear_faults();
     assert_eq!(stage.run().await.instances_read, 1);

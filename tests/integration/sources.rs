@@ -1,6 +1,6 @@
 //! The three sources: which is asked, which one's rows count, and what is said of a richer one that is closed.
 
-use rollcall::collect::Job;
+use rollcall::collect::RunRequest;
 use rollcall::commands::support::errors::code_of_run;
 use rollcall::model::{RateLabel, RunOutcome, Source, Trigger, Window};
 use rollcall::simulator::{Endpoint, Instance, Session, World};
@@ -104,7 +104,7 @@ async fn where_every_source_is_closed_the_run_ends_with_77_and_says_what_to_enab
         assert_eq!(asked(), 0, "{fault}");
         // A person who has mended it has everything tried again at once.
         stage.zoom.clear_faults();
-        let by_hand = Job { trigger: Trigger::Manual, ..stage.job() };
+        let by_hand = RunRequest { trigger: Trigger::Manual, ..stage.request() };
         let summary = stage.run_with(&by_hand).await.0;
         assert_eq!((summary.outcome, summary.counts.inserted), (RunOutcome::Ok, 9), "{fault}");
     }
@@ -118,12 +118,12 @@ async fn a_named_source_is_the_only_one() {
         (Source::PastMeetings, Endpoint::PastParticipants),
     ] {
         let mut stage = Stage::new(world()).await;
-        stage.rules.source = Some(source);
+        stage.settings.source = Some(source);
         assert_eq!(stage.run().await.counts.inserted, 9);
         assert_eq!(sources_of(&stage).await, [source.as_str()]);
 
         let mut stage = Stage::new(world()).await;
-        stage.rules.source = Some(source);
+        stage.settings.source = Some(source);
         scopes_without(&stage, &[endpoint]);
         let summary = stage.run().await;
         assert_eq!(code_of_run(&summary).status(), 77, "{source}");
@@ -170,9 +170,9 @@ fn long_ago() -> Instance {
 
 async fn backfill(stage: &Stage) -> RunOutcome {
     let now = at(NOW);
-    let mut job = stage.job();
-    job.window = Some(Window { from: now.minus(360 * DAY), to: now });
-    stage.run_with(&job).await.0.outcome
+    let mut request = stage.request();
+    request.window = Some(Window { from: now.minus(360 * DAY), to: now });
+    stage.run_with(&request).await.0.outcome
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn what_is_older_than_six_months_comes_from_the_report_unless_the_dashboar
     assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0);
 
     let mut stage = Stage::new(World::new().with(long_ago())).await;
-    stage.rules.source = Some(Source::Dashboard);
+    stage.settings.source = Some(Source::Dashboard);
     assert_eq!(backfill(&stage).await, RunOutcome::Ok);
     assert_eq!(
         stage.row("SELECT source, state, rows_stored FROM meetings_held").await,
@@ -267,7 +267,7 @@ async fn discovery_goes_other_ways_where_the_list_of_instances_is_closed() {
     let stage = Stage::new(world()).await;
     stage.fault("scope-4711,endpoint=past-instances");
     stage.fault("scope-4711,endpoint=metrics-meetings");
-    let (summary, warnings) = stage.run_with(&stage.job()).await;
+    let (summary, warnings) = stage.run_with(&stage.request()).await;
     assert_eq!((summary.instances_found, summary.instances_read), (1, 1));
     assert_eq!(stage.row("SELECT instance_uuid, rows_stored FROM meetings_held").await, "one==|3");
     assert!(warnings.iter().any(|words| words.contains("earlier ones are missed")), "{warnings:?}");
@@ -276,9 +276,9 @@ async fn discovery_goes_other_ways_where_the_list_of_instances_is_closed() {
 #[tokio::test]
 async fn account_wide_discovery_finds_what_is_not_listed() {
     let stage = Stage::new(World::sized(3, at(NOW), 40, 2)).await;
-    let mut job = stage.job();
-    (job.meetings, job.account_wide) = (Vec::new(), true);
-    let summary = stage.run_with(&job).await.0;
+    let mut request = stage.request();
+    (request.meetings, request.account_wide) = (Vec::new(), true);
+    let summary = stage.run_with(&request).await.0;
     assert_eq!((summary.outcome, summary.instances_found, summary.instances_read), (RunOutcome::Ok, 40, 40));
     assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 0);
 }

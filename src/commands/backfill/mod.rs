@@ -13,7 +13,7 @@ use super::support::progress::ProgressReporter;
 use super::support::session::{RunSession, warn_if_nothing_listed};
 use crate::cli::{BackfillOptions, MeetingOrInstance};
 use crate::clock::Clock;
-use crate::collect::Job;
+use crate::collect::RunRequest;
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::model::{InstanceUuid, MeetingId, Trigger, Window};
@@ -27,28 +27,28 @@ pub async fn run(
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
     let shutdown = ShutdownSignal::listen()?;
-    let mut job = job(options, config)?;
+    let mut request = request(options, config)?;
     if options.meetings.is_empty() && !options.all_meetings {
         warn_if_nothing_listed(config);
     }
     if options.dry_run {
-        return preview(&job, config, output, &shutdown).await;
+        return preview(&request, config, output, &shutdown).await;
     }
     let RunSession { lock, store, collector } = RunSession::open(config, options.wait, &shutdown).await?;
     let held = HeldLock(Arc::new(Mutex::new(Some(lock))));
     let asked = held.clone();
-    let collector = collector.handing_over_when(move || asked.is_awaited());
+    let collector = collector.yield_when(move || asked.is_awaited());
     let reporter = ProgressReporter::new(output, config.report_timezone);
     let mut code = ExitCode::Success;
     loop {
-        let summary = collector.run(&job, &|event| reporter.event(&event), shutdown.token()).await?;
+        let summary = collector.run(&request, &|event| reporter.event(&event), shutdown.token()).await?;
         reporter.summary(&summary);
         code = code.worst(code_of_run(&summary));
-        if !summary.handed_over {
+        if !summary.yielded {
             break;
         }
         // What a forced run has tried need not be tried again after the others had their turn.
-        job.selection.begun_before.get_or_insert(summary.started_at);
+        request.selection.begun_before.get_or_insert(summary.started_at);
         tracing::info!("another run waits for the database; the backfill goes on after it");
         let lock = held.take().context("the run lock is held")?;
         let Ok(lock) = shutdown.interrupting(lock.hand_over()).await else { break };
@@ -83,7 +83,7 @@ impl HeldLock {
     }
 }
 
-fn job(options: &BackfillOptions, config: &Config) -> anyhow::Result<Job> {
+fn request(options: &BackfillOptions, config: &Config) -> anyhow::Result<RunRequest> {
     let timezone = config.schedule.timezone;
     let now = Clock::system().now();
     let from = options.from.begin(timezone);
@@ -106,12 +106,12 @@ fn job(options: &BackfillOptions, config: &Config) -> anyhow::Result<Job> {
     let asked =
         if all { config.meetings.iter().map(|meeting| meeting.id).collect() } else { meetings.clone() };
     let selected = if all && !options.all_meetings { asked.clone() } else { meetings };
-    Ok(Job {
+    Ok(RunRequest {
         trigger: Trigger::Backfill,
         slot_at: None,
         meetings: asked,
         account_wide: options.all_meetings,
-        insistent: true,
+        ignore_backoff: true,
         window: Some(window),
         selection: Selection {
             meetings: selected,

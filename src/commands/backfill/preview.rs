@@ -7,7 +7,7 @@ use std::io::Write;
 use anyhow::Context as _;
 
 use crate::clock::Clock;
-use crate::collect::{Event, Job, Summary};
+use crate::collect::{Event, RunRequest, Summary};
 use crate::commands::support::errors::code_of_run;
 use crate::commands::support::settings;
 use crate::config::Config;
@@ -18,22 +18,22 @@ use crate::store::{DueInstance, Store, StoreError};
 
 /// Says what would be read. Nothing is written: discovery goes to a scratch database, and the real one is read.
 pub(super) async fn preview(
-    job: &Job,
+    request: &RunRequest,
     config: &Config,
     output: &mut (dyn Write + Send),
     shutdown: &ShutdownSignal,
 ) -> anyhow::Result<ExitCode> {
-    let (summary, discovered) = discover(job, config, shutdown).await?;
+    let (summary, discovered) = discover(request, config, shutdown).await?;
     if let Some(code) = ShutdownSignal::exit_code() {
         return Ok(code);
     }
-    let estimate = Estimate::new(discovered, job, config).await?;
-    write!(output, "{}", estimate.render(job, config))?;
+    let estimate = Estimate::new(discovered, request, config).await?;
+    write!(output, "{}", estimate.render(request, config))?;
     Ok(code_of_run(&summary))
 }
 
 async fn discover(
-    job: &Job,
+    request: &RunRequest,
     config: &Config,
     shutdown: &ShutdownSignal,
 ) -> anyhow::Result<(Summary, Vec<DueInstance>)> {
@@ -45,7 +45,7 @@ async fn discover(
             tracing::warn!("{words}");
         }
     };
-    let discovered = collector.preview(job, &warn, shutdown.token()).await?;
+    let discovered = collector.preview(request, &warn, shutdown.token()).await?;
     store.close().await;
     Ok(discovered)
 }
@@ -60,7 +60,11 @@ struct Estimate {
 }
 
 impl Estimate {
-    async fn new(discovered: Vec<DueInstance>, job: &Job, config: &Config) -> Result<Self, StoreError> {
+    async fn new(
+        discovered: Vec<DueInstance>,
+        request: &RunRequest,
+        config: &Config,
+    ) -> Result<Self, StoreError> {
         let mut estimate = Self { wanted: Vec::new(), skipped: 0, pages: 0 };
         let uuids: Vec<InstanceUuid> = discovered.iter().map(|instance| instance.uuid.clone()).collect();
         let (known, pruned) = if config.database.path.exists() {
@@ -71,11 +75,11 @@ impl Estimate {
         } else {
             Default::default()
         };
-        let force = job.selection.force;
+        let force = request.selection.force;
         for instance in discovered {
             let uuid = instance.uuid.as_str();
             // One that is named is brought back.
-            let is_named = job.selection.instances.contains(&instance.uuid);
+            let is_named = request.selection.instances.contains(&instance.uuid);
             if pruned.contains(uuid) && !(force && is_named) {
                 continue;
             }
@@ -91,7 +95,7 @@ impl Estimate {
         Ok(estimate)
     }
 
-    fn render(&self, job: &Job, config: &Config) -> String {
+    fn render(&self, request: &RunRequest, config: &Config) -> String {
         let Self { wanted, skipped, pages } = self;
         let mut text = String::new();
         for line in lines_by_meeting(wanted, config) {
@@ -110,7 +114,7 @@ impl Estimate {
             text,
             "{} instances to read from {} on, {skipped} settled ones skipped{}",
             wanted.len(),
-            job.window.map(|window| window.from.to_string()).unwrap_or_default(),
+            request.window.map(|window| window.from.to_string()).unwrap_or_default(),
             if *skipped > 0 { " (--force reads them again)" } else { "" }
         );
         let _ = writeln!(

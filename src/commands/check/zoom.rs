@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 
 use super::Findings;
 use crate::clock::Clock;
-use crate::collect::{Need, clock_warning, needs};
+use crate::collect::{EndpointRequirement, clock_warning, required_endpoints};
 use crate::commands::support::errors::code_of_zoom;
 use crate::commands::support::settings;
 use crate::config::{Config, Credentials, Discovery};
@@ -18,7 +18,7 @@ use crate::model::{InstanceUuid, RateLabel, Source};
 use crate::store::{Store, StoreError};
 use crate::zoom::{
     DashboardListingRequest, Disposition, Encoding, Endpoint, ListingRequest, ListingType, MeetingKey,
-    ParticipantsEndpoint, Unlimited, Zoom, ZoomError,
+    ParticipantsEndpoint, Unlimited, ZoomClient, ZoomError,
 };
 
 /// Rows asked for: enough to see that they come.
@@ -51,7 +51,11 @@ pub(super) async fn check(
     };
     findings.good("token", format!("{host} can be reached and gives one, {scopes}"));
     let account_wide = config.collection.discovery == Discovery::Account;
-    let needs = needs(settings::rules(config).source, account_wide, config.collection.include_live);
+    let needs = required_endpoints(
+        settings::collect_settings(config).source,
+        account_wide,
+        config.collection.include_live,
+    );
     let mut probe = Probe { config, zoom: &client, clock, instance: None, granted: &granted };
     let (mut sources_lost, mut any_refused, mut serving) = (0, false, Vec::new());
     for need in &needs {
@@ -98,7 +102,7 @@ async fn open_sources(serving: &[Source], path: &Path, clock: &Clock) {
 /// What is asked with.
 struct Probe<'a> {
     config: &'a Config,
-    zoom: &'a Zoom,
+    zoom: &'a ZoomClient,
     clock: &'a Clock,
     /// An instance of the listed meetings, as soon as one is known.
     instance: Option<InstanceUuid>,
@@ -126,7 +130,7 @@ enum EndpointStatus {
 
 impl Probe<'_> {
     /// Whether the endpoint can be used, as far as that can be found out.
-    async fn endpoint(&mut self, need: &Need, findings: &mut Findings<'_>) -> EndpointStatus {
+    async fn endpoint(&mut self, need: &EndpointRequirement, findings: &mut Findings<'_>) -> EndpointStatus {
         let what = need.endpoint.name();
         let scope = need.endpoint.missing_scope(self.granted);
         if let Some(scope) = scope.filter(|_| !self.granted.is_empty()) {
@@ -151,10 +155,10 @@ impl Probe<'_> {
             }
             Err(error) => match error.disposition() {
                 // Of this one instance; the endpoint itself answers.
-                Disposition::NotThere | Disposition::TryPastOne | Disposition::Parked(_) => {
+                Disposition::NotFound | Disposition::RetryAsPastOne | Disposition::Parked(_) => {
                     findings.good(what, format!("it answers, though not for what was asked ({error})"));
                 }
-                Disposition::NextSource(_) => {
+                Disposition::TryNextSource(_) => {
                     let words = format!("{error}; without it, {}", need.without);
                     return refused(words, need, findings);
                 }
@@ -205,7 +209,7 @@ impl Probe<'_> {
             });
             let goes_on = match &answered {
                 Ok(_) => self.instance.is_none(),
-                Err(error) => matches!(error.disposition(), Disposition::NotThere),
+                Err(error) => matches!(error.disposition(), Disposition::NotFound),
             };
             if !goes_on {
                 break;
@@ -254,7 +258,7 @@ async fn stored_instance(path: &Path) -> Option<InstanceUuid> {
 }
 
 /// What a run cannot do without is an error; the rest costs something.
-fn refused(words: String, need: &Need, findings: &mut Findings<'_>) -> EndpointStatus {
+fn refused(words: String, need: &EndpointRequirement, findings: &mut Findings<'_>) -> EndpointStatus {
     if need.is_required {
         findings.bad(need.endpoint.name(), words, ExitCode::Refused);
     } else {

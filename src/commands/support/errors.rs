@@ -1,6 +1,6 @@
 //! The exit code of whatever ends a command.
 
-use crate::collect::{Stop, Summary};
+use crate::collect::{AbortReason, Summary};
 use crate::config::ConfigError;
 use crate::exit::ExitCode;
 use crate::model::RunOutcome;
@@ -57,7 +57,9 @@ pub(in crate::commands) fn code_of_zoom(error: &ZoomError) -> ExitCode {
     }
     match error.disposition() {
         Disposition::Quota { .. } | Disposition::Throttled(_) => ExitCode::TryLater,
-        Disposition::Credentials | Disposition::RenewToken | Disposition::NextSource(_) => ExitCode::Refused,
+        Disposition::Credentials | Disposition::RenewToken | Disposition::TryNextSource(_) => {
+            ExitCode::Refused
+        }
         _ => ExitCode::Unreachable,
     }
 }
@@ -77,9 +79,9 @@ pub fn code_of_run(summary: &Summary) -> ExitCode {
         code = code.worst(ExitCode::Unreachable);
     }
     match &summary.stop {
-        Some(Stop::Quota(..)) => code.worst(ExitCode::TryLater),
-        Some(Stop::Refused(_)) if nothing_read => code.worst(ExitCode::Refused),
-        Some(Stop::Refused(_)) => code.worst(ExitCode::Partial),
+        Some(AbortReason::Quota(..)) => code.worst(ExitCode::TryLater),
+        Some(AbortReason::Refused(_)) if nothing_read => code.worst(ExitCode::Refused),
+        Some(AbortReason::Refused(_)) => code.worst(ExitCode::Partial),
         None => code,
     }
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::collect::{Event, InstanceReport, Reading, Stop, Summary};
+use crate::collect::{AbortReason, Event, FetchResult, InstanceReport, Summary};
 use crate::model::FetchOutcome;
 
 /// Writes what happens as it happens: data to the output, warnings to the log.
@@ -72,7 +72,7 @@ fn instance_line(report: &InstanceReport, timezone: Tz) -> String {
         |start_at| start_at.utc().with_timezone(&timezone).format("%Y-%m-%d %H:%M").to_string(),
     );
     let what = match &report.result {
-        Reading::Stored { counts, outcome, source } => {
+        FetchResult::Stored { counts, outcome, source } => {
             let mut words =
                 format!("{} {}", counts.received, if counts.received == 1 { "row" } else { "rows" });
             for (count, word) in [
@@ -95,11 +95,13 @@ fn instance_line(report: &InstanceReport, timezone: Tz) -> String {
             });
             words
         }
-        Reading::NotThere => "Zoom has no data yet; tried again later".to_owned(),
-        Reading::Parked(reason) => format!("parked: {reason}"),
-        Reading::Denied(reason) => format!("refused: {reason}"),
-        Reading::Failed(reason) | Reading::Unreachable(reason) => format!("failed: {reason}"),
-        Reading::Stopped(Stop::Quota(_, reason) | Stop::Refused(reason)) => format!("not read: {reason}"),
+        FetchResult::NotThere => "Zoom has no data yet; tried again later".to_owned(),
+        FetchResult::Parked(reason) => format!("parked: {reason}"),
+        FetchResult::Denied(reason) => format!("refused: {reason}"),
+        FetchResult::Failed(reason) | FetchResult::Unreachable(reason) => format!("failed: {reason}"),
+        FetchResult::Stopped(AbortReason::Quota(_, reason) | AbortReason::Refused(reason)) => {
+            format!("not read: {reason}")
+        }
     };
     format!("{start}  {:>11}  {:<24}  {what}", report.meeting_id, report.uuid)
 }

@@ -3,7 +3,7 @@
 use super::lock::acquire_lock;
 use super::settings;
 use crate::clock::Clock;
-use crate::collect::{Collector, Job};
+use crate::collect::{Collector, RunRequest};
 use crate::config::{Config, Discovery};
 use crate::model::{Timestamp, Trigger};
 use crate::shutdown::ShutdownSignal;
@@ -58,13 +58,13 @@ pub async fn prepare(config: &Config, store: &Store, clock: &Clock) -> Result<()
 
 /// A run over the listed meetings, or the whole account, with the window of a scheduled one.
 #[must_use]
-pub fn run_request(config: &Config, trigger: Trigger, slot_at: Option<Timestamp>) -> Job {
-    Job {
+pub fn run_request(config: &Config, trigger: Trigger, slot_at: Option<Timestamp>) -> RunRequest {
+    RunRequest {
         trigger,
         slot_at,
         meetings: config.meetings.iter().map(|meeting| meeting.id).collect(),
         account_wide: config.collection.discovery == Discovery::Account,
-        insistent: false,
+        ignore_backoff: false,
         window: None,
         selection: Selection::default(),
     }

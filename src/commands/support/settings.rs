@@ -6,13 +6,13 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use crate::clock::Clock;
-use crate::collect::{Collector, Rules, StoreLedger};
+use crate::collect::{CollectSettings, Collector, StoreLedger};
 use crate::config::{Config, Credentials, GuestScope, Plan as ConfigPlan, SourceChoice};
 use crate::decode::Dropped;
 use crate::model::Source;
 use crate::plan::Policy;
 use crate::store::{MeetingSettings, PlannedTime, Settings as StoreSettings, Store, StoreError};
-use crate::zoom::{Ledger, Limits, Plan, Rate, RetryPolicy, Settings as ZoomSettings, Zoom, ZoomError};
+use crate::zoom::{Ledger, Plan, Rate, RateLimits, RetryPolicy, ZoomClient, ZoomError, ZoomSettings};
 
 /// What makes runs on an open database, as the config says.
 pub fn collector(
@@ -22,7 +22,7 @@ pub fn collector(
     clock: &Clock,
 ) -> Result<Collector, ZoomError> {
     let zoom = zoom(config, credentials, store, clock)?;
-    Ok(Collector::new(zoom, store.clone(), clock.clone(), rules(config)))
+    Ok(Collector::new(zoom, store.clone(), clock.clone(), collect_settings(config)))
 }
 
 /// The fields that never reach the file.
@@ -36,7 +36,7 @@ pub(in crate::commands) fn zoom(
     credentials: Credentials,
     store: &Store,
     clock: &Clock,
-) -> Result<Zoom, ZoomError> {
+) -> Result<ZoomClient, ZoomError> {
     let pools = limits(config).daily_pools();
     let ledger = StoreLedger::new(store.clone(), clock.clone(), pools, config.zoom.daily_share);
     zoom_with(config, credentials, clock, Arc::new(ledger))
@@ -48,7 +48,7 @@ pub(in crate::commands) fn zoom_with(
     credentials: Credentials,
     clock: &Clock,
     ledger: Arc<dyn Ledger>,
-) -> Result<Zoom, ZoomError> {
+) -> Result<ZoomClient, ZoomError> {
     let settings = ZoomSettings {
         account_id: credentials.account_id,
         client_id: credentials.client_id,
@@ -60,12 +60,12 @@ pub(in crate::commands) fn zoom_with(
         limits: limits(config),
         retry: RetryPolicy::default(),
     };
-    Zoom::new(settings, clock.clone(), ledger)
+    ZoomClient::new(settings, clock.clone(), ledger)
 }
 
 /// The account's rate limits: the plan's, unless the config says otherwise.
-pub(in crate::commands) fn limits(config: &Config) -> Limits {
-    let mut limits = Limits::of(match config.zoom.plan {
+pub(in crate::commands) fn limits(config: &Config) -> RateLimits {
+    let mut limits = RateLimits::of(match config.zoom.plan {
         ConfigPlan::Free => Plan::Free,
         ConfigPlan::Pro => Plan::Pro,
         ConfigPlan::Business => Plan::Business,
@@ -96,8 +96,8 @@ fn as_rate(wanted: f64, per: Duration) -> Rate {
 }
 
 /// How a run works.
-pub(in crate::commands) fn rules(config: &Config) -> Rules {
-    Rules {
+pub(in crate::commands) fn collect_settings(config: &Config) -> CollectSettings {
+    CollectSettings {
         source: match config.zoom.source {
             SourceChoice::Auto => None,
             SourceChoice::Dashboard => Some(Source::Dashboard),
