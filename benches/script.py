@@ -45,24 +45,22 @@ def participants(uuid):
         parameters["next_page_token"] = page["next_page_token"]
 
 
-def plain(value):
-    return json.dumps(value) if isinstance(value, (list, dict)) else value
-
-
-columns = []
+sqlite3.register_adapter(list, json.dumps)
+sqlite3.register_adapter(dict, json.dumps)
+columns = {}
 for meeting in told["meetings"]:
     for instance in get(f"/past_meetings/{meeting}/instances")["meetings"]:
         for row in participants(instance["uuid"]):
             if not columns:
-                columns = list(row)
+                columns = {"instance_uuid": None, **dict.fromkeys(row)}
                 database.execute(
-                    f"CREATE TABLE IF NOT EXISTS participants (instance_uuid, {', '.join(columns)}, "
+                    f"CREATE TABLE IF NOT EXISTS participants ({', '.join(columns)}, "
                     "PRIMARY KEY (instance_uuid, user_id, join_time))"
                 )
                 upsert = (
-                    f"INSERT INTO participants VALUES (?{', ?' * len(columns)}) "
+                    f"INSERT INTO participants VALUES (:{', :'.join(columns)}) "
                     "ON CONFLICT (instance_uuid, user_id, join_time) DO UPDATE SET "
                     + ", ".join(f"{column} = excluded.{column}" for column in columns)
                 )
-            database.execute(upsert, [instance["uuid"], *(plain(row.get(column)) for column in columns)])
+            database.execute(upsert, {**columns, **row, "instance_uuid": instance["uuid"]})
         database.commit()
