@@ -86,7 +86,7 @@ fn request(options: &CollectOptions, config: &Config) -> RunRequest {
 /// The exit code that the contract gives a run.
 #[must_use]
 pub fn exit_code(summary: &Summary) -> ExitCode {
-    let nothing_read = summary.instances_read == 0;
+    let nothing_read = summary.instances_fetched == 0;
     let mut code = ExitCode::Success;
     if summary.instances_failed > 0 || summary.outcome == RunOutcome::Partial {
         code = code.worst(ExitCode::Partial);
@@ -97,10 +97,11 @@ pub fn exit_code(summary: &Summary) -> ExitCode {
     if summary.unreachable && !summary.answered {
         code = code.worst(ExitCode::Unreachable);
     }
-    match &summary.stop {
+    match &summary.aborted {
         Some(AbortReason::Quota(..)) => code.worst(ExitCode::TryLater),
         Some(AbortReason::Refused(_)) if nothing_read => code.worst(ExitCode::Refused),
         Some(AbortReason::Refused(_)) => code.worst(ExitCode::Partial),
+        Some(AbortReason::Ledger(_)) => code.worst(ExitCode::Database),
         None => code,
     }
 }
@@ -189,13 +190,10 @@ fn line(report: &InstanceReport, timezone: Tz) -> String {
             });
             words
         }
-        FetchResult::NotThere => "Zoom has no data yet; tried again later".to_owned(),
+        FetchResult::NotFound => "Zoom has no data yet; tried again later".to_owned(),
         FetchResult::Parked(reason) => format!("parked: {reason}"),
         FetchResult::Denied(reason) => format!("refused: {reason}"),
         FetchResult::Failed(reason) | FetchResult::Unreachable(reason) => format!("failed: {reason}"),
-        FetchResult::Stopped(AbortReason::Quota(_, reason) | AbortReason::Refused(reason)) => {
-            format!("not read: {reason}")
-        }
     };
     format!("{start}  {:>11}  {:<24}  {what}", report.meeting_id, report.uuid)
 }
@@ -204,10 +202,10 @@ fn summary_line(summary: &Summary) -> String {
     let counts = &summary.counts;
     let mut words = format!(
         "run {}: {}. {} of {} instances read",
-        summary.run_id, summary.outcome, summary.instances_read, summary.instances_due
+        summary.run_id, summary.outcome, summary.instances_fetched, summary.instances_due
     );
     for (count, word) in
-        [(summary.instances_failed, "failed or parked"), (summary.instances_not_there, "without data yet")]
+        [(summary.instances_failed, "failed or parked"), (summary.instances_not_found, "without data yet")]
     {
         if count > 0 {
             let _ = write!(words, ", {count} {word}");

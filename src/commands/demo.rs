@@ -65,7 +65,7 @@ pub async fn run(
         collector.run(&request(&config, now), &|event| printer.event(&event), stopper.token()).await?;
     printer.summary(&summary);
     printer.finish()?;
-    if stopper.code().is_none() && summary.instances_read > 0 {
+    if stopper.code().is_none() && summary.instances_fetched > 0 {
         let width = super::report::terminal_width();
         let table = super::report::attendance_of_latest(&store, config.report_timezone, width).await?;
         write!(output, "\n{table}\n")?;
