@@ -13,7 +13,9 @@ use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source};
 use crate::plan::{Failure, Richer};
 use crate::store::{Description, DueInstance, FetchRecord, Listing, StoreError};
-use crate::zoom::{Counters, Disposition, Encoding, ListingType, ParticipantsEndpoint, Zoom, ZoomError};
+use crate::zoom::{
+    Counters, Disposition, Encoding, ListingType, ParticipantsEndpoint, ZoomClient, ZoomError,
+};
 
 impl Collector {
     /// Reads one instance and stores what came; none where it was not read, because the run is over.
@@ -106,7 +108,7 @@ impl Collector {
     /// all.
     fn abort_reason(&self, error: &ZoomError) -> Option<AbortReason> {
         AbortReason::after(error).or_else(|| {
-            let is_refused = matches!(error.disposition(), Disposition::NextSource(_));
+            let is_refused = matches!(error.disposition(), Disposition::TryNextSource(_));
             (is_refused && self.all_closed(&self.all_sources()).is_some())
                 .then(|| AbortReason::Refused(error.to_string()))
         })
@@ -157,7 +159,7 @@ impl Collector {
         let source = found.from.source();
         record.source = Some(source);
         record.is_past_one = found.from == ParticipantsEndpoint::Dashboard(ListingType::PastOne);
-        record.alternate_encoding = found.encoding == Encoding::Other;
+        record.alternate_encoding = found.encoding == Encoding::Alternate;
         record.tracking_id = pages.read.last().and_then(|page| page.tracking_id.clone());
         record.error = pages.broken.as_ref().map(ToString::to_string);
         record.error_code = pages.broken.as_ref().and_then(ZoomError::code);
@@ -199,9 +201,9 @@ impl Collector {
         record.error = Some(error.to_string());
         let words = error.to_string();
         let (failure, result) = match error.disposition() {
-            Disposition::NotThere | Disposition::TryPastOne => (Failure::NotThere, FetchResult::NotFound),
+            Disposition::NotFound | Disposition::RetryAsPastOne => (Failure::NotThere, FetchResult::NotFound),
             Disposition::Parked(reason) => (Failure::Refused(reason), FetchResult::Parked(words)),
-            Disposition::NextSource(_) => {
+            Disposition::TryNextSource(_) => {
                 record.awaits_source =
                     sources.iter().copied().find(|source| self.closed_sources.closed(*source).is_some());
                 (Failure::Denied(words.clone()), FetchResult::Denied(words))
@@ -226,7 +228,7 @@ impl Collector {
     /// encoded in two ways. What is refused here is done without: the end is then estimated.
     async fn fetch_details(
         &self,
-        zoom: &Zoom,
+        zoom: &ZoomClient,
         instance: &DueInstance,
     ) -> Result<Option<Description>, ZoomError> {
         if instance.is_described || instance.state == InstanceState::Live {

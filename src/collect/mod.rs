@@ -28,7 +28,7 @@ use crate::decode::Dropped;
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::{LONGEST_WAIT, Policy};
 use crate::store::{DueInstance, RunEnd, RunTotals, Selection, Store, StoreError, Subject};
-use crate::zoom::Zoom;
+use crate::zoom::ZoomClient;
 
 /// How many instances are read at the same time: enough to keep the widest pace busy over a slow line.
 const FETCHES_AT_ONCE: usize = 24;
@@ -76,7 +76,7 @@ pub struct RunRequest {
 /// A run's tools: cheap to clone.
 #[derive(Clone)]
 pub struct Collector {
-    zoom: Zoom,
+    zoom: ZoomClient,
     store: Store,
     clock: Clock,
     settings: Arc<CollectSettings>,
@@ -89,7 +89,7 @@ pub struct Collector {
 impl Collector {
     /// A collector that reads from this Zoom into this database.
     #[must_use]
-    pub fn new(zoom: Zoom, store: Store, clock: Clock, settings: CollectSettings) -> Self {
+    pub fn new(zoom: ZoomClient, store: Store, clock: Clock, settings: CollectSettings) -> Self {
         Self {
             zoom,
             store: store.dropping(settings.dropped.clone()),

@@ -191,9 +191,9 @@ fn check_scopes(required: &[EndpointRequirement], granted: &[String]) -> Preflig
 /// Why a run without a token is over; none where a later one may get it.
 fn abort_reason(error: &ZoomError) -> Option<AbortReason> {
     AbortReason::after(error).or_else(|| match error.disposition() {
-        Disposition::NotThere
-        | Disposition::TryPastOne
-        | Disposition::NextSource(_)
+        Disposition::NotFound
+        | Disposition::RetryAsPastOne
+        | Disposition::TryNextSource(_)
         | Disposition::Parked(_) => Some(AbortReason::Refused(error.to_string())),
         _ => None,
     })

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::model::{InstanceState, InstanceUuid, MeetingId, RateLabel, Trigger, Window};
 use crate::store::{DueInstance, RunLock, Selection, Store};
-use crate::zoom::{InMemoryLedger, Limits};
+use crate::zoom::{InMemoryLedger, RateLimits};
 
 /// Reads what began in the window, or with `--dry-run` says what that would be.
 pub async fn run(
@@ -184,7 +184,7 @@ fn preview_text(
     wanted: &[DueInstance],
     skipped: usize,
     pages: i64,
-    limits: &Limits,
+    limits: &RateLimits,
 ) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();

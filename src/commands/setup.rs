@@ -16,7 +16,7 @@ use crate::store::{
     MeetingSettings, PlannedTime, Selection, Settings as StoreSettings, Store, StoreError,
     make_shared_directory,
 };
-use crate::zoom::{Ledger, Limits, Plan, Rate, RetryPolicy, Settings as ZoomSettings, Zoom, ZoomError};
+use crate::zoom::{Ledger, Plan, Rate, RateLimits, RetryPolicy, ZoomClient, ZoomError, ZoomSettings};
 
 /// What makes runs on an open database, as the config says.
 pub fn collector(
@@ -91,7 +91,7 @@ pub fn zoom(
     credentials: Credentials,
     store: &Store,
     clock: &Clock,
-) -> Result<Zoom, ZoomError> {
+) -> Result<ZoomClient, ZoomError> {
     let pools = limits(config).daily_pools();
     let ledger = StoreLedger::new(store.clone(), clock.clone(), pools, config.zoom.daily_share);
     zoom_with(config, credentials, clock, Arc::new(ledger))
@@ -103,7 +103,7 @@ pub fn zoom_with(
     credentials: Credentials,
     clock: &Clock,
     ledger: Arc<dyn Ledger>,
-) -> Result<Zoom, ZoomError> {
+) -> Result<ZoomClient, ZoomError> {
     let settings = ZoomSettings {
         account_id: credentials.account_id,
         client_id: credentials.client_id,
@@ -115,13 +115,13 @@ pub fn zoom_with(
         limits: limits(config),
         retry: RetryPolicy::default(),
     };
-    Zoom::new(settings, clock.clone(), ledger)
+    ZoomClient::new(settings, clock.clone(), ledger)
 }
 
 /// The account's rate limits: the plan's, unless the config says otherwise.
 #[must_use]
-pub fn limits(config: &Config) -> Limits {
-    let mut limits = Limits::of(match config.zoom.plan {
+pub fn limits(config: &Config) -> RateLimits {
+    let mut limits = RateLimits::of(match config.zoom.plan {
         ConfigPlan::Free => Plan::Free,
         ConfigPlan::Pro => Plan::Pro,
         ConfigPlan::Business => Plan::Business,

@@ -4,8 +4,8 @@ use chrono::{DateTime, Datelike, Days, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::settings::PlannedTime;
 use crate::model::{Timestamp, Window};
+use crate::store::settings::PlannedTime;
 
 /// The zone of local dates and planned times.
 pub(super) async fn report_zone(connection: &mut SqliteConnection) -> Result<Tz, sqlx::Error> {

@@ -11,10 +11,11 @@ use std::str::FromStr;
 
 use sqlx::{FromRow, SqliteConnection};
 
-use super::identity::{Anchor, Decision, Identifier, Kind, Verdict};
-use super::people::{self, normalized};
-use super::{Store, StoreError, presence};
 use crate::model::{MeetingId, Timestamp};
+use crate::store::attendance::presence;
+use crate::store::identity::components::{Anchor, Decision, Identifier, Kind, Verdict};
+use crate::store::identity::people::{self, normalized};
+use crate::store::{Store, StoreError};
 
 /// What who is who rests on beside the rows.
 #[derive(Clone, Debug, Default)]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
 
-use super::run_log::IS_GOOD;
-use super::{Store, StoreError};
 use crate::model::{FetchOutcome, InstanceState, RunOutcome, Timestamp};
+use crate::store::runs::IS_GOOD;
+use crate::store::{Store, StoreError};
 
 /// The state of the collection at one instant. Counters count from the beginning of the database and never fall.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -202,9 +202,9 @@ async fn quota_left(
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{self, at};
     use super::*;
     use crate::model::{RateLabel, Trigger};
+    use crate::store::sample::{self, at};
     use crate::store::{Budget, RunEnd, RunTotals};
 
     #[tokio::test]

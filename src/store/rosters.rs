@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::people::normalized;
-use super::rows::json_list;
-use super::{Store, StoreError, forgotten};
 use crate::model::{MeetingId, Timestamp};
 use crate::roster::Member;
+use crate::store::erasure_list;
+use crate::store::identity::people::normalized;
+use crate::store::session::rows::json_list;
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// The digest of a meeting's roster as it was last taken in; none where it has none.
@@ -131,7 +132,7 @@ async fn apply(
     for member in members {
         let mut wanted = Wanted::by(member);
         let (email_key, name_key) = (wanted.email_key.as_deref(), wanted.name_key.as_deref());
-        if forgotten::is_forgotten_member(connection, meeting_id, email_key, name_key).await? {
+        if erasure_list::is_forgotten_member(connection, meeting_id, email_key, name_key).await? {
             continue;
         }
         if let Some(at) = wanted.find(&stored, &used, now) {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
 
-use super::decisions::Whom;
-use super::identity::{Anchor, Kind};
-use super::people::{self, normalized};
-use super::rows::json_list;
-use super::{Store, StoreError};
+use crate::store::decisions::Whom;
+use crate::store::identity::components::{Anchor, Kind};
+use crate::store::identity::people::{self, normalized};
+use crate::store::session::rows::json_list;
+use crate::store::{Store, StoreError};
 
 /// Somebody of whom the database holds something.
 #[derive(Clone, Debug, PartialEq, Eq)]

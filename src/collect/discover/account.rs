@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
 
-use super::answer::{Unanswered, dashboard_meeting, unanswered};
+use super::answer::{Unanswered, found, unanswered};
 use super::{Collector, RunContext, ask};
 use crate::model::{MeetingId, Timestamp, Window};
 use crate::store::{DiscoveryRefusal, Found, Standing, StoreError, Subject};
@@ -122,7 +122,7 @@ impl Collector {
                 match ask(read_pages(|| self.zoom.dashboard_meetings(request)), run).await? {
                     Ok(pages) => {
                         let meetings = pages.read.into_iter().flat_map(|page| page.meetings);
-                        list.found.extend(meetings.filter_map(|told| dashboard_meeting(None, told)));
+                        list.found.extend(meetings.filter_map(|told| found(None, told)));
                         list.broken = list.broken.or(pages.broken);
                         answered = true;
                     }

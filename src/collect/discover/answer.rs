@@ -2,7 +2,7 @@
 
 use crate::model::MeetingId;
 use crate::store::{Description, Found};
-use crate::zoom::{DashboardMeeting, Disposition, PastMeeting, SourceRefusal, ZoomError};
+use crate::zoom::{Disposition, MeetingDetails, SourceRefusal, ZoomError};
 
 /// Why a question about instances is not answered, where others may be.
 pub(super) enum Unanswered {
@@ -26,10 +26,10 @@ impl Unanswered {
 
 pub(super) fn unanswered(error: ZoomError) -> Unanswered {
     match error.disposition() {
-        Disposition::NextSource(SourceRefusal::MissingScopes(_) | SourceRefusal::Plan(_)) => {
+        Disposition::TryNextSource(SourceRefusal::MissingScopes(_) | SourceRefusal::Plan(_)) => {
             Unanswered::NotAllowed(error)
         }
-        Disposition::NotThere | Disposition::TryPastOne => Unanswered::NotFound(error),
+        Disposition::NotFound | Disposition::RetryAsPastOne => Unanswered::NotFound(error),
         Disposition::Parked(_) => Unanswered::Refused(error),
         Disposition::Retry
         | Disposition::Throttled(_)
@@ -44,41 +44,24 @@ pub(super) fn unanswered(error: ZoomError) -> Unanswered {
     }
 }
 
-/// The instance of this meeting that `GET /past_meetings/{id}` tells; none without a UUID.
-pub(super) fn past_meeting(meeting: MeetingId, told: PastMeeting) -> Option<Found> {
+/// The instance that was told, of this meeting or of the one that it says; none where one of the two is missing.
+pub(super) fn found(meeting: Option<MeetingId>, told: MeetingDetails) -> Option<Found> {
     Some(Found {
         uuid: told.uuid.clone()?,
-        meeting_id: meeting,
+        meeting_id: meeting.or(told.id)?,
         start_at: told.start_time,
         description: Some(details_of(told)),
     })
 }
 
-/// What `GET /past_meetings/{uuid}` tells of an instance.
-pub(in super::super) fn details_of(told: PastMeeting) -> Description {
+/// What Zoom tells of an instance, apart from who was there.
+pub(in super::super) fn details_of(told: MeetingDetails) -> Description {
     Description {
-        topic: told.topic,
-        host_name: told.host_name,
-        host_email: told.host_email,
+        host_name: told.host_name().map(str::to_owned),
+        host_email: told.host_email().map(str::to_owned),
         start_at: told.start_time,
         ended_at: told.end_time,
-        joins: told.participants_count,
+        joins: told.joins(),
+        topic: told.topic,
     }
-}
-
-/// The instance that a list of the Dashboard tells, of this meeting or of the one that it says.
-pub(super) fn dashboard_meeting(meeting: Option<MeetingId>, told: DashboardMeeting) -> Option<Found> {
-    Some(Found {
-        uuid: told.uuid?,
-        meeting_id: meeting.or(told.id)?,
-        start_at: told.start_time,
-        description: Some(Description {
-            topic: told.topic,
-            host_name: told.host_name,
-            host_email: told.host_email,
-            start_at: told.start_time,
-            ended_at: told.end_time,
-            joins: told.participants,
-        }),
-    })
 }

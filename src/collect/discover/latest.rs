@@ -1,6 +1,6 @@
 //! The last way: the latest instance of a meeting, by the meeting's number.
 
-use super::answer::{Unanswered, dashboard_meeting, past_meeting};
+use super::answer::{Unanswered, found};
 use super::{Collector, RunContext, ask_all};
 use crate::model::MeetingId;
 use crate::store::{DiscoveryRefusal, Found, StoreError, Subject};
@@ -43,10 +43,10 @@ impl Collector {
     async fn latest(&self, meeting: MeetingId) -> Result<Option<Found>, ZoomError> {
         let key = MeetingKey::Latest(meeting);
         match self.zoom.past_meeting(&key, Encoding::Documented).await {
-            Ok(told) => Ok(past_meeting(meeting, told)),
-            Err(error) if matches!(error.disposition(), Disposition::NextSource(_)) => {
+            Ok(told) => Ok(found(Some(meeting), told)),
+            Err(error) if matches!(error.disposition(), Disposition::TryNextSource(_)) => {
                 let told = self.zoom.dashboard_meeting(&key, ListingType::Past, Encoding::Documented).await?;
-                Ok(dashboard_meeting(Some(meeting), told))
+                Ok(found(Some(meeting), told))
             }
             Err(error) => Err(error),
         }

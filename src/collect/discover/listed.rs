@@ -7,7 +7,7 @@ use super::answer::Unanswered;
 use super::{Collector, RunContext, ask_all};
 use crate::model::MeetingId;
 use crate::store::{Found, Standing, StoreError, Subject};
-use crate::zoom::Instance;
+use crate::zoom::PastInstance;
 
 /// The instances of a meeting are listed for 15 months.
 const INSTANCES_REACH: Duration = Duration::from_hours(456 * 24);
@@ -57,7 +57,7 @@ impl Collector {
         &self,
         meeting: MeetingId,
         standing: &Standing,
-        instances: Vec<Instance>,
+        instances: Vec<PastInstance>,
         run: &RunContext<'_>,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();

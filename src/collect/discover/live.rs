@@ -1,6 +1,6 @@
 //! Meetings that are on now: read while they are, as far as they have come.
 
-use super::answer::{Unanswered, dashboard_meeting};
+use super::answer::{Unanswered, found};
 use super::{Collector, RunContext, ask, ask_all};
 use crate::store::StoreError;
 use crate::zoom::{DashboardListingRequest, Encoding, ListingType, MeetingKey, read_pages};
@@ -21,7 +21,7 @@ impl Collector {
             None => return Ok(()),
             Some(Ok(pages)) => {
                 let meetings = pages.read.into_iter().flat_map(|page| page.meetings);
-                for found in meetings.filter_map(|told| dashboard_meeting(None, told)) {
+                for found in meetings.filter_map(|told| found(None, told)) {
                     self.store.learn_live(&found, self.clock.now()).await?;
                 }
                 pages.broken
@@ -42,7 +42,7 @@ impl Collector {
         for (meeting, answer) in ask_all(run.request.meetings.iter().copied(), run, live).await {
             match answer {
                 Ok(told) => {
-                    if let Some(found) = dashboard_meeting(Some(meeting), told) {
+                    if let Some(found) = found(Some(meeting), told) {
                         self.store.learn_live(&found, self.clock.now()).await?;
                     }
                 }

@@ -4,7 +4,7 @@ use super::answer::details_of;
 use super::{Collector, RunContext, ask};
 use crate::model::InstanceUuid;
 use crate::store::{Found, StoreError};
-use crate::zoom::{Encoding, MeetingKey, PastMeeting, Zoom, ZoomError};
+use crate::zoom::{Encoding, MeetingDetails, MeetingKey, ZoomClient, ZoomError};
 
 impl Collector {
     /// Asks which meeting they are of, unless that is known.
@@ -41,7 +41,7 @@ impl Collector {
     async fn record_named(
         &self,
         uuid: &InstanceUuid,
-        told: PastMeeting,
+        told: MeetingDetails,
         run: &RunContext<'_>,
     ) -> Result<(), StoreError> {
         let Some(meeting_id) = told.id else {
@@ -58,15 +58,15 @@ impl Collector {
 
 /// One ended instance, by the documented encoding of its UUID or, where that finds nothing, by the other one.
 pub(in super::super) async fn past_instance(
-    zoom: &Zoom,
+    zoom: &ZoomClient,
     uuid: &InstanceUuid,
     first: Encoding,
-) -> Result<PastMeeting, ZoomError> {
+) -> Result<MeetingDetails, ZoomError> {
     let key = MeetingKey::Uuid(uuid.clone());
     let told = zoom.past_meeting(&key, first).await;
     match told {
-        Err(error) if error.is_not_found() && Encoding::other_may_help(uuid) => {
-            zoom.past_meeting(&key, first.other()).await.map_err(|_| error)
+        Err(error) if error.is_not_found() && Encoding::alternate_may_help(uuid) => {
+            zoom.past_meeting(&key, first.alternate()).await.map_err(|_| error)
         }
         told => told,
     }

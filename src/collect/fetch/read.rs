@@ -8,15 +8,15 @@ use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source};
 use crate::store::DueInstance;
 use crate::zoom::{
-    Disposition, Encoding, ListingRequest, ListingType, MeetingKey, Page, Pages, ParticipantsEndpoint, Zoom,
-    ZoomError, read_pages,
+    Disposition, Encoding, ListingRequest, ListingType, MeetingKey, Pages, ParticipantsEndpoint,
+    ParticipantsPage, ZoomClient, ZoomError, read_pages,
 };
 
 /// The pages of a listing as they came, and how they were found.
 pub(super) struct FoundListing {
     pub(super) from: ParticipantsEndpoint,
     pub(super) encoding: Encoding,
-    pub(super) pages: Pages<Page>,
+    pub(super) pages: Pages<ParticipantsPage>,
 }
 
 impl FoundListing {
@@ -54,7 +54,7 @@ fn should_park(error: &ZoomError) -> bool {
 }
 
 fn is_not_there(error: &ZoomError) -> bool {
-    matches!(error.disposition(), Disposition::NotThere | Disposition::TryPastOne)
+    matches!(error.disposition(), Disposition::NotFound | Disposition::RetryAsPastOne)
 }
 
 /// Whether the second refusal says no less than the first: what is missing from one list may yet come.
@@ -84,7 +84,7 @@ impl Collector {
     /// of the richest counts.
     pub(super) async fn read(
         &self,
-        zoom: &Zoom,
+        zoom: &ZoomClient,
         instance: &DueInstance,
         sources: &[Source],
         room: &Room,
@@ -108,7 +108,7 @@ impl Collector {
                 _ => self.read_either(zoom, instance, ParticipantsEndpoint::PastMeetings, room).await,
             };
             match told {
-                Err(error) if matches!(error.disposition(), Disposition::NextSource(_)) => {
+                Err(error) if matches!(error.disposition(), Disposition::TryNextSource(_)) => {
                     refused.push((source, error));
                 }
                 Err(error) if is_not_there(&error) => {
@@ -137,7 +137,7 @@ impl Collector {
     /// The Dashboard keeps meetings of one person apart: where the one list has nothing, the other is asked once.
     async fn read_dashboard(
         &self,
-        zoom: &Zoom,
+        zoom: &ZoomClient,
         instance: &DueInstance,
         room: &Room,
     ) -> Result<FoundListing, ZoomError> {
@@ -170,7 +170,7 @@ impl Collector {
     /// Reads a listing by the documented encoding of the UUID, and where that finds nothing, once by the other.
     async fn read_either(
         &self,
-        zoom: &Zoom,
+        zoom: &ZoomClient,
         instance: &DueInstance,
         from: ParticipantsEndpoint,
         room: &Room,
@@ -179,16 +179,21 @@ impl Collector {
         let key = MeetingKey::Uuid(instance.uuid.clone());
         let told = self.read_pages(zoom, ListingRequest { from, key: key.clone(), encoding }, room).await;
         let not_there = matches!(&told, Err(error) if error.is_not_found());
-        if !not_there || !Encoding::other_may_help(&instance.uuid) {
+        if !not_there || !Encoding::alternate_may_help(&instance.uuid) {
             return told;
         }
-        let other = ListingRequest { from, key, encoding: encoding.other() };
+        let other = ListingRequest { from, key, encoding: encoding.alternate() };
         self.read_pages(zoom, other, room).await.or(told)
     }
 
     /// A meeting that is on is read by its number. None where that is refused, or another instance has taken its
     /// place: it has ended in between, or was never on, and is read as a past one.
-    async fn read_live(&self, zoom: &Zoom, instance: &DueInstance, room: &Room) -> Option<FoundListing> {
+    async fn read_live(
+        &self,
+        zoom: &ZoomClient,
+        instance: &DueInstance,
+        room: &Room,
+    ) -> Option<FoundListing> {
         let key = MeetingKey::Latest(instance.meeting_id);
         let request = ListingRequest {
             from: ParticipantsEndpoint::Dashboard(ListingType::Live),
@@ -202,11 +207,11 @@ impl Collector {
 
     async fn read_pages(
         &self,
-        zoom: &Zoom,
+        zoom: &ZoomClient,
         request: ListingRequest,
         room: &Room,
     ) -> Result<FoundListing, ZoomError> {
-        let with_room = async |page: Page| {
+        let with_room = async |page: ParticipantsPage| {
             if page.next_page_token.is_some() {
                 // The semaphore is never closed.
                 let rows = room_for(page.total_records);
@@ -220,5 +225,5 @@ impl Collector {
 }
 
 pub(super) fn encoding_of(instance: &DueInstance) -> Encoding {
-    if instance.alternate_encoding { Encoding::Other } else { Encoding::Documented }
+    if instance.alternate_encoding { Encoding::Alternate } else { Encoding::Documented }
 }

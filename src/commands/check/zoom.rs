@@ -17,7 +17,7 @@ use crate::model::{InstanceUuid, RateLabel, Source};
 use crate::store::{Store, StoreError};
 use crate::zoom::{
     DashboardListingRequest, Disposition, Encoding, Endpoint, ListingRequest, ListingType, MeetingKey,
-    ParticipantsEndpoint, Unlimited, Zoom, ZoomError,
+    ParticipantsEndpoint, Unlimited, ZoomClient, ZoomError,
 };
 
 /// Rows asked for: enough to see that they come.
@@ -101,7 +101,7 @@ async fn open_sources(serving: &[Source], path: &Path, clock: &Clock) {
 /// What is asked with.
 struct Probe<'a> {
     config: &'a Config,
-    zoom: &'a Zoom,
+    zoom: &'a ZoomClient,
     clock: &'a Clock,
     /// An instance of the listed meetings, as soon as one is known.
     instance: Option<InstanceUuid>,
@@ -154,10 +154,10 @@ impl Probe<'_> {
             }
             Err(error) => match error.disposition() {
                 // Of this one instance; the endpoint itself answers.
-                Disposition::NotThere | Disposition::TryPastOne | Disposition::Parked(_) => {
+                Disposition::NotFound | Disposition::RetryAsPastOne | Disposition::Parked(_) => {
                     findings.good(what, format!("it answers, though not for what was asked ({error})"));
                 }
-                Disposition::NextSource(_) => {
+                Disposition::TryNextSource(_) => {
                     let words = format!("{error}; without it, {}", need.without);
                     return refused(words, need, findings);
                 }
@@ -208,7 +208,7 @@ impl Probe<'_> {
             });
             let goes_on = match &answered {
                 Ok(_) => self.instance.is_none(),
-                Err(error) => matches!(error.disposition(), Disposition::NotThere),
+                Err(error) => matches!(error.disposition(), Disposition::NotFound),
             };
             if !goes_on {
                 break;
@@ -274,7 +274,9 @@ fn answers(label: RateLabel) -> Answered {
 fn code_of(error: &ZoomError) -> ExitCode {
     match error.disposition() {
         Disposition::Quota { .. } | Disposition::Throttled(_) => ExitCode::TryLater,
-        Disposition::Credentials | Disposition::RenewToken | Disposition::NextSource(_) => ExitCode::Refused,
+        Disposition::Credentials | Disposition::RenewToken | Disposition::TryNextSource(_) => {
+            ExitCode::Refused
+        }
         _ => ExitCode::Unreachable,
     }
 }
