@@ -7,7 +7,7 @@ use std::time::Duration;
 use rollcall::collect::RunRequest;
 use rollcall::commands::collect::exit_code;
 use rollcall::model::{MeetingId, RunOutcome, Timestamp, Trigger};
-use rollcall::simulator::{Endpoint, Host, Instance, Simulator, World};
+use rollcall::simulator::{Host, Instance, SimulatedEndpoint, Simulator, World};
 use rollcall::store::Selection;
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +111,7 @@ async fn what_stops_the_account_wide_list_leaves_no_gap() {
     let collector = stage.collector();
     let run = Box::pin(collector.run(&account, &|_| {}, &stop));
     let asked = async {
-        while stage.zoom.count_at(Endpoint::MetricsMeetings) < 3 {
+        while stage.zoom.count_at(SimulatedEndpoint::MetricsMeetings) < 3 {
             tokio::task::yield_now().await;
         }
         stop.cancel();
@@ -407,7 +407,7 @@ async fn a_source_that_was_closed_is_lifted_once_it_serves() {
     stage.zoom.clear_requests();
     add(&stage, held(MEETING, "b==", now.plus(HOUR), HOUR));
     stage.run_after(HOUR).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0, "closed for a day");
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0, "closed for a day");
     // Zoom's support enables the feature.
     stage.zoom.options(|options| options.dashboard = true);
     stage.run_after(DAY).await;
@@ -417,7 +417,7 @@ async fn a_source_that_was_closed_is_lifted_once_it_serves() {
     assert_eq!(stage.rows("SELECT DISTINCT state FROM meetings_held").await, ["settled"]);
     stage.zoom.clear_requests();
     stage.run_after(DAY).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0);
 }
 
 #[tokio::test]
@@ -436,7 +436,7 @@ async fn a_source_that_was_closed_is_found_out_to_serve_where_nothing_new_is_hel
     for _ in 0..8 {
         stage.run_after(6 * HOUR).await;
     }
-    assert!(stage.zoom.count_at(Endpoint::MetricsParticipants) <= 26);
+    assert!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants) <= 26);
     stage.zoom.options(|options| options.dashboard = true);
     for _ in 0..8 {
         stage.run_after(6 * HOUR).await;
@@ -605,7 +605,7 @@ async fn who_is_not_asked_any_more_refuses_nothing() {
     assert_eq!(refused().await, 0);
     stage.zoom.clear_requests();
     stage.run().await;
-    assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 1);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastInstances), 1);
 }
 
 #[tokio::test]
@@ -637,7 +637,7 @@ async fn a_forced_backfill_that_is_handed_over_goes_on_where_it_was() {
     }
     assert!(slices > 3, "{slices}");
     // Each once, and the one that is gone in both lists of the Dashboard.
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 61);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 61);
     assert_eq!(stage.rows("SELECT DISTINCT state FROM meetings_held").await, ["settled"]);
     assert_eq!(stored(&stage, "a7==").await, "3");
 }

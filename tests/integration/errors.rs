@@ -1,7 +1,7 @@
 //! Each row of the contract's table of errors: what is stored, where the instance stands, what the log says.
 
 use rollcall::model::RunOutcome;
-use rollcall::simulator::{Endpoint, World};
+use rollcall::simulator::{SimulatedEndpoint, World};
 
 use crate::harness::{DAY, HOUR, NOW, Stage, at, guests, lecture};
 
@@ -176,14 +176,14 @@ async fn what_is_not_there_is_tried_for_a_week_each_time_later_and_is_no_failure
     // It is never asked for again.
     stage.zoom.clear_requests();
     stage.run_after(30 * DAY).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0);
 }
 
 #[tokio::test]
 async fn a_token_that_is_refused_is_renewed_once() {
     let (stage, outcome, _) = struck("token-401,attempts=1").await;
     assert_eq!(outcome, RunOutcome::Ok);
-    assert_eq!(stage.zoom.count_at(Endpoint::Token), 2);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::Token), 2);
     assert_eq!(stage.row("SELECT count(*) FROM participants").await, "9");
 
     let stage = self::stage().await;
@@ -191,7 +191,7 @@ async fn a_token_that_is_refused_is_renewed_once() {
     let summary = stage.run().await;
     assert_eq!(summary.outcome, RunOutcome::Failed);
     assert_eq!(rollcall::commands::collect::exit_code(&summary).status(), 77);
-    assert_eq!(stage.zoom.count_at(Endpoint::Token), 2);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::Token), 2);
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn the_days_quota_ends_the_run_and_the_next_day_goes_on() {
     stage.zoom.clear_faults();
     stage.zoom.clear_requests();
     assert_eq!(stage.run_after(HOUR).await.outcome, RunOutcome::Quota);
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0);
     assert_eq!(stage.row("SELECT count(*) FROM meetings_held WHERE state = 'pending'").await, "3");
     let summary = stage.run_after(DAY / 2).await;
     assert_eq!((summary.outcome, summary.counts.inserted), (RunOutcome::Ok, 9));
@@ -260,11 +260,11 @@ async fn a_meeting_that_tells_no_instances_is_a_warning_and_its_known_ones_are_s
     // It is asked again, but not each time.
     stage.zoom.clear_requests();
     stage.run().await;
-    assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastInstances), 0);
     stage.run_after(HOUR).await;
     stage.run_after(HOUR).await;
     stage.run_after(HOUR).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 2);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastInstances), 2);
 }
 
 #[tokio::test]

@@ -288,7 +288,7 @@ impl Desk {
 
     /// A desk with a config that points to a Zoom, and has these lines before the sections.
     pub fn at_zoom(api_url: &str, token_url: &str, head: &str) -> Self {
-        let credentials = rollcall::simulator::Credentials::default();
+        let credentials = rollcall::simulator::SimulatedCredentials::default();
         let desk = Self::new();
         desk.write(
             "config.toml",

@@ -24,7 +24,7 @@ use rollcall::collect::{Collector, Event, RunRequest, Summary};
 use rollcall::commands::collect::exit_code;
 use rollcall::exit::ExitCode;
 use rollcall::model::{InstanceUuid, RunOutcome, Source, Timestamp, Trigger, Window};
-use rollcall::simulator::{Endpoint, Instance, LoggedRequest, World};
+use rollcall::simulator::{Instance, LoggedRequest, SimulatedEndpoint, World};
 use rollcall::store::Selection;
 use sqlx::Connection as _;
 use tempfile::TempDir;
@@ -644,7 +644,7 @@ impl<'h> Life<'h> {
             return Ok(());
         }
         let log = self.stage.zoom.requests();
-        let of_api = || log.iter().filter(|request| request.endpoint != Some(Endpoint::Token));
+        let of_api = || log.iter().filter(|request| request.endpoint != Some(SimulatedEndpoint::Token));
         let refused = of_api().any(|request| request.status != Some(404));
         let served = of_api().any(|request| request.status == Some(200));
         let code = exit_code(summary);
@@ -678,7 +678,7 @@ fn zooms_rows(instance: &Instance) -> BTreeSet<String> {
 
 /// The instance whose participants a Heavy request asks for.
 fn asked_for(request: &LoggedRequest) -> Option<String> {
-    let heavy = [Some(Endpoint::MetricsParticipants), Some(Endpoint::ReportParticipants)];
+    let heavy = [Some(SimulatedEndpoint::MetricsParticipants), Some(SimulatedEndpoint::ReportParticipants)];
     let path = request.target.split('?').next()?;
     let segment = path.strip_suffix("/participants")?.rsplit('/').next()?;
     heavy.contains(&request.endpoint).then(|| {

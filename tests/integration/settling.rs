@@ -1,7 +1,7 @@
 //! Re-reads with an end, and no request more than is needed.
 
 use rollcall::model::{RateLabel, RunOutcome};
-use rollcall::simulator::{Endpoint, World};
+use rollcall::simulator::{SimulatedEndpoint, World};
 
 use crate::harness::{DAY, HOUR, MINUTE, NOW, Stage, at, guests, lecture, meeting, uuid};
 
@@ -172,7 +172,7 @@ async fn a_meeting_taken_off_the_list_keeps_its_due_re_reads() {
     stage.meetings = vec![];
     requests(&stage);
     assert_eq!(stage.run_after(DAY).await.instances_fetched, 1);
-    assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastInstances), 0);
     stage.meetings = vec![meeting(crate::harness::MEETING)];
     assert_eq!(stage.run().await.instances_found, 0);
 }

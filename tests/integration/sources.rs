@@ -3,19 +3,22 @@
 use rollcall::collect::RunRequest;
 use rollcall::commands::collect::exit_code;
 use rollcall::model::{RateLabel, RunOutcome, Source, Trigger, Window};
-use rollcall::simulator::{Endpoint, Instance, Session, World};
+use rollcall::simulator::{Instance, Session, SimulatedEndpoint, World};
 
 use crate::harness::{DAY, HOUR, MEETING, MINUTE, NOW, Stage, at, guests, lecture, meeting, stay};
 
 /// What the app of an account may ask for that has not been given everything.
-fn scopes_without(stage: &Stage, endpoints: &[Endpoint]) {
+fn scopes_without(stage: &Stage, endpoints: &[SimulatedEndpoint]) {
     stage.zoom.options(|options| {
         options.scopes.retain(|scope| endpoints.iter().all(|endpoint| endpoint.scope() != Some(scope)));
     });
 }
 
-const DASHBOARD: &[Endpoint] =
-    &[Endpoint::MetricsParticipants, Endpoint::MetricsMeeting, Endpoint::MetricsMeetings];
+const DASHBOARD: &[SimulatedEndpoint] = &[
+    SimulatedEndpoint::MetricsParticipants,
+    SimulatedEndpoint::MetricsMeeting,
+    SimulatedEndpoint::MetricsMeetings,
+];
 
 fn world() -> World {
     let now = at(NOW);
@@ -34,7 +37,7 @@ async fn auto_falls_to_the_report_and_then_to_past_meetings() {
     for (missing, source) in [
         (&[][..], "dashboard"),
         (DASHBOARD, "report"),
-        (&[DASHBOARD, &[Endpoint::ReportParticipants]].concat()[..], "past_meetings"),
+        (&[DASHBOARD, &[SimulatedEndpoint::ReportParticipants]].concat()[..], "past_meetings"),
     ] {
         let stage = Stage::new(world()).await;
         scopes_without(&stage, missing);
@@ -65,7 +68,7 @@ async fn a_closed_source_is_asked_for_by_few_of_many_instances() {
     let summary = stage.run().await;
     assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Ok, 200));
     // Those that were under way when the third refusal came may have asked, and nobody else.
-    assert!(stage.zoom.count_at(Endpoint::MetricsParticipants) <= 24 + 2);
+    assert!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants) <= 24 + 2);
 }
 
 #[tokio::test]
@@ -96,7 +99,8 @@ async fn where_every_source_is_closed_the_run_ends_with_77_and_says_what_to_enab
         let error = summary.error.unwrap();
         assert!(error.contains(words), "{fault}: {error}");
         // Each source was asked for three of them; none of it is asked again for a day.
-        let asked = || stage.zoom.count(RateLabel::Heavy) + stage.zoom.count_at(Endpoint::PastParticipants);
+        let asked =
+            || stage.zoom.count(RateLabel::Heavy) + stage.zoom.count_at(SimulatedEndpoint::PastParticipants);
         assert_eq!(asked(), 9, "{fault}");
         stage.zoom.clear_requests();
         let summary = stage.run_after(2 * HOUR).await;
@@ -113,9 +117,9 @@ async fn where_every_source_is_closed_the_run_ends_with_77_and_says_what_to_enab
 #[tokio::test]
 async fn a_named_source_is_the_only_one() {
     for (source, endpoint) in [
-        (Source::Dashboard, Endpoint::MetricsParticipants),
-        (Source::Report, Endpoint::ReportParticipants),
-        (Source::PastMeetings, Endpoint::PastParticipants),
+        (Source::Dashboard, SimulatedEndpoint::MetricsParticipants),
+        (Source::Report, SimulatedEndpoint::ReportParticipants),
+        (Source::PastMeetings, SimulatedEndpoint::PastParticipants),
     ] {
         let mut stage = Stage::new(world()).await;
         stage.settings.source = Some(source);
@@ -181,7 +185,7 @@ async fn what_is_older_than_six_months_comes_from_the_report_unless_the_dashboar
         Stage::with(World::new().with(long_ago()), |options| options.dashboard_reach = 183 * DAY).await;
     assert_eq!(backfill(&stage).await, RunOutcome::Ok);
     assert_eq!(stage.row("SELECT source, state, rows_stored FROM meetings_held").await, "report|settled|3");
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0);
 
     let mut stage = Stage::new(World::new().with(long_ago())).await;
     stage.settings.source = Some(Source::Dashboard);
@@ -261,7 +265,7 @@ async fn discovery_goes_other_ways_where_the_list_of_instances_is_closed() {
     stage.fault("scope-4711,endpoint=past-instances");
     let summary = stage.run().await;
     assert_eq!((summary.outcome, summary.instances_found), (RunOutcome::Ok, 3));
-    assert!(stage.zoom.count_at(Endpoint::MetricsMeetings) > 0);
+    assert!(stage.zoom.count_at(SimulatedEndpoint::MetricsMeetings) > 0);
 
     // The account-wide list is closed, too: the latest by its number, and what is missed is said.
     let stage = Stage::new(world()).await;
@@ -283,7 +287,7 @@ async fn account_wide_discovery_finds_what_is_not_listed() {
         (summary.outcome, summary.instances_found, summary.instances_fetched),
         (RunOutcome::Ok, 40, 40)
     );
-    assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastInstances), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Many rows, many pages, many instances, and UUIDs of every shape: exactly what Zoom has is stored.
 
-use rollcall::simulator::{Endpoint, World};
+use rollcall::simulator::{SimulatedEndpoint, World};
 
 use crate::harness::{DAY, HOUR, NOW, Stage, at, guests, lecture};
 
@@ -27,7 +27,7 @@ async fn five_thousand_participants_are_stored_exactly_whatever_the_page_size() 
             stage.row("SELECT pages, rows_reported, rows_received, outcome FROM fetches").await,
             format!("{pages}|5000|5000|ok")
         );
-        assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), pages as usize);
+        assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), pages as usize);
     }
 }
 
@@ -76,7 +76,7 @@ async fn a_meeting_held_twelve_times_is_collected_twelve_times_whatever_its_uuid
             assert_eq!(stored, format!("{0}|{0}", number + 1), "{name}");
         }
         // Every UUID was found at the first try: no listing was asked for in two encodings.
-        assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 12);
+        assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 12);
     }
 }
 
