@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rollcall::collect::RunRequest;
-use rollcall::commands::collect::exit_code;
+use rollcall::commands::support::errors::code_of_run;
 use rollcall::model::{MeetingId, RunOutcome, Timestamp, Trigger};
 use rollcall::simulator::{Host, Instance, SimulatedEndpoint, Simulator, World};
 use rollcall::store::Selection;
@@ -83,7 +83,7 @@ async fn a_meeting_refused_for_long_tells_what_it_held_meanwhile() {
         let summary = stage.run_after(DAY).await;
         // Whether it was asked or rests: the refusal is no good run.
         assert_eq!(summary.outcome, RunOutcome::Partial);
-        assert_eq!(exit_code(&summary).status(), 1);
+        assert_eq!(code_of_run(&summary).status(), 1);
     }
     let told = format!(
         "SELECT refused_since, refusal LIKE '%403%', last_told_at FROM meetings_listed WHERE meeting_id = {OTHER}"
@@ -344,7 +344,7 @@ async fn an_unlicensed_host_parks_what_is_its_own_and_nothing_else() {
         (summary.outcome, summary.instances_fetched, summary.instances_failed),
         (RunOutcome::Partial, 8, 4)
     );
-    assert_eq!(exit_code(&summary).status(), 1);
+    assert_eq!(code_of_run(&summary).status(), 1);
     let states = "SELECT meeting_id, state <> 'parked' AND rows_stored = 3, count(*) FROM meetings_held GROUP BY 1, 2 ORDER BY 1";
     assert_eq!(
         stage.rows(states).await,
@@ -498,10 +498,10 @@ async fn a_refusal_of_the_account_wide_list_leaves_what_is_known_to_be_read() {
         stage.clock.set(stage.clock.now().plus(wait));
         let summary = stage.run_with(&account).await.0;
         assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 1), "{fault}");
-        assert_eq!(exit_code(&summary).status(), 1);
+        assert_eq!(code_of_run(&summary).status(), 1);
     }
     let summary = stage.run_with(&account).await.0;
-    assert_eq!((summary.outcome, exit_code(&summary).status()), (RunOutcome::Failed, 77));
+    assert_eq!((summary.outcome, code_of_run(&summary).status()), (RunOutcome::Failed, 77));
 }
 
 // Everything refused is not "ok".

@@ -190,7 +190,7 @@ async fn a_token_that_is_refused_is_renewed_once() {
     stage.fault("token-401");
     let summary = stage.run().await;
     assert_eq!(summary.outcome, RunOutcome::Failed);
-    assert_eq!(rollcall::commands::collect::exit_code(&summary).status(), 77);
+    assert_eq!(rollcall::commands::support::errors::code_of_run(&summary).status(), 77);
     assert_eq!(stage.zoom.count_at(SimulatedEndpoint::Token), 2);
 }
 
@@ -238,7 +238,7 @@ async fn the_days_quota_ends_the_run_and_the_next_day_goes_on() {
     stage.fault("429-daily,endpoint=metrics-participants");
     let summary = stage.run().await;
     assert_eq!(summary.outcome, RunOutcome::Quota);
-    assert_eq!(rollcall::commands::collect::exit_code(&summary).status(), 75);
+    assert_eq!(rollcall::commands::support::errors::code_of_run(&summary).status(), 75);
     stage.zoom.clear_faults();
     stage.zoom.clear_requests();
     assert_eq!(stage.run_after(HOUR).await.outcome, RunOutcome::Quota);

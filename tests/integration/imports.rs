@@ -21,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &["model"]),
     ("exit", &[]),
+    ("shutdown", &["exit"]),
     ("stream", &[]),
     ("telemetry", &["model", "stream"]),
     ("schedule", &["model"]),

@@ -1,7 +1,7 @@
 //! The three sources: which is asked, which one's rows count, and what is said of a richer one that is closed.
 
 use rollcall::collect::RunRequest;
-use rollcall::commands::collect::exit_code;
+use rollcall::commands::support::errors::code_of_run;
 use rollcall::model::{RateLabel, RunOutcome, Source, Trigger, Window};
 use rollcall::simulator::{Instance, Session, SimulatedEndpoint, World};
 
@@ -95,7 +95,7 @@ async fn where_every_source_is_closed_the_run_ends_with_77_and_says_what_to_enab
         }
         let summary = stage.run().await;
         assert_eq!(summary.outcome, RunOutcome::Failed, "{fault}");
-        assert_eq!(exit_code(&summary).status(), 77, "{fault}");
+        assert_eq!(code_of_run(&summary).status(), 77, "{fault}");
         let error = summary.error.unwrap();
         assert!(error.contains(words), "{fault}: {error}");
         // Each source was asked for three of them; none of it is asked again for a day.
@@ -104,7 +104,7 @@ async fn where_every_source_is_closed_the_run_ends_with_77_and_says_what_to_enab
         assert_eq!(asked(), 9, "{fault}");
         stage.zoom.clear_requests();
         let summary = stage.run_after(2 * HOUR).await;
-        assert_eq!((summary.outcome, exit_code(&summary).status()), (RunOutcome::Failed, 77), "{fault}");
+        assert_eq!((summary.outcome, code_of_run(&summary).status()), (RunOutcome::Failed, 77), "{fault}");
         assert_eq!(asked(), 0, "{fault}");
         // A person who has mended it has everything tried again at once.
         stage.zoom.clear_faults();
@@ -130,7 +130,7 @@ async fn a_named_source_is_the_only_one() {
         stage.settings.source = Some(source);
         scopes_without(&stage, &[endpoint]);
         let summary = stage.run().await;
-        assert_eq!(exit_code(&summary).status(), 77, "{source}");
+        assert_eq!(code_of_run(&summary).status(), 77, "{source}");
         assert!(summary.error.unwrap().contains(endpoint.scope().unwrap()), "{source}");
         assert_eq!(stage.row("SELECT count(*) FROM participants").await, "0");
     }
