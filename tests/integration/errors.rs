@@ -169,7 +169,7 @@ async fn what_is_not_there_is_tried_for_a_week_each_time_later_and_is_no_failure
         let last = waits.last().copied().unwrap_or_default();
         assert!(wait > last || wait == DAY, "{wait:?} after {waits:?}");
         waits.push(wait);
-        assert_eq!(stage.run_after(wait).await.instances_not_there, 1);
+        assert_eq!(stage.run_after(wait).await.instances_not_found, 1);
     }
     assert!((7 * DAY..=8 * DAY).contains(&waits.iter().sum()), "{waits:?}");
     assert_eq!(stage.state(BAD).await, "unavailable|Zoom has had no data of it for a week");
@@ -190,7 +190,7 @@ async fn a_token_that_is_refused_is_renewed_once() {
     stage.fault("token-401");
     let summary = stage.run().await;
     assert_eq!(summary.outcome, RunOutcome::Failed);
-    assert_eq!(rollcall::commands::collect::exit_code(&summary).status(), 77);
+    assert_eq!(rollcall::commands::support::errors::code_of_run(&summary).status(), 77);
     assert_eq!(stage.zoom.count_at(SimulatedEndpoint::Token), 2);
 }
 
@@ -238,7 +238,7 @@ async fn the_days_quota_ends_the_run_and_the_next_day_goes_on() {
     stage.fault("429-daily,endpoint=metrics-participants");
     let summary = stage.run().await;
     assert_eq!(summary.outcome, RunOutcome::Quota);
-    assert_eq!(rollcall::commands::collect::exit_code(&summary).status(), 75);
+    assert_eq!(rollcall::commands::support::errors::code_of_run(&summary).status(), 75);
     stage.zoom.clear_faults();
     stage.zoom.clear_requests();
     assert_eq!(stage.run_after(HOUR).await.outcome, RunOutcome::Quota);
@@ -282,7 +282,7 @@ async fn an_answer_that_never_ends_is_given_up_and_told_from_a_refusal() {
     stage.request_timeout = std::time::Duration::from_millis(200);
     stage.fault(&format!("stall=40,endpoint=metrics-participants,target={BAD}"));
     let summary = stage.run().await;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 2));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 2));
     assert_eq!(stage.row(FETCH).await, "failed|||0");
     assert_eq!(
         stage.row("SELECT error LIKE 'no answer in time%' FROM fetches WHERE outcome = 'failed'").await,

@@ -21,7 +21,7 @@ use std::time::Duration;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use rollcall::clock::Clock;
 use rollcall::collect::{Collector, Event, RunRequest, Summary};
-use rollcall::commands::collect::exit_code;
+use rollcall::commands::support::errors::code_of_run;
 use rollcall::exit::ExitCode;
 use rollcall::model::{InstanceUuid, RunOutcome, Source, Timestamp, Trigger, Window};
 use rollcall::simulator::{Instance, LoggedRequest, SimulatedEndpoint, World};
@@ -437,7 +437,7 @@ impl<'h> Life<'h> {
         ended: &Ended,
     ) -> Result<(), String> {
         let Ended::Well(summary) = ended else { return Ok(()) };
-        if summary.stop.is_some() {
+        if summary.aborted.is_some() {
             return Ok(());
         }
         let may_be_lifted = |name: &String| {
@@ -647,7 +647,7 @@ impl<'h> Life<'h> {
         let of_api = || log.iter().filter(|request| request.endpoint != Some(SimulatedEndpoint::Token));
         let refused = of_api().any(|request| request.status != Some(404));
         let served = of_api().any(|request| request.status == Some(200));
-        let code = exit_code(summary);
+        let code = code_of_run(summary);
         if refused && !served && (summary.outcome == RunOutcome::Ok || code == ExitCode::Success) {
             return Err(format!("nothing was answered, and the run is {}, exit {code:?}", summary.outcome));
         }
