@@ -67,7 +67,7 @@ CREATE TABLE instances (
     -- The views write instants as text; an index on the text lets a filter on it reach this table.
     start_time           TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%dT%H:%M:%fZ', start_at / 1000.0, 'unixepoch')) VIRTUAL,
     sitting_id           INTEGER REFERENCES instances,       -- the first instance of its sitting
-    presences_stale      INTEGER NOT NULL DEFAULT 0 CHECK (presences_stale IN (0, 1)), -- what they are measured against has changed
+    attendance_dirty     INTEGER NOT NULL DEFAULT 0 CHECK (attendance_dirty IN (0, 1)), -- what they are measured against has changed
 
     -- Where it stands in the queue.
     state                TEXT NOT NULL CHECK (state IN ('known', 'pending', 'collected', 'settled', 'parked', 'unavailable', 'live')),
@@ -85,21 +85,21 @@ CREATE TABLE instances (
     described_at         INTEGER,                            -- when its end, host and topic were last asked for
     -- Joins as the description tells them; no number of people, but 1 at most means one person at most.
     joins_told           INTEGER,
-    one_person           INTEGER NOT NULL DEFAULT 0 CHECK (one_person IN (0, 1)),      -- the Dashboard knows it as `pastOne`
-    other_encoding       INTEGER NOT NULL DEFAULT 0 CHECK (other_encoding IN (0, 1)),  -- its UUID is found by the other encoding
+    is_past_one          INTEGER NOT NULL DEFAULT 0 CHECK (is_past_one IN (0, 1)), -- the Dashboard knows it as `pastOne`
+    alternate_encoding   INTEGER NOT NULL DEFAULT 0 CHECK (alternate_encoding IN (0, 1)), -- its UUID is found by the other encoding
 
     -- What was read.
     source               TEXT CHECK (source IN ('live', 'past_meetings', 'report', 'dashboard')),
     complete             INTEGER NOT NULL DEFAULT 0 CHECK (complete IN (0, 1)),        -- the stored source was read to its end once
-    read_at              INTEGER,                            -- the last listing, complete or not
+    fetched_at           INTEGER,                            -- the last listing, complete or not
     -- Where a stay without a leave time ends: with the instance, or, while that is on, where it was last seen.
-    open_end_at          INTEGER GENERATED ALWAYS AS (CASE state WHEN 'live' THEN read_at ELSE coalesce(ended_at, last_leave_at) END) VIRTUAL,
+    open_end_at          INTEGER GENERATED ALWAYS AS (CASE state WHEN 'live' THEN fetched_at ELSE coalesce(ended_at, last_leave_at) END) VIRTUAL,
     rows_received        INTEGER,                            -- of the last listing that counts, duplicates and rejects included
     rows_reported        INTEGER,                            -- of the last listing
-    listing_digest       INTEGER,                            -- of the last listing's content
+    content_hash         INTEGER,                            -- of the last listing's content
     incomplete_reads     INTEGER NOT NULL DEFAULT 0,         -- listings in a row that stopped short
     incomplete_since     INTEGER,
-    equal_readings       INTEGER NOT NULL DEFAULT 0,         -- of those, the last so many were equal
+    identical_reads      INTEGER NOT NULL DEFAULT 0,         -- of those, the last so many were equal
     changing_since       INTEGER,                            -- the first read past the last age that still found changes
     suspect_at           INTEGER,                            -- a listing that would have withdrawn too much, and
     suspect_digest       INTEGER,                            -- what it would have withdrawn
@@ -177,7 +177,7 @@ CREATE INDEX identifiers_by_person ON identifiers (person_id);
 -- every reading, so it does not name people, whom a reading may make anew, but what its two sides hold on to: an
 -- identifier as in the table of that name, or, where there is none, a session (kind `session`, scope 0, its number).
 -- Rows are never deleted: together they are the log of what was decided and undone.
-CREATE TABLE people_decisions (
+CREATE TABLE identity_decisions (
     decision_id  INTEGER PRIMARY KEY,
     kind         TEXT NOT NULL CHECK (kind IN ('merge', 'split')),
     left_kind    TEXT NOT NULL CHECK (left_kind IN ('zoom_user', 'email', 'registrant', 'name', 'session')),
@@ -188,16 +188,16 @@ CREATE TABLE people_decisions (
     right_value  TEXT NOT NULL,
     made_at      INTEGER NOT NULL,
     -- A later merge of what this split had parted; undoing that brings the split back.
-    overruled_by INTEGER REFERENCES people_decisions,
+    overruled_by INTEGER REFERENCES identity_decisions,
     undone_at    INTEGER
 ) STRICT;
 
--- Digests of what identified forgotten people, keyed with the setting `forgotten_key`, so that a later reading
+-- Digests of what identified forgotten people, keyed with the setting `erasure_key`, so that a later reading
 -- does not bring them back. `subject` is a random number, the same for all that identified one of them.
-CREATE TABLE forgotten (
-    digest       BLOB PRIMARY KEY,
-    subject      INTEGER NOT NULL,
-    forgotten_at INTEGER NOT NULL
+CREATE TABLE erasures (
+    digest    BLOB PRIMARY KEY,
+    subject   INTEGER NOT NULL,
+    erased_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- The facts that sessions share. A row's key is a digest of what it holds, so that equal facts are one row in every
@@ -292,8 +292,8 @@ CREATE TABLE sessions (
     profile_id           INTEGER,                            -- NULL: nothing of these is told
     participant_uuid     TEXT,
     user_id              TEXT,
-    stand_in             INTEGER,                            -- for the key, where user_id or join_at is missing
-    fingerprint          INTEGER NOT NULL,                   -- of the row as last sent: equal means unchanged
+    surrogate_key        INTEGER,                            -- for the key, where user_id or join_at is missing
+    row_hash             INTEGER NOT NULL,                   -- of the row as last sent: equal means unchanged
     setup_id             INTEGER,
     extra_id             INTEGER,
     leave_reason         TEXT,
@@ -312,14 +312,14 @@ CREATE INDEX sessions_by_profile ON sessions (profile_id) WHERE profile_id IS NO
 
 -- A person in an instance, worked out from the sessions of both that are not withdrawn, by one statement, in the
 -- transaction that changes them: the views would take seconds to do it over a large file.
-CREATE TABLE presences (
+CREATE TABLE attendance_facts (
     instance_id      INTEGER NOT NULL REFERENCES instances DEFERRABLE INITIALLY DEFERRED,
     person_id        INTEGER NOT NULL REFERENCES people DEFERRABLE INITIALLY DEFERRED,
     profile_id       INTEGER,                                -- tells the email, which is the last one told
     name_profile_id  INTEGER,                                -- tells the name, where that is another one
-    evidence         INTEGER NOT NULL,                       -- 1 email, 2 zoom_user, 3 registrant, 4 participant, 5 name, 6 none
+    match_rank       INTEGER NOT NULL,                       -- 1 email, 2 zoom_user, 3 registrant, 4 participant, 5 name, 6 none
     is_host          INTEGER NOT NULL,
-    heads            INTEGER NOT NULL,                       -- at most 1,000, whatever is sent
+    head_count       INTEGER NOT NULL,                       -- at most 1,000, whatever is sent
     first_join_at    INTEGER,
     last_leave_at    INTEGER,
     still_in         INTEGER NOT NULL,
@@ -333,9 +333,9 @@ CREATE TABLE presences (
     PRIMARY KEY (instance_id, person_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX presences_by_person ON presences (person_id);
-CREATE INDEX presences_by_profile ON presences (profile_id) WHERE profile_id IS NOT NULL;
-CREATE INDEX presences_by_roster_member ON presences (roster_member_id) WHERE roster_member_id IS NOT NULL;
+CREATE INDEX attendance_facts_by_person ON attendance_facts (person_id);
+CREATE INDEX attendance_facts_by_profile ON attendance_facts (profile_id) WHERE profile_id IS NOT NULL;
+CREATE INDEX attendance_facts_by_roster_member ON attendance_facts (roster_member_id) WHERE roster_member_id IS NOT NULL;
 
 -- What rollcall did
 
@@ -412,7 +412,7 @@ CREATE TABLE pruned_fetches (
 ) STRICT;
 
 -- Counters that monitoring reads must never fall: what the log loses by pruning is counted on here.
-CREATE TABLE pruned_counts (
+CREATE TABLE counter_baselines (
     name  TEXT NOT NULL,                                     -- of the counter
     label TEXT NOT NULL,                                     -- which of its kinds
     value INTEGER NOT NULL,
@@ -420,7 +420,7 @@ CREATE TABLE pruned_counts (
 ) STRICT, WITHOUT ROWID;
 
 -- Answers of Zoom by rate-limit label and HTTP status ('none' where no answer came), counted on for ever.
-CREATE TABLE answer_counts (
+CREATE TABLE response_counts (
     label  TEXT NOT NULL,
     status TEXT NOT NULL,
     count  INTEGER NOT NULL,
@@ -438,7 +438,7 @@ CREATE TABLE quota_ledger (
 ) STRICT, WITHOUT ROWID;
 
 -- Labels that Zoom asked to leave alone for a while; obeyed after a restart, too.
-CREATE TABLE quota_pauses (
+CREATE TABLE rate_limit_pauses (
     label    TEXT PRIMARY KEY,
     until_at INTEGER NOT NULL,
     daily    INTEGER NOT NULL CHECK (daily IN (0, 1))

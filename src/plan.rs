@@ -38,9 +38,9 @@ pub struct Progress {
     /// The first of them.
     pub incomplete_since: Option<Timestamp>,
     /// How many of the last of them were equal.
-    pub equal_readings: u32,
+    pub identical_reads: u32,
     /// The digest of the last listing.
-    pub listing_digest: Option<i64>,
+    pub content_hash: Option<i64>,
     /// The first read past the last age that still found changes.
     pub changing_since: Option<Timestamp>,
     /// A listing that would have withdrawn too much: when it came, and
@@ -167,8 +167,8 @@ impl Progress {
             richer_lacking_since: None,
             incomplete_reads: 0,
             incomplete_since: None,
-            equal_readings: 0,
-            listing_digest: None,
+            identical_reads: 0,
+            content_hash: None,
             changing_since: None,
             suspect_at: None,
             suspect_digest: None,
@@ -193,7 +193,7 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
         failures: 0,
         failing: None,
         failing_since: None,
-        listing_digest: Some(reading.digest),
+        content_hash: Some(reading.digest),
         richer_lacking_since: before.richer_lacking_since.filter(|_| reading.richer != Richer::None),
         ..before.clone()
     };
@@ -211,7 +211,7 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
     if !reading.complete {
         return after_incomplete(after, before, reading, policy);
     }
-    (after.incomplete_reads, after.incomplete_since, after.equal_readings) = (0, None, 0);
+    (after.incomplete_reads, after.incomplete_since, after.identical_reads) = (0, None, 0);
     after.complete = true;
     if let Some(digest) = reading.suspect {
         let same = before.suspect_digest == Some(digest);
@@ -230,7 +230,7 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
         return after;
     }
     (after.suspect_at, after.suspect_digest) = (None, None);
-    if reading.shifted && before.listing_digest != Some(reading.digest) && before.changing_since.is_none() {
+    if reading.shifted && before.content_hash != Some(reading.digest) && before.changing_since.is_none() {
         after.due_at = Some(reading.at.plus(15 * MINUTE));
         // The one more read settles it only where it finds nothing new.
         after.changing_since = past_all_ages(reading, policy).then_some(reading.at);
@@ -240,7 +240,7 @@ pub fn after_reading(before: &Progress, reading: &Reading, policy: &Policy) -> P
         after.due_at = Some(due);
         return after;
     }
-    let is_first = before.listing_digest.is_none();
+    let is_first = before.content_hash.is_none();
     if !reading.changed || is_first {
         return settled_or_lifted(after, reading);
     }
@@ -342,9 +342,9 @@ fn after_incomplete(mut after: Progress, before: &Progress, reading: &Reading, p
         return after_empty(after, reading, since, policy);
     }
     // Where Zoom kept the last page back, equal readings prove nothing.
-    let equal = reading.ended && before.incomplete_reads > 0 && before.listing_digest == Some(reading.digest);
-    after.equal_readings = if equal { before.equal_readings + 1 } else { 1 };
-    let stable = after.equal_readings >= 3;
+    let equal = reading.ended && before.incomplete_reads > 0 && before.content_hash == Some(reading.digest);
+    after.identical_reads = if equal { before.identical_reads + 1 } else { 1 };
+    let stable = after.identical_reads >= 3;
     if stable || reading.at >= since.plus(PATIENCE) {
         // It is taken for all that there is; a later age may still bring more.
         match next_age(reading, policy) {

@@ -48,15 +48,15 @@ fn elements(text: &str) -> Option<usize> {
 }
 
 fn check(row: &Row<'_>, dropped: &[Field]) {
-    let fingerprint = row.keys().fingerprint;
+    let row_hash = row.keys().row_hash;
     let owned = row.clone().into_owned();
-    assert_eq!(owned.keys().fingerprint, fingerprint, "a copy differs");
+    assert_eq!(owned.keys().row_hash, row_hash, "a copy differs");
     assert!(row.over(row) == *row, "a row over itself changes it");
     let empty = Row::empty();
-    assert_eq!(row.over(&empty).keys().fingerprint, fingerprint, "a row over nothing changes it");
-    assert_eq!(empty.over(row).keys().fingerprint, fingerprint, "nothing over a row changes it");
+    assert_eq!(row.over(&empty).keys().row_hash, row_hash, "a row over nothing changes it");
+    assert_eq!(empty.over(row).keys().row_hash, row_hash, "nothing over a row changes it");
     let keyed = row.text(Field::UserId).is_some() && row.number(Field::JoinTime).is_some();
-    assert_ne!(keyed, row.stand_in().is_some(), "a row has a key or what stands in for it");
+    assert_ne!(keyed, row.surrogate_key().is_some(), "a row has a key or what stands in for it");
     if let Some(extra) = row.extra() {
         let extra: serde_json::Value = serde_json::from_str(&extra).expect("extra is JSON");
         assert!(extra.as_object().is_some_and(|extra| !extra.is_empty()), "extra is an object that holds something");

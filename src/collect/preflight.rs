@@ -2,15 +2,16 @@
 
 use std::sync::Mutex;
 
+use super::Collector;
 use super::context::RunContext;
-use super::{Collector, Job, Stop};
+use super::summary::AbortReason;
 use crate::model::Source;
 use crate::store::ClosedSource;
 use crate::zoom::{Disposition, Endpoint, ListingType, ParticipantsEndpoint, ZoomError};
 
 /// An endpoint that runs use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Need {
+pub struct EndpointRequirement {
     /// What is asked.
     pub endpoint: Endpoint,
     /// The source of participants that it is, if it is one.
@@ -24,10 +25,14 @@ pub struct Need {
 /// The endpoints that runs use: from this source (none: the richest that answers), over the listed meetings or all
 /// of the account, with or without meetings that are still on.
 #[must_use]
-pub fn needs(source: Option<Source>, account_wide: bool, include_live: bool) -> Vec<Need> {
-    let mut needs = Vec::new();
+pub fn required_endpoints(
+    source: Option<Source>,
+    account_wide: bool,
+    include_live: bool,
+) -> Vec<EndpointRequirement> {
+    let mut required = Vec::new();
     let mut add = |endpoint, source, is_required, without| {
-        needs.push(Need { endpoint, source, is_required, without });
+        required.push(EndpointRequirement { endpoint, source, is_required, without });
     };
     if account_wide {
         add(
@@ -74,14 +79,14 @@ pub fn needs(source: Option<Source>, account_wide: bool, include_live: bool) -> 
     if include_live {
         add(Endpoint::DashboardMeeting, None, false, "meetings that are still on are not read");
     }
-    needs
+    required
 }
 
 /// The last warning about scopes, so that a daemon says it once and not every quarter of an hour.
 #[derive(Debug, Default)]
-pub(super) struct Told(Mutex<String>);
+pub(super) struct WarningDeduplicator(Mutex<String>);
 
-impl Told {
+impl WarningDeduplicator {
     fn is_news(&self, words: &str) -> bool {
         let mut told = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let is_news = *told != words;
@@ -92,41 +97,43 @@ impl Told {
 
 impl Collector {
     /// Whether the run can go on. Where it cannot, the summary says why; participants have not been asked for then.
-    pub(super) async fn preflight(&self, job: &Job, run: &mut RunContext<'_>) -> bool {
+    pub(super) async fn preflight(&self, run: &RunContext<'_>) -> bool {
         let Some(granted) = run.until_stopped(self.zoom.scopes()).await else { return false };
-        match granted {
-            Ok(granted) => match self.verdict(job, &granted) {
-                Verdict::GoesOn { warning, closed } => {
-                    let until = self.clock.now();
-                    for (source, reason) in closed {
-                        self.gate.close(ClosedSource { source, until, reason });
-                    }
-                    if let Some(warning) = warning.filter(|warning| self.told.is_news(warning)) {
-                        run.warn(warning);
-                    }
-                    return true;
-                }
-                Verdict::Refused(words) => run.halt(Stop::Refused(words)),
-            },
+        let granted = match granted {
+            Ok(granted) => granted,
             Err(error) => {
-                if let Some(reason) = stop_of(&error) {
-                    run.halt(reason);
+                if let Some(reason) = abort_reason(&error) {
+                    run.abort(reason);
                 } else {
-                    run.summary.unreachable = true;
+                    run.summary().unreachable = true;
                     run.fail(format!("nothing can be read without a token: {error}"));
                 }
+                return false;
+            }
+        };
+        let settings = &self.settings;
+        let required = required_endpoints(settings.source, run.request.account_wide, settings.include_live);
+        match check_scopes(&required, &granted) {
+            PreflightResult::GoesOn { warning, closed } => {
+                let until = self.clock.now();
+                for (source, reason) in closed {
+                    self.closed_sources.close(ClosedSource { source, until, reason });
+                }
+                if let Some(warning) = warning.filter(|warning| self.scope_warnings.is_news(warning)) {
+                    run.warn(warning);
+                }
+                true
+            }
+            PreflightResult::Refused(words) => {
+                run.abort(AbortReason::Refused(words));
+                false
             }
         }
-        false
-    }
-
-    fn verdict(&self, job: &Job, granted: &[String]) -> Verdict {
-        verdict(&needs(self.rules.source, job.account_wide, self.rules.include_live), granted)
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum PreflightResult {
     /// The run goes on.
     GoesOn {
         /// What it has to do without, in words.
@@ -137,18 +144,18 @@ enum Verdict {
     Refused(String),
 }
 
-fn verdict(needs: &[Need], granted: &[String]) -> Verdict {
+fn check_scopes(required: &[EndpointRequirement], granted: &[String]) -> PreflightResult {
     // An answer that tells no scopes at all says nothing about them.
     if granted.is_empty() {
-        return Verdict::GoesOn { warning: None, closed: Vec::new() };
+        return PreflightResult::GoesOn { warning: None, closed: Vec::new() };
     }
-    let missing: Vec<(&Need, &str)> =
-        needs.iter().filter_map(|need| Some((need, need.endpoint.missing_scope(granted)?))).collect();
+    let missing: Vec<(&EndpointRequirement, &str)> =
+        required.iter().filter_map(|need| Some((need, need.endpoint.missing_scope(granted)?))).collect();
     if let Some((need, scope)) = missing.iter().find(|(need, _)| need.is_required) {
         let wanted_by = need.source.map_or_else(String::new, |source| {
             format!("; zoom.source = \"{source}\" rules out any other source")
         });
-        return Verdict::Refused(format!(
+        return PreflightResult::Refused(format!(
             "the app lacks the scope {scope}, without which {}{wanted_by}; add it on the app's page on \
              marketplace.zoom.us, under Scopes",
             need.without
@@ -159,13 +166,13 @@ fn verdict(needs: &[Need], granted: &[String]) -> Verdict {
         which.map(|(_, scope)| *scope).collect()
     };
     let (refused, others) = (scopes(true), scopes(false));
-    if refused.len() == needs.iter().filter(|need| need.source.is_some()).count() {
+    if refused.len() == required.iter().filter(|need| need.source.is_some()).count() {
         let too = match others.as_slice() {
             [] => String::new(),
             others => format!("; and these, which it lacks, too: {}", others.join(", ")),
         };
-        return Verdict::Refused(format!(
-            "the app may read participants from no source; add one of these scopes on the app's page on \
+        return PreflightResult::Refused(format!(
+            "the app has no scope that allows reading participants; add one of these scopes on the app's page on \
              marketplace.zoom.us, the richest source first: {}{too}",
             refused.join(", ")
         ));
@@ -175,24 +182,21 @@ fn verdict(needs: &[Need], granted: &[String]) -> Verdict {
     let closed = missing
         .iter()
         .filter_map(|(need, scope)| Some((need.source?, format!("the app lacks the scope {scope}"))));
-    Verdict::GoesOn {
+    PreflightResult::GoesOn {
         closed: closed.collect(),
         warning: (!words.is_empty()).then(|| format!("the app lacks scopes: {}", words.join("; "))),
     }
 }
 
 /// Why a run without a token is over; none where a later one may get it.
-fn stop_of(error: &ZoomError) -> Option<Stop> {
-    match error.disposition() {
-        Disposition::Quota { until } => Some(Stop::Quota(until, error.to_string())),
-        Disposition::Unreachable
-        | Disposition::Retry
-        | Disposition::Throttled(_)
-        | Disposition::Ledger
-        | Disposition::StopListing
-        | Disposition::RestartListing => None,
-        _ => Some(Stop::Refused(error.to_string())),
-    }
+fn abort_reason(error: &ZoomError) -> Option<AbortReason> {
+    AbortReason::after(error).or_else(|| match error.disposition() {
+        Disposition::NotFound
+        | Disposition::RetryAsPastOne
+        | Disposition::TryNextSource(_)
+        | Disposition::Parked(_) => Some(AbortReason::Refused(error.to_string())),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -200,7 +204,7 @@ mod tests {
     use super::*;
 
     fn granted(but: &[&str]) -> Vec<String> {
-        let all = needs(None, false, true);
+        let all = required_endpoints(None, false, true);
         all.iter()
             .filter_map(|need| need.endpoint.scopes().first())
             .filter(|scope| !but.contains(scope))
@@ -208,7 +212,7 @@ mod tests {
             .collect()
     }
 
-    const ALL_GRANTED: Verdict = Verdict::GoesOn { warning: None, closed: Vec::new() };
+    const ALL_GRANTED: PreflightResult = PreflightResult::GoesOn { warning: None, closed: Vec::new() };
 
     const DASHBOARD: &str = "dashboard:read:list_meeting_participants:admin";
     const REPORT: &str = "report:read:list_meeting_participants:admin";
@@ -216,14 +220,14 @@ mod tests {
 
     #[test]
     fn with_every_scope_nothing_is_said() {
-        assert_eq!(verdict(&needs(None, false, true), &granted(&[])), ALL_GRANTED);
-        assert_eq!(verdict(&needs(None, false, true), &[]), ALL_GRANTED);
+        assert_eq!(check_scopes(&required_endpoints(None, false, true), &granted(&[])), ALL_GRANTED);
+        assert_eq!(check_scopes(&required_endpoints(None, false, true), &[]), ALL_GRANTED);
     }
 
     #[test]
     fn a_missing_scope_is_named_with_what_it_costs() {
-        let Verdict::GoesOn { warning: Some(words), .. } =
-            verdict(&needs(None, false, false), &granted(&[DASHBOARD]))
+        let PreflightResult::GoesOn { warning: Some(words), .. } =
+            check_scopes(&required_endpoints(None, false, false), &granted(&[DASHBOARD]))
         else {
             panic!("refused, or silent");
         };
@@ -236,19 +240,21 @@ mod tests {
         for (source, scope) in
             [(Source::Dashboard, DASHBOARD), (Source::Report, REPORT), (Source::PastMeetings, PAST)]
         {
-            let needs = needs(Some(source), false, false);
-            let Verdict::Refused(words) = verdict(&needs, &granted(&[scope])) else { panic!("it goes on") };
+            let required = required_endpoints(Some(source), false, false);
+            let PreflightResult::Refused(words) = check_scopes(&required, &granted(&[scope])) else {
+                panic!("it goes on")
+            };
             assert!(words.contains(scope) && words.contains(source.as_str()), "{words}");
             let others: Vec<&str> =
                 [DASHBOARD, REPORT, PAST].into_iter().filter(|other| *other != scope).collect();
-            assert_eq!(verdict(&needs, &granted(&others)), ALL_GRANTED);
+            assert_eq!(check_scopes(&required, &granted(&others)), ALL_GRANTED);
         }
     }
 
     #[test]
     fn an_app_that_may_read_no_participants_is_refused() {
-        let Verdict::Refused(words) =
-            verdict(&needs(None, false, false), &granted(&[DASHBOARD, REPORT, PAST]))
+        let PreflightResult::Refused(words) =
+            check_scopes(&required_endpoints(None, false, false), &granted(&[DASHBOARD, REPORT, PAST]))
         else {
             panic!("it goes on");
         };
@@ -257,7 +263,9 @@ mod tests {
 
     #[test]
     fn the_whole_account_needs_the_list_of_it() {
-        let Verdict::Refused(words) = verdict(&needs(None, true, false), &granted(&[])) else {
+        let PreflightResult::Refused(words) =
+            check_scopes(&required_endpoints(None, true, false), &granted(&[]))
+        else {
             panic!("it goes on");
         };
         assert!(words.contains("dashboard:read:list_meetings:admin"), "{words}");
@@ -265,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_same_warning_is_told_once() {
-        let told = Told::default();
+        let told = WarningDeduplicator::default();
         assert!(told.is_news("a") && !told.is_news("a") && told.is_news("b") && told.is_news("a"));
     }
 }

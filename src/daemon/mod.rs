@@ -5,8 +5,8 @@
 //! down, suspended, or behind a clock that leapt make one catch-up run.
 
 mod notify;
-mod timetable;
-mod wakes;
+mod slots;
+mod wake_timer;
 
 #[cfg(test)]
 mod tests;
@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::notify::Notifier;
 pub use self::notify::starting;
-pub use self::timetable::{Look, Timetable};
-pub use self::wakes::{WakeError, Wakes};
+pub use self::slots::{ScheduleCheck, SlotTracker};
+pub use self::wake_timer::{WakeTimer, WakeTimerError};
 use crate::clock::Clock;
 use crate::collect::Summary;
 use crate::model::{RunOutcome, Timestamp, Trigger};
@@ -51,16 +51,16 @@ pub trait Runner: Send + Sync {
 }
 
 /// What the daemon is there for: when to make which runs. A reload of the config replaces it.
-pub struct Duty {
+pub struct DaemonConfig {
     /// When.
     pub schedule: Schedule,
     /// What makes them.
     pub runner: Arc<dyn Runner>,
 }
 
-impl fmt::Debug for Duty {
+impl fmt::Debug for DaemonConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Duty").field("schedule", &self.schedule).finish_non_exhaustive()
+        formatter.debug_struct("DaemonConfig").field("schedule", &self.schedule).finish_non_exhaustive()
     }
 }
 
@@ -79,7 +79,7 @@ pub struct Daemon {
     store: Store,
     clock: Clock,
     runner: Arc<dyn Runner>,
-    timetable: Timetable,
+    slots: SlotTracker,
     stop: CancellationToken,
     current: Option<Current>,
     last: Option<(RunOutcome, Timestamp)>,
@@ -101,7 +101,7 @@ impl Daemon {
     pub async fn new(
         store: Store,
         clock: Clock,
-        duty: Duty,
+        config: DaemonConfig,
         stop: CancellationToken,
     ) -> Result<Self, StoreError> {
         let now = clock.now();
@@ -109,12 +109,12 @@ impl Daemon {
         if let Some(slot_at) = slots.in_the_future {
             tracing::warn!(%slot_at, %now, "the last slot in the database, {slot_at}, is in the future and is ignored; was the clock set back?");
         }
-        let timetable = Timetable::new(duty.schedule, slots.served.unwrap_or(now), now);
+        let slots = SlotTracker::new(config.schedule, slots.served.unwrap_or(now), now);
         Ok(Self {
             store,
             clock,
-            runner: duty.runner,
-            timetable,
+            runner: config.runner,
+            slots,
             stop,
             current: None,
             last: None,
@@ -126,8 +126,8 @@ impl Daemon {
     /// The first look at the clock: slots that passed while no daemon was there make one catch-up run; where none
     /// did, a run is made all the same if `on_start` says so.
     pub fn start(&mut self, on_start: bool) {
-        match self.timetable.look(self.clock.now()) {
-            Look::Due { slot_at, .. } => self.begin(Trigger::CatchUp, Some(slot_at)),
+        match self.slots.check(self.clock.now()) {
+            ScheduleCheck::Due { slot_at, .. } => self.begin(Trigger::CatchUp, Some(slot_at)),
             _ if on_start => self.begin(Trigger::Scheduled, None),
             _ => {}
         }
@@ -139,13 +139,13 @@ impl Daemon {
             self.settle().await;
         }
         let now = self.clock.now();
-        match self.timetable.look(now) {
-            Look::Nothing => {}
-            Look::SetBack { from } => {
+        match self.slots.check(now) {
+            ScheduleCheck::Nothing => {}
+            ScheduleCheck::SetBack { from } => {
                 tracing::warn!(%from, %now, "the clock was set back from {from} to {now}; slots in between come again");
             }
-            Look::Due { slot_at, .. } if self.current.is_some() => self.skip(slot_at, now).await,
-            Look::Due { slot_at, is_late } => {
+            ScheduleCheck::Due { slot_at, .. } if self.current.is_some() => self.skip(slot_at, now).await,
+            ScheduleCheck::Due { slot_at, is_late } => {
                 self.begin(if is_late { Trigger::CatchUp } else { Trigger::Scheduled }, Some(slot_at));
             }
         }
@@ -165,13 +165,13 @@ impl Daemon {
         self.current.is_some()
     }
 
-    /// Takes over another duty from now on; a run that is on goes on as it began.
-    pub async fn replace(&mut self, duty: Duty) {
+    /// Takes over another config from now on; a run that is on goes on as it began.
+    pub async fn replace(&mut self, config: DaemonConfig) {
         // What is due by the old schedule is not lost to the new one.
         self.wake().await;
         let now = self.clock.now();
-        self.timetable = Timetable::new(duty.schedule, now, now);
-        self.runner = duty.runner;
+        self.slots = SlotTracker::new(config.schedule, now, now);
+        self.runner = config.runner;
     }
 
     /// What the daemon does, in words for `systemctl status`.
@@ -184,7 +184,7 @@ impl Daemon {
             (None, Some((outcome, at))) => format!("waiting; last run {outcome} at {}", in_words(*at)),
             (None, None) => "waiting".to_owned(),
         };
-        match self.timetable.next() {
+        match self.slots.next() {
             Some(next) => format!("{doing}; next slot {}", in_words(next)),
             None => doing,
         }
@@ -196,9 +196,9 @@ impl Daemon {
     /// Where the file of the database is not the daemon's to write any more.
     pub async fn serve(
         mut self,
-        mut wakes: Wakes,
+        mut wakes: WakeTimer,
         mut hangups: Signal,
-        reload: &(dyn Fn() -> Result<Duty, String> + Send + Sync),
+        reload: &(dyn Fn() -> Result<DaemonConfig, String> + Send + Sync),
     ) -> Result<(), StoreError> {
         let watchdog = notify::watchdog();
         // systemd advises half of the time that it waits.
@@ -231,11 +231,11 @@ impl Daemon {
         self.lost.map_or(Ok(()), Err)
     }
 
-    async fn reload(&mut self, reload: &(dyn Fn() -> Result<Duty, String> + Send + Sync)) {
+    async fn reload(&mut self, reload: &(dyn Fn() -> Result<DaemonConfig, String> + Send + Sync)) {
         self.notifier.reloading();
         let status = match reload() {
-            Ok(duty) => {
-                self.replace(duty).await;
+            Ok(config) => {
+                self.replace(config).await;
                 tracing::info!("the configuration was read again");
                 self.status()
             }
@@ -271,7 +271,7 @@ impl Daemon {
                 return Some(Err(error));
             }
             let lock = tokio::select! {
-                lock = acquire(store.path()) => lock,
+                lock = RunLock::acquire(store.path()) => lock,
                 () = stop.cancelled() => return None,
             };
             match lock {
@@ -333,14 +333,6 @@ async fn ended(current: &mut Option<Current>) -> Ended {
         Some(current) => (&mut current.task).await,
         None => std::future::pending().await,
     }
-}
-
-async fn acquire(path: &std::path::Path) -> Result<RunLock, StoreError> {
-    if let Some(lock) = RunLock::try_acquire(path)? {
-        return Ok(lock);
-    }
-    tracing::info!(database = %path.display(), "waiting for the run or command that holds the database");
-    RunLock::acquire(path).await
 }
 
 /// An error and what caused it, in one sentence.

@@ -73,9 +73,9 @@ fn at(text: &str) -> Timestamp {
     crate::model::parse_instant(text).unwrap()
 }
 
-fn duty(runs: &Arc<Runs>, cron: &str) -> Duty {
+fn config(runs: &Arc<Runs>, cron: &str) -> DaemonConfig {
     let schedule = Schedule::parse(cron, chrono_tz::Tz::Europe__Berlin).unwrap();
-    Duty { schedule, runner: Arc::clone(runs) as Arc<dyn Runner> }
+    DaemonConfig { schedule, runner: Arc::clone(runs) as Arc<dyn Runner> }
 }
 
 impl Stage {
@@ -99,8 +99,8 @@ impl Stage {
     }
 
     async fn daemon(&self, cron: &str) -> Daemon {
-        let duty = duty(&self.runs, cron);
-        Daemon::new(self.store.clone(), self.clock.clone(), duty, self.stop.clone()).await.unwrap()
+        let config = config(&self.runs, cron);
+        Daemon::new(self.store.clone(), self.clock.clone(), config, self.stop.clone()).await.unwrap()
     }
 
     /// One step at this instant, and the run that it began, if it did, to its end.
@@ -308,7 +308,7 @@ async fn a_new_schedule_counts_from_now_on() {
     let mut daemon = stage.daemon(QUARTERS).await;
     stage.clock.set(at("2026-03-02T09:16:00Z"));
     // The slot that is due by the old schedule is served, and no slot of the new one is taken for a missed one.
-    daemon.replace(duty(&stage.runs, "0 */5 * * * *")).await;
+    daemon.replace(config(&stage.runs, "0 */5 * * * *")).await;
     daemon.settle().await;
     stage.step(&mut daemon, "2026-03-02T09:19:00Z").await;
     stage.step(&mut daemon, "2026-03-02T09:20:00Z").await;

@@ -31,14 +31,14 @@ pub struct Row<'a> {
     values: [Value<'a>; Field::COUNT],
     /// Names and their values as JSON.
     extra: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    stand_in: Option<i64>,
+    surrogate_key: Option<i64>,
 }
 
 /// The digests that a row is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keys {
     /// Of everything that the row says: equal rows have equal ones.
-    pub fingerprint: i64,
+    pub row_hash: i64,
     /// Of what the participant says of himself (the fields of [`Home::Profile`]); none where he says nothing.
     pub profile: Option<i64>,
     /// Of what he joined with, one for each of [`Home::SETUP`]; none where it tells none.
@@ -183,8 +183,8 @@ impl<'a> Row<'a> {
 
     /// What stands in for a blank `user_id` or `join_time` in the row's key: a digest of what else identifies it.
     #[must_use]
-    pub fn stand_in(&self) -> Option<i64> {
-        self.stand_in
+    pub fn surrogate_key(&self) -> Option<i64> {
+        self.surrogate_key
     }
 
     /// Every field without a column as the text of one JSON object, keys in order; none where there is nothing.
@@ -220,7 +220,7 @@ impl<'a> Row<'a> {
         self.of(Home::Session).iter().for_each(|value| digest.value(value));
         digest.value(&key(setup));
         digest.value(&key(extra));
-        Keys { fingerprint: digest.finish(), profile, setup_parts, setup, extra }
+        Keys { row_hash: digest.finish(), profile, setup_parts, setup, extra }
     }
 
     /// The digest of the values of one home; none where it has none.
@@ -240,7 +240,7 @@ impl<'a> Row<'a> {
     /// A row that says nothing, to be filled from where rows are kept.
     #[must_use]
     pub fn empty() -> Self {
-        Row { values: [const { Value::Null }; Field::COUNT], extra: Vec::new(), stand_in: None }
+        Row { values: [const { Value::Null }; Field::COUNT], extra: Vec::new(), surrogate_key: None }
     }
 
     /// Sets a column to what was kept of it.
@@ -257,8 +257,8 @@ impl<'a> Row<'a> {
     }
 
     /// Sets the digest that was kept of it.
-    pub fn restore_stand_in(&mut self, stand_in: Option<i64>) {
-        self.stand_in = stand_in;
+    pub fn restore_surrogate_key(&mut self, surrogate_key: Option<i64>) {
+        self.surrogate_key = surrogate_key;
     }
 
     /// What is known after this row was sent for a session of which `before` was known: a blank never replaces a
@@ -279,7 +279,7 @@ impl<'a> Row<'a> {
             }
         }
         after.extra.sort_by(|(left, _), (right, _)| left.cmp(right));
-        after.stand_in = self.stand_in.or(before.stand_in);
+        after.surrogate_key = self.surrogate_key.or(before.surrogate_key);
         after
     }
 
@@ -293,7 +293,7 @@ impl<'a> Row<'a> {
                 .into_iter()
                 .map(|(name, value)| (Cow::Owned(name.into_owned()), Cow::Owned(value.into_owned())))
                 .collect(),
-            stand_in: self.stand_in,
+            surrogate_key: self.surrogate_key,
         }
     }
 
@@ -306,7 +306,7 @@ impl<'a> Row<'a> {
             for field in STAND_IN {
                 digest.value(self.get(*field));
             }
-            self.stand_in = Some(digest.finish());
+            self.surrogate_key = Some(digest.finish());
         }
     }
 

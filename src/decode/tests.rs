@@ -37,7 +37,7 @@ fn a_row_is_read_into_its_columns() {
     assert_eq!(row.number(Field::InRoomParticipants), Some(3));
     assert_eq!(row.number(Field::JoinTime), Some(1_567_862_102_000));
     assert_eq!(row.extra(), None);
-    assert_eq!(row.stand_in(), None);
+    assert_eq!(row.surrogate_key(), None);
 }
 
 #[test]
@@ -151,10 +151,10 @@ fn a_row_without_its_key_has_a_stand_in_that_outlives_its_leaving_and_its_privac
     let mut private = one(&row);
     Stripper::new(&dropped).strip(&mut private);
     assert_ne!(private, one(&row));
-    assert!(one(&row).stand_in().is_some());
-    assert_eq!(one(&row).stand_in(), one(&left).stand_in());
-    assert_eq!(one(&row).stand_in(), private.stand_in());
-    assert_ne!(one(&row).keys().fingerprint, one(&left).keys().fingerprint);
+    assert!(one(&row).surrogate_key().is_some());
+    assert_eq!(one(&row).surrogate_key(), one(&left).surrogate_key());
+    assert_eq!(one(&row).surrogate_key(), private.surrogate_key());
+    assert_ne!(one(&row).keys().row_hash, one(&left).keys().row_hash);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use chrono::{DateTime, Datelike, Days, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::settings::PlannedTime;
 use crate::model::{Timestamp, Window};
+use crate::store::settings::PlannedTime;
 
 /// The zone of local dates and planned times.
 pub(super) async fn report_zone(connection: &mut SqliteConnection) -> Result<Tz, sqlx::Error> {
@@ -73,7 +73,7 @@ pub(super) async fn place(
     let (from, to) = (planned.map(|window| window.from.millis()), planned.map(|window| window.to.millis()));
     sqlx::query(
         "UPDATE instances SET local_date = ?, local_start = ?, planned_from = ?, planned_to = ?, \
-                presences_stale = presences_stale OR ? WHERE instance_id = ?",
+                attendance_dirty = attendance_dirty OR ? WHERE instance_id = ?",
     )
     .bind(local.format("%Y-%m-%d").to_string())
     .bind(local.format("%H:%M").to_string())

@@ -11,10 +11,11 @@ use std::str::FromStr;
 
 use sqlx::{FromRow, SqliteConnection};
 
-use super::identity::{Anchor, Decision, Identifier, Kind, Verdict};
-use super::people::{self, normalized};
-use super::{Store, StoreError, presence};
 use crate::model::{MeetingId, Timestamp};
+use crate::store::attendance::presence;
+use crate::store::identity::components::{Anchor, Decision, Identifier, Kind, Verdict};
+use crate::store::identity::people::{self, normalized};
+use crate::store::{Store, StoreError};
 
 /// What who is who rests on beside the rows.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +33,7 @@ impl Grounds {
             sqlx::query_scalar("SELECT value FROM shared_identifiers").fetch_all(&mut *connection).await?;
         let stored: Vec<StoredDecision> = sqlx::query_as(
             "SELECT decision_id, kind, left_kind, left_scope, left_value, right_kind, right_scope, right_value \
-               FROM people_decisions WHERE undone_at IS NULL AND overruled_by IS NULL ORDER BY decision_id",
+               FROM identity_decisions WHERE undone_at IS NULL AND overruled_by IS NULL ORDER BY decision_id",
         )
         .fetch_all(connection)
         .await?;
@@ -66,10 +67,10 @@ pub(super) async fn remove(
     let (kinds, values) = (serde_json::Value::from(kinds), serde_json::Value::from(values));
     for statement in [
         // A decision that was overruled by one that goes is no longer overruled by anything.
-        "UPDATE people_decisions SET overruled_by = NULL WHERE overruled_by IN (SELECT decision_id FROM people_decisions \
+        "UPDATE identity_decisions SET overruled_by = NULL WHERE overruled_by IN (SELECT decision_id FROM identity_decisions \
           WHERE left_kind IN (SELECT value FROM json_each(?1)) OR right_kind IN (SELECT value FROM json_each(?1)) \
              OR left_value IN (SELECT value FROM json_each(?2)) OR right_value IN (SELECT value FROM json_each(?2)))",
-        "DELETE FROM people_decisions \
+        "DELETE FROM identity_decisions \
           WHERE left_kind IN (SELECT value FROM json_each(?1)) OR right_kind IN (SELECT value FROM json_each(?1)) \
              OR left_value IN (SELECT value FROM json_each(?2)) OR right_value IN (SELECT value FROM json_each(?2))",
     ] {
@@ -230,7 +231,7 @@ impl Store {
             let anchors = [left_side.strongest(), right_side.strongest()];
             let decision_id = insert(connection, Verdict::Merge, &anchors, now).await?;
             for split in parting {
-                sqlx::query("UPDATE people_decisions SET overruled_by = ? WHERE decision_id = ?")
+                sqlx::query("UPDATE identity_decisions SET overruled_by = ? WHERE decision_id = ?")
                     .bind(decision_id)
                     .bind(split)
                     .execute(&mut *connection)
@@ -271,7 +272,7 @@ impl Store {
         self.decide(async |connection| {
             let last: Option<StoredDecision> = sqlx::query_as(
                 "SELECT decision_id, kind, left_kind, left_scope, left_value, right_kind, right_scope, right_value \
-                   FROM people_decisions WHERE undone_at IS NULL ORDER BY decision_id DESC LIMIT 1",
+                   FROM identity_decisions WHERE undone_at IS NULL ORDER BY decision_id DESC LIMIT 1",
             )
             .fetch_optional(&mut *connection)
             .await?;
@@ -284,12 +285,12 @@ impl Store {
             for side in [&decision.left, &decision.right] {
                 people.extend(people::holder(connection, side).await?);
             }
-            sqlx::query("UPDATE people_decisions SET undone_at = ? WHERE decision_id = ?")
+            sqlx::query("UPDATE identity_decisions SET undone_at = ? WHERE decision_id = ?")
                 .bind(now.millis())
                 .bind(decision_id)
                 .execute(&mut *connection)
                 .await?;
-            sqlx::query("UPDATE people_decisions SET overruled_by = NULL WHERE overruled_by = ?")
+            sqlx::query("UPDATE identity_decisions SET overruled_by = NULL WHERE overruled_by = ?")
                 .bind(decision_id)
                 .execute(&mut *connection)
                 .await?;
@@ -428,7 +429,7 @@ async fn splits_between(
 async fn parted_people(connection: &mut SqliteConnection) -> Result<Vec<(i64, i64, i64)>, sqlx::Error> {
     let splits: Vec<StoredDecision> = sqlx::query_as(
         "SELECT decision_id, kind, left_kind, left_scope, left_value, right_kind, right_scope, right_value \
-           FROM people_decisions WHERE kind = 'split' AND undone_at IS NULL AND overruled_by IS NULL",
+           FROM identity_decisions WHERE kind = 'split' AND undone_at IS NULL AND overruled_by IS NULL",
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -453,7 +454,7 @@ async fn insert(
     let (left_kind, left_scope, left_value) = columns(left);
     let (right_kind, right_scope, right_value) = columns(right);
     sqlx::query_scalar(
-        "INSERT INTO people_decisions (kind, left_kind, left_scope, left_value, right_kind, right_scope, right_value, made_at) \
+        "INSERT INTO identity_decisions (kind, left_kind, left_scope, left_value, right_kind, right_scope, right_value, made_at) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING decision_id",
     )
     .bind(kind(verdict))

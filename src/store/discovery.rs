@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
-use super::queue::{Found, Want, learn};
-use super::{Store, StoreError};
 use crate::model::{MeetingId, Timestamp, Window};
 use crate::plan::scheduled_window;
+use crate::store::instances::{Found, Want, learn};
+use crate::store::{Store, StoreError};
 
 /// Who is asked for instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,7 +96,7 @@ impl Store {
               WHERE value NOT IN (SELECT subject FROM discoveries WHERE first_listed_at IS NOT NULL) \
              ON CONFLICT (subject) DO UPDATE SET first_listed_at = excluded.first_listed_at",
         )
-        .bind(super::rows::json_list(&keys))
+        .bind(crate::store::session::rows::json_list(&keys))
         .bind(now.millis())
         .execute(&self.pool)
         .await
@@ -112,7 +112,7 @@ impl Store {
             "UPDATE discoveries SET refused_since = NULL, refusal = NULL, not_found = 0, failures = 0, next_at = NULL \
               WHERE refusal IS NOT NULL AND subject NOT IN (SELECT value FROM json_each(?))",
         )
-        .bind(super::rows::json_list(&keys))
+        .bind(crate::store::session::rows::json_list(&keys))
         .execute(&self.pool)
         .await
         .map_err(|error| self.error(error))?;

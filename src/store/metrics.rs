@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
 
-use super::run_log::IS_GOOD;
-use super::{Store, StoreError};
 use crate::model::{FetchOutcome, InstanceState, RunOutcome, Timestamp};
+use crate::store::runs::IS_GOOD;
+use crate::store::{Store, StoreError};
 
 /// The state of the collection at one instant. Counters count from the beginning of the database and never fall.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -156,7 +156,7 @@ async fn totals(
                     max(iif(rows_inserted > 0 AND finished_at <= ?, finished_at, NULL)) AS last_row \
                FROM fetch_log) \
          SELECT name, label, sum(coalesce(value, 0)) FROM ( \
-             SELECT name, label, value FROM pruned_counts \
+             SELECT name, label, value FROM counter_baselines \
              UNION ALL SELECT 'rows' AS name, 'inserted' AS label, inserted AS value FROM sums \
              UNION ALL SELECT 'rows', 'updated', updated FROM sums \
              UNION ALL SELECT 'rows', 'unchanged', unchanged FROM sums \
@@ -168,7 +168,7 @@ async fn totals(
              UNION ALL SELECT 'runs', outcome, count(*) FROM run_log WHERE outcome <> 'running' GROUP BY outcome \
              UNION ALL SELECT 'retries', '', sum(retries) FROM run_log \
              UNION ALL SELECT 'requests', label, sum(requests) FROM quota_ledger GROUP BY label \
-             UNION ALL SELECT 'answers', label || ' ' || status, count FROM answer_counts \
+             UNION ALL SELECT 'answers', label || ' ' || status, count FROM response_counts \
              UNION ALL SELECT 'throttled', label, sum(throttled) FROM quota_ledger GROUP BY label \
              UNION ALL SELECT 'instances', state, count(*) FROM instances GROUP BY state \
              UNION ALL SELECT 'meetings', CASE WHEN d.refusal IS NULL THEN iif(d.told_at IS NULL, 'unasked', 'told') \
@@ -202,9 +202,9 @@ async fn quota_left(
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{self, at};
     use super::*;
     use crate::model::{RateLabel, Trigger};
+    use crate::store::sample::{self, at};
     use crate::store::{Budget, RunEnd, RunTotals};
 
     #[tokio::test]

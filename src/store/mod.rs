@@ -3,46 +3,32 @@
 //! It knows nothing of Zoom's API: it takes decoded rows and plain values, and it decides with pure functions what
 //! becomes of them.
 
-#[cfg(test)]
-mod attendance_properties;
-mod backup;
-#[cfg(test)]
-pub(crate) mod bench;
+mod attendance;
 mod calendar;
-mod changes;
 mod decisions;
 mod discovery;
+mod erasure_list;
 mod error;
-mod facts;
-mod forget;
-mod forgotten;
-mod group;
+mod file;
 mod identity;
 mod ingest;
-mod ledger;
-mod lock;
-mod mentions;
+mod instances;
+mod maintenance;
 mod metrics;
-#[cfg(test)]
-mod number_tests;
-mod people;
-mod presence;
-mod privacy;
-#[cfg(test)]
-mod properties;
-mod prune;
-mod queries;
-mod queue;
-mod reconcile;
+mod quota;
+mod reports;
 mod rosters;
-mod rows;
-mod run_log;
+mod runs;
 #[cfg(test)]
 pub(crate) mod sample;
-mod schema;
+mod session;
 mod settings;
 mod somebody;
 mod sources;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,23 +37,24 @@ use std::time::Duration;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
-pub use self::backup::BackupError;
 pub use self::decisions::{DecisionError, Made, Whom};
 pub use self::discovery::{DiscoveryRefusal, InstancesListing, Standing, Subject};
 pub use self::error::StoreError;
-pub use self::forget::ForgetResult;
-pub use self::group::make_shared_directory;
-pub use self::ingest::{Counts, FetchRecord, Listing, Stored};
-pub use self::ledger::{Budget, Claim};
-pub use self::lock::RunLock;
-pub use self::mentions::Mention;
+pub use self::file::group::make_shared_directory;
+pub use self::file::lock::RunLock;
+pub use self::identity::people::normalized;
+pub use self::ingest::listing::{Counts, FetchRecord, Listing, Stored};
+pub use self::instances::{Description, Discovery, DueInstance, Found, Selection};
+pub use self::maintenance::backup::BackupError;
+pub use self::maintenance::erase::ForgetResult;
+pub use self::maintenance::mentions::Mention;
+pub use self::maintenance::privacy::Cleansed;
+pub use self::maintenance::prune::Pruned;
 pub use self::metrics::{Histogram, MetricsSnapshot};
-pub use self::people::normalized;
-pub use self::privacy::Cleansed;
-pub use self::prune::Pruned;
-pub use self::queries::{Held, Holding, LastEnds, ReportFilter};
-pub use self::queue::{Description, Discovery, DueInstance, Found, Selection};
-pub use self::run_log::{LastSlot, RunEnd, RunTotals};
+pub use self::quota::{Budget, Claim};
+pub use self::reports::{Held, Holding, LastEnds, ReportFilter};
+pub use self::runs::{LastSlot, RunEnd, RunTotals};
+use self::session::shared::KnownFacts;
 pub use self::settings::{MeetingSettings, PlannedTime, Settings};
 pub use self::somebody::{OtherSummary, PersonSummary, Somebody};
 pub use self::sources::{ClosedSource, SourceStanding};
@@ -82,7 +69,7 @@ pub struct Store {
     is_shared: bool,
     /// Fields that never reach the file.
     dropped: Arc<Dropped>,
-    known: Arc<Mutex<facts::KnownFacts>>,
+    known: Arc<Mutex<KnownFacts>>,
     /// The file that was opened, whatever its path leads to later.
     file: Option<FileId>,
 }
@@ -227,7 +214,7 @@ impl Store {
     }
 
     /// What is known to be in the file; for the length of a run, in which nobody else writes.
-    fn known(&self) -> MutexGuard<'_, facts::KnownFacts> {
+    fn known(&self) -> MutexGuard<'_, KnownFacts> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -304,7 +291,7 @@ fn create_private(_path: &Path) -> Result<(), StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
+mod file_tests {
     use super::*;
 
     #[tokio::test]

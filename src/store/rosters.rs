@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::people::normalized;
-use super::rows::json_list;
-use super::{Store, StoreError, forgotten};
 use crate::model::{MeetingId, Timestamp};
 use crate::roster::Member;
+use crate::store::erasure_list;
+use crate::store::identity::people::normalized;
+use crate::store::session::rows::json_list;
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// The digest of a meeting's roster as it was last taken in; none where it has none.
@@ -131,7 +132,7 @@ async fn apply(
     for member in members {
         let mut wanted = Wanted::by(member);
         let (email_key, name_key) = (wanted.email_key.as_deref(), wanted.name_key.as_deref());
-        if forgotten::is_forgotten_member(connection, meeting_id, email_key, name_key).await? {
+        if erasure_list::is_forgotten_member(connection, meeting_id, email_key, name_key).await? {
             continue;
         }
         if let Some(at) = wanted.find(&stored, &used, now) {
@@ -164,7 +165,7 @@ async fn apply(
 async fn close(connection: &mut SqliteConnection, missing: &[i64], now: i64) -> Result<(), sqlx::Error> {
     let missing = json_list(missing);
     sqlx::query(
-        "UPDATE presences SET roster_member_id = NULL WHERE roster_member_id IN (SELECT value FROM json_each(?))",
+        "UPDATE attendance_facts SET roster_member_id = NULL WHERE roster_member_id IN (SELECT value FROM json_each(?))",
     )
     .bind(&missing)
     .execute(&mut *connection)
@@ -241,7 +242,7 @@ pub(super) async fn match_members(
     let instances = json_list(instance_ids);
     let people = json_list(&people.iter().copied().collect::<Vec<_>>());
     let unfolded: Vec<(i64, i64, String)> = sqlx::query_as(
-        "SELECT p.instance_id, p.person_id, f.user_name FROM presences p JOIN instances i ON i.instance_id = p.instance_id \
+        "SELECT p.instance_id, p.person_id, f.user_name FROM attendance_facts p JOIN instances i ON i.instance_id = p.instance_id \
            JOIN profiles f ON f.profile_id = coalesce(p.name_profile_id, p.profile_id) \
           WHERE p.instance_id IN (SELECT value FROM json_each(?)) AND f.user_name IS NOT NULL AND p.name_key IS NULL \
             AND EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = i.meeting_id)",
@@ -254,7 +255,7 @@ pub(super) async fn match_members(
         .map(|(instance_id, person_id, name)| json!([instance_id, person_id, normalized(name)]))
         .collect();
     sqlx::query(
-        "UPDATE presences SET name_key = j.value ->> 2 FROM json_each(?) j \
+        "UPDATE attendance_facts SET name_key = j.value ->> 2 FROM json_each(?) j \
           WHERE instance_id = j.value ->> 0 AND person_id = j.value ->> 1",
     )
     .bind(serde_json::Value::from(folded).to_string())
@@ -268,7 +269,7 @@ pub(super) async fn match_members(
 }
 
 const MATCH: &str = "
-UPDATE presences AS p
+UPDATE attendance_facts AS p
    SET roster_member_id = coalesce(
        (SELECT min(r.roster_member_id)
           FROM instances i

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Found, Listing, RunEnd, RunTotals, Settings, Store, bench};
 use crate::decode::{Decoded, page};
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
+use crate::store::testing;
+use crate::store::{Found, Listing, RunEnd, RunTotals, Settings, Store};
 
 /// Logic on two Mondays, the second in two parts that are one sitting.
 pub(crate) const FIRST: &str = "LogicFirst/Monday1w==";
@@ -45,7 +46,7 @@ pub(crate) async fn database(path: &Path) -> Store {
 }
 
 fn settings() -> Settings {
-    let mut settings = bench::settings(Vec::new());
+    let mut settings = testing::settings(Vec::new());
     // One listed meeting; the office hour is discovered.
     settings.meetings.truncate(1);
     settings.meetings[0].label = Some("CS101".to_owned());
@@ -53,11 +54,11 @@ fn settings() -> Settings {
 }
 
 fn found(uuid: &str, meeting_id: MeetingId, topic: &str, start: &str, end: &str) -> Found {
-    let description = super::Description {
+    let description = crate::store::Description {
         topic: Some(topic.to_owned()),
         start_at: Some(at(start)),
         ended_at: Some(at(end)),
-        ..super::Description::default()
+        ..crate::store::Description::default()
     };
     Found {
         uuid: uuid.parse().unwrap(),
@@ -68,7 +69,7 @@ fn found(uuid: &str, meeting_id: MeetingId, topic: &str, start: &str, end: &str)
 }
 
 async fn read(store: &Store, run_id: i64, uuid: &str, rows: &str, now: Timestamp) {
-    let due = store.due(&super::Selection::default(), now).await.unwrap();
+    let due = store.due(&crate::store::Selection::default(), now).await.unwrap();
     let instance = due.into_iter().find(|due| due.uuid.as_str() == uuid).unwrap();
     let mut decoded = Decoded::default();
     page(rows, &mut decoded);
@@ -81,7 +82,7 @@ async fn read(store: &Store, run_id: i64, uuid: &str, rows: &str, now: Timestamp
         rows: decoded.rows,
         rejects: Vec::new(),
     };
-    let record = super::bench::record(run_id, instance.instance_id, Source::Dashboard, now);
+    let record = crate::store::testing::record(run_id, instance.instance_id, Source::Dashboard, now);
     let policy = Policy { rereads: vec![Duration::from_mins(30)] };
     store.store_listing(&listing, &record, &policy).await.unwrap();
 }

@@ -7,10 +7,13 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, SqliteConnection};
 
-use super::decisions::Grounds;
-use super::people::normalized;
-use super::{Store, StoreError, calendar, people, presence};
 use crate::model::MeetingId;
+use crate::store::attendance::presence;
+use crate::store::calendar;
+use crate::store::decisions::Grounds;
+use crate::store::identity::people;
+use crate::store::identity::people::normalized;
+use crate::store::{Store, StoreError};
 
 /// The settings of all meetings, and of each that the config lists.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,17 +153,17 @@ async fn place_anew(
 ) -> Result<(), sqlx::Error> {
     let instances: Vec<i64> = sqlx::query_scalar(
         "SELECT instance_id FROM instances \
-          WHERE ?1 OR presences_stale OR meeting_id IN (SELECT value FROM json_each(?2))",
+          WHERE ?1 OR attendance_dirty OR meeting_id IN (SELECT value FROM json_each(?2))",
     )
     .bind(zone_changed)
-    .bind(super::rows::json_list(plans_changed))
+    .bind(crate::store::session::rows::json_list(plans_changed))
     .fetch_all(&mut *connection)
     .await?;
     for instance_id in instances {
         calendar::place(connection, instance_id, settings.timezone).await?;
     }
     let stale: Vec<i64> =
-        sqlx::query_scalar("SELECT instance_id FROM instances WHERE presences_stale AND source IS NOT NULL")
+        sqlx::query_scalar("SELECT instance_id FROM instances WHERE attendance_dirty AND source IS NOT NULL")
             .fetch_all(&mut *connection)
             .await?;
     presence::refresh(connection, &stale, &BTreeSet::new()).await?;
@@ -170,7 +173,7 @@ async fn place_anew(
           GROUP BY meeting_id",
     )
     .bind(gap_changed)
-    .bind(super::rows::json_list(&stale))
+    .bind(crate::store::session::rows::json_list(&stale))
     .fetch_all(&mut *connection)
     .await?;
     for instance_id in one_each {
@@ -232,7 +235,7 @@ async fn apply_meetings(
     sqlx::query(
         "UPDATE meetings SET listed = 0 WHERE listed AND meeting_id NOT IN (SELECT value FROM json_each(?))",
     )
-    .bind(super::rows::json_list(&listed))
+    .bind(crate::store::session::rows::json_list(&listed))
     .execute(&mut *connection)
     .await?;
     Ok(plans_changed)
@@ -284,7 +287,7 @@ async fn rework_people(
           WHERE s.person_id IS NOT NULL AND (?1 OR i.meeting_id IN (SELECT value FROM json_each(?2)))",
     )
     .bind(everyone)
-    .bind(super::rows::json_list(meetings))
+    .bind(crate::store::session::rows::json_list(meetings))
     .fetch_all(&mut *connection)
     .await?;
     let grounds = Grounds::load(connection).await?;

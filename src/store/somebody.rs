@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
 
-use super::decisions::Whom;
-use super::identity::{Anchor, Kind};
-use super::people::{self, normalized};
-use super::rows::json_list;
-use super::{Store, StoreError};
+use crate::store::decisions::Whom;
+use crate::store::identity::components::{Anchor, Kind};
+use crate::store::identity::people::{self, normalized};
+use crate::store::session::rows::json_list;
+use crate::store::{Store, StoreError};
 
 /// Somebody of whom the database holds something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ async fn others(connection: &mut SqliteConnection) -> Result<Vec<OtherSummary>, 
         "SELECT r.roster_member_id, r.meeting_id, r.email_key, r.name, r.name_key, \
                 EXISTS (SELECT 1 FROM shared_identifiers m WHERE m.value = r.email_key), \
                 CASE WHEN r.email_key IS NULL OR r.email_key IN (SELECT value FROM shared_identifiers) \
-                     THEN EXISTS (SELECT 1 FROM presences p WHERE p.roster_member_id = r.roster_member_id) \
+                     THEN EXISTS (SELECT 1 FROM attendance_facts p WHERE p.roster_member_id = r.roster_member_id) \
                      ELSE EXISTS (SELECT 1 FROM identifiers n WHERE n.kind = 'email' AND n.scope = 0 AND n.value = r.email_key) END \
            FROM roster_members r ORDER BY r.roster_member_id",
     )

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use super::{Store, StoreError};
 use crate::model::{Source, Timestamp};
+use crate::store::{Store, StoreError};
 
 /// A source that is not asked for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]

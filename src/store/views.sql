@@ -35,7 +35,7 @@ SELECT i.meeting_id,
        p.person_id,
        CASE WHEN p.name_profile_id IS NULL THEN f.user_name ELSE n.user_name END AS name,
        f.email,
-       CASE p.evidence WHEN 1 THEN 'email' WHEN 2 THEN 'zoom_user' WHEN 3 THEN 'registrant'
+       CASE p.match_rank WHEN 1 THEN 'email' WHEN 2 THEN 'zoom_user' WHEN 3 THEN 'registrant'
                        WHEN 4 THEN 'participant' WHEN 5 THEN 'name' ELSE 'none' END AS matched_by,
        CASE p.is_host WHEN 1 THEN 'host' ELSE 'attendee' END AS role,
        strftime('%Y-%m-%dT%H:%M:%fZ', p.first_join_at / 1000.0, 'unixepoch') AS first_join,
@@ -55,13 +55,13 @@ SELECT i.meeting_id,
        CASE WHEN coalesce(i.planned_to, i.end_at) > coalesce(i.planned_from, i.start_at)
             THEN (max(coalesce(i.planned_to, i.end_at) - p.last_leave_at, 0) + 500) / 1000 END AS seconds_early,
        p.still_in,
-       p.heads,
+       p.head_count AS heads,
        CASE WHEN i.planned_from IS NULL THEN 'actual' ELSE 'planned' END AS measured_against,
        CASE WHEN p.roster_member_id IS NOT NULL THEN 1
             WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = i.meeting_id
                             AND (r.from_at IS NULL OR r.from_at <= i.start_at) AND (r.to_at IS NULL OR r.to_at > i.start_at)) THEN 0 END AS on_roster,
        (SELECT r.roster_group FROM roster_members r WHERE r.roster_member_id = p.roster_member_id) AS roster_group
-  FROM presences p
+  FROM attendance_facts p
   JOIN instances i ON i.instance_id = p.instance_id
   JOIN meetings m ON m.meeting_id = i.meeting_id
   LEFT JOIN profiles f ON f.profile_id = p.profile_id
@@ -82,7 +82,7 @@ SELECT l.meeting_id,
        l.person_id,
        l.name,
        l.email,
-       CASE l.evidence WHEN 1 THEN 'email' WHEN 2 THEN 'zoom_user' WHEN 3 THEN 'registrant'
+       CASE l.match_rank WHEN 1 THEN 'email' WHEN 2 THEN 'zoom_user' WHEN 3 THEN 'registrant'
                        WHEN 4 THEN 'participant' WHEN 5 THEN 'name' ELSE 'none' END AS matched_by,
        CASE l.is_host WHEN 1 THEN 'host' ELSE 'attendee' END AS role,
        strftime('%Y-%m-%dT%H:%M:%fZ', l.first_join_at / 1000.0, 'unixepoch') AS first_join,
@@ -110,18 +110,18 @@ SELECT l.meeting_id,
                f.local_date,
                f.local_start,
                p.person_id,
-               (SELECT n.user_name FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+               (SELECT n.user_name FROM instances i JOIN attendance_facts q ON q.instance_id = i.instance_id
                   JOIN profiles n ON n.profile_id = coalesce(q.name_profile_id, q.profile_id)
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id AND n.user_name IS NOT NULL
                  ORDER BY i.start_at DESC LIMIT 1) AS name,
                t.email,
-               (SELECT min(q.evidence) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
-                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS evidence,
-               (SELECT max(q.is_host) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+               (SELECT min(q.match_rank) FROM instances i JOIN attendance_facts q ON q.instance_id = i.instance_id
+                 WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS match_rank,
+               (SELECT max(q.is_host) FROM instances i JOIN attendance_facts q ON q.instance_id = i.instance_id
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS is_host,
-               (SELECT min(q.first_join_at) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+               (SELECT min(q.first_join_at) FROM instances i JOIN attendance_facts q ON q.instance_id = i.instance_id
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS first_join_at,
-               (SELECT max(q.last_leave_at) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+               (SELECT max(q.last_leave_at) FROM instances i JOIN attendance_facts q ON q.instance_id = i.instance_id
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS last_leave_at,
                -- What is counted within an instance is counted across those of the sitting: instances may overlap.
                CASE WHEN NOT EXISTS (SELECT 1 FROM instances i WHERE i.sitting_id = f.instance_id AND i.instance_id <> f.instance_id)
@@ -163,28 +163,28 @@ SELECT l.meeting_id,
                                             FROM instances i JOIN sessions s ON s.instance_id = i.instance_id
                                            WHERE i.sitting_id = f.instance_id AND s.person_id = p.person_id AND s.withdrawn_at IS NULL)
                                   WINDOW before AS (ORDER BY b, e, session_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))) END AS waiting_ms,
-               (SELECT max(q.still_in) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+               (SELECT max(q.still_in) FROM instances i JOIN attendance_facts q ON q.instance_id = i.instance_id
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS still_in,
-               (SELECT max(q.heads) FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+               (SELECT max(q.head_count) FROM instances i JOIN attendance_facts q ON q.instance_id = i.instance_id
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id) AS heads,
                CASE WHEN EXISTS (SELECT 1 FROM instances i WHERE i.sitting_id = f.instance_id AND i.planned_from IS NOT NULL)
                     THEN 'planned' ELSE 'actual' END AS measured_against,
                coalesce(m.present_percent, (SELECT value FROM settings WHERE name = 'present_percent'), 75) AS present_percent,
                coalesce(m.late_after_ms, (SELECT value FROM settings WHERE name = 'late_after_ms'), 600000) AS late_after_ms,
                -- A member of whom only the later parts of the sitting tell is one all the same.
-               CASE WHEN EXISTS (SELECT 1 FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+               CASE WHEN EXISTS (SELECT 1 FROM instances i JOIN attendance_facts q ON q.instance_id = i.instance_id
                                   WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id AND q.roster_member_id IS NOT NULL) THEN 1
                     WHEN EXISTS (SELECT 1 FROM roster_members r WHERE r.meeting_id = f.meeting_id
                                     AND (r.from_at IS NULL OR r.from_at <= f.start_at) AND (r.to_at IS NULL OR r.to_at > f.start_at)) THEN 0 END AS on_roster,
-               (SELECT r.roster_group FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+               (SELECT r.roster_group FROM instances i JOIN attendance_facts q ON q.instance_id = i.instance_id
                   JOIN roster_members r ON r.roster_member_id = q.roster_member_id
                  WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id ORDER BY i.start_at, i.uuid LIMIT 1) AS roster_group
-          FROM presences p
+          FROM attendance_facts p
           JOIN instances h ON h.instance_id = p.instance_id
           JOIN instances f ON f.instance_id = h.sitting_id
           JOIN meetings m ON m.meeting_id = f.meeting_id
           LEFT JOIN profiles t ON t.profile_id = p.profile_id
-         WHERE NOT EXISTS (SELECT 1 FROM instances i JOIN presences q ON q.instance_id = i.instance_id
+         WHERE NOT EXISTS (SELECT 1 FROM instances i JOIN attendance_facts q ON q.instance_id = i.instance_id
                              LEFT JOIN profiles o ON o.profile_id = q.profile_id
                             WHERE i.sitting_id = f.instance_id AND q.person_id = p.person_id
                               AND (o.email IS NOT NULL, i.start_at, i.uuid) > (t.email IS NOT NULL, h.start_at, h.uuid))) l;
@@ -202,9 +202,9 @@ SELECT i.meeting_id,
        i.local_date,
        i.local_start,
        (max(i.end_at - i.start_at, 0) + 500) / 1000 AS seconds,
-       (SELECT count(*) FROM presences p WHERE p.instance_id = i.instance_id AND p.joins > 0) AS people,
-       (SELECT coalesce(sum(p.heads), 0) FROM presences p WHERE p.instance_id = i.instance_id AND p.joins > 0) AS heads,
-       (SELECT coalesce(sum(p.joins), 0) FROM presences p WHERE p.instance_id = i.instance_id) AS joins,
+       (SELECT count(*) FROM attendance_facts p WHERE p.instance_id = i.instance_id AND p.joins > 0) AS people,
+       (SELECT coalesce(sum(p.head_count), 0) FROM attendance_facts p WHERE p.instance_id = i.instance_id AND p.joins > 0) AS heads,
+       (SELECT coalesce(sum(p.joins), 0) FROM attendance_facts p WHERE p.instance_id = i.instance_id) AS joins,
        -- People at once: each counts from where a stay begins to where the last one that overlaps it ends.
        (SELECT coalesce(max(present), 0)
           FROM (SELECT sum(step) OVER (ORDER BY at, step) AS present
@@ -224,7 +224,7 @@ SELECT i.meeting_id,
                               FROM sessions
                              WHERE instance_id = i.instance_id AND NOT waiting AND withdrawn_at IS NULL AND join_at IS NOT NULL)
                          WHERE next IS NULL OR next > reached))) AS peak,
-       (SELECT coalesce(sum((p.present_ms + 500) / 1000), 0) FROM presences p WHERE p.instance_id = i.instance_id) AS person_seconds,
+       (SELECT coalesce(sum((p.present_ms + 500) / 1000), 0) FROM attendance_facts p WHERE p.instance_id = i.instance_id) AS person_seconds,
        i.rows_reported,
        (SELECT count(*) FROM sessions s WHERE s.instance_id = i.instance_id AND s.withdrawn_at IS NULL) AS rows_stored,
        -- What Zoom claimed and did not give; rows that came twice, or are no rows, came. A claim that cannot be right is none.
@@ -232,7 +232,7 @@ SELECT i.meeting_id,
        i.state,
        i.reason,
        i.source,
-       strftime('%Y-%m-%dT%H:%M:%fZ', i.read_at / 1000.0, 'unixepoch') AS last_fetched_at
+       strftime('%Y-%m-%dT%H:%M:%fZ', i.fetched_at / 1000.0, 'unixepoch') AS last_fetched_at
   FROM instances i
   JOIN meetings m ON m.meeting_id = i.meeting_id;
 
@@ -250,7 +250,7 @@ SELECT m.meeting_id,
        (SELECT i.start_time FROM instances i WHERE i.meeting_id = m.meeting_id ORDER BY i.start_at DESC LIMIT 1) AS last_instance_start,
        (SELECT count(*) FROM instances i WHERE i.meeting_id = m.meeting_id) AS instances,
        (SELECT count(*) FROM instances i WHERE i.meeting_id = m.meeting_id AND i.due_at <= unixepoch('now') * 1000) AS due,
-       (SELECT count(*) FROM instances i WHERE i.meeting_id = m.meeting_id AND i.read_at IS NOT NULL AND NOT i.complete AND i.state <> 'live') AS incomplete,
+       (SELECT count(*) FROM instances i WHERE i.meeting_id = m.meeting_id AND i.fetched_at IS NOT NULL AND NOT i.complete AND i.state <> 'live') AS incomplete,
        (SELECT count(*) FROM instances i WHERE i.meeting_id = m.meeting_id AND i.state = 'parked') AS parked,
        (SELECT count(*) FROM instances i WHERE i.meeting_id = m.meeting_id AND i.state = 'unavailable') AS unavailable
   FROM meetings m
@@ -267,10 +267,10 @@ SELECT f.uuid AS sitting_id,
        f.local_date,
        f.local_start,
        (SELECT (sum(max(i.end_at - i.start_at, 0)) + 500) / 1000 FROM instances i WHERE i.sitting_id = f.instance_id) AS seconds,
-       (SELECT count(DISTINCT p.person_id) FROM instances i JOIN presences p ON p.instance_id = i.instance_id
+       (SELECT count(DISTINCT p.person_id) FROM instances i JOIN attendance_facts p ON p.instance_id = i.instance_id
          WHERE i.sitting_id = f.instance_id AND p.joins > 0) AS people,
        (SELECT coalesce(sum(heads), 0) FROM (
-            SELECT max(p.heads) AS heads FROM instances i JOIN presences p ON p.instance_id = i.instance_id
+            SELECT max(p.head_count) AS heads FROM instances i JOIN attendance_facts p ON p.instance_id = i.instance_id
              WHERE i.sitting_id = f.instance_id GROUP BY p.person_id HAVING sum(p.joins) > 0)) AS heads,
        (SELECT coalesce(sum(a.joins), 0) FROM sitting_attendance a WHERE a.sitting_id = f.uuid) AS joins,
        -- As in `meetings_held`, over all instances: who changes from one into the other is there once.
@@ -317,9 +317,9 @@ SELECT f.meeting_id,
    -- A sitting that was hardly one, or of one person, makes nobody absent.
    AND (SELECT sum(max(i.end_at - i.start_at, 0)) FROM instances i WHERE i.sitting_id = f.instance_id)
        >= coalesce((SELECT value FROM settings WHERE name = 'counts_from_ms'), 300000)
-   AND (SELECT count(DISTINCT p.person_id) FROM instances i JOIN presences p ON p.instance_id = i.instance_id
+   AND (SELECT count(DISTINCT p.person_id) FROM instances i JOIN attendance_facts p ON p.instance_id = i.instance_id
          WHERE i.sitting_id = f.instance_id AND p.joins > 0) > 1
-   AND (SELECT coalesce(sum(p.present_ms), 0) FROM instances i JOIN presences p ON p.instance_id = i.instance_id
+   AND (SELECT coalesce(sum(p.present_ms), 0) FROM instances i JOIN attendance_facts p ON p.instance_id = i.instance_id
          WHERE i.sitting_id = f.instance_id AND p.roster_member_id = r.roster_member_id) < 500;
 
 CREATE VIEW participants AS
@@ -462,7 +462,7 @@ SELECT p.person_id,
          WHERE s.instance_id = p.instance_id AND s.person_id = p.person_id AND f.email IS NOT NULL ORDER BY 1)) AS emails,
        (SELECT json_group_array(value) FROM (SELECT DISTINCT f.registrant_id AS value FROM sessions s JOIN profiles f ON f.profile_id = s.profile_id
          WHERE s.instance_id = p.instance_id AND s.person_id = p.person_id AND f.registrant_id IS NOT NULL ORDER BY 1)) AS registrants
-  FROM presences p
+  FROM attendance_facts p
   JOIN instances i ON i.instance_id = p.instance_id
  WHERE EXISTS (SELECT 1
                  FROM sessions s

@@ -14,8 +14,8 @@ use std::time::Duration;
 use clap::Parser as _;
 use rollcall::cli::{Cli, Command, MeetingOrInstance};
 use rollcall::clock::Clock;
-use rollcall::collect::Job;
-use rollcall::commands::{collect::exit_code, setup};
+use rollcall::collect::RunRequest;
+use rollcall::commands::support::{errors::code_of_run, session, settings};
 use rollcall::config::{Config, Overrides};
 use rollcall::model::{Timestamp, Trigger, Window};
 use rollcall::simulator::{Fault, FaultKind, Instance, Options, Session, Simulator, World};
@@ -245,22 +245,24 @@ impl Room {
             Vec::<(String, String)>::new(),
         )
         .unwrap();
-        let store = setup::open_store(&config).await.unwrap();
-        setup::prepare(&config, &store, &self.clock).await.unwrap();
+        let store = session::open_store(&config).await.unwrap();
+        session::prepare(&config, &store, &self.clock).await.unwrap();
         let credentials = config.credentials().unwrap();
-        let collector = setup::collector(&config, credentials, &store, &self.clock).unwrap();
-        let job = job(arguments, &config, self.clock.now());
-        let summary = collector.run(&job, &|_| {}, &CancellationToken::new()).await.unwrap();
+        let collector = settings::collector(&config, credentials, &store, &self.clock).unwrap();
+        let request = request(arguments, &config, self.clock.now());
+        let summary = collector.run(&request, &|_| {}, &CancellationToken::new()).await.unwrap();
         store.close().await;
-        i32::from(exit_code(&summary).status())
+        i32::from(code_of_run(&summary).status())
     }
 }
 
-fn job(arguments: &[String], config: &Config, now: Timestamp) -> Job {
+fn request(arguments: &[String], config: &Config, now: Timestamp) -> RunRequest {
     let program = std::iter::once("rollcall");
     let cli = Cli::try_parse_from(program.chain(arguments.iter().map(String::as_str))).unwrap();
     match cli.command {
-        Command::Collect(options) if options.meetings.is_empty() => setup::job(config, Trigger::Manual, None),
+        Command::Collect(options) if options.meetings.is_empty() => {
+            session::run_request(config, Trigger::Manual, None)
+        }
         Command::Backfill(options) => {
             let zone = config.schedule.timezone;
             let to = options.to.map_or(now, |to| to.end(zone)).min(now);
@@ -269,9 +271,9 @@ fn job(arguments: &[String], config: &Config, now: Timestamp) -> Job {
                 MeetingOrInstance::Meeting(meeting) => *meeting,
                 MeetingOrInstance::Instance(uuid) => panic!("no case names {uuid}"),
             };
-            let job = setup::job(config, Trigger::Backfill, None);
+            let request = session::run_request(config, Trigger::Backfill, None);
             let meetings = if options.meetings.is_empty() {
-                job.meetings.clone()
+                request.meetings.clone()
             } else {
                 options.meetings.iter().map(named).collect()
             };
@@ -281,7 +283,7 @@ fn job(arguments: &[String], config: &Config, now: Timestamp) -> Job {
                 force: options.force,
                 ..Selection::default()
             };
-            Job { meetings, insistent: true, window: Some(window), selection, ..job }
+            RunRequest { meetings, ignore_backoff: true, window: Some(window), selection, ..request }
         }
         other => panic!("cases collect and backfill; this one wants {other:?}"),
     }

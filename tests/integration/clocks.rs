@@ -15,7 +15,7 @@ async fn run_at(stage: &Stage, own: Timestamp) -> (rollcall::collect::Summary, V
     stage.zoom.options(|options| options.clock = rollcall::clock::Clock::fixed(zooms));
     let before = stage.clock.now();
     stage.clock.set(own);
-    let run = stage.run_with(&stage.job()).await;
+    let run = stage.run_with(&stage.request()).await;
     stage.clock.set(before);
     stage.zoom.options(|options| options.clock = stage.clock.clone());
     run
@@ -31,7 +31,7 @@ async fn stage() -> Stage {
 #[tokio::test]
 async fn zooms_clock_is_compared_with_this_machines() {
     let stage = stage().await;
-    let (summary, warnings) = stage.run_with(&stage.job()).await;
+    let (summary, warnings) = stage.run_with(&stage.request()).await;
     assert!(summary.clocks.unwrap().agrees() && warnings.is_empty(), "{warnings:?}");
     assert_eq!(stage.store.clock_ahead_ms().await.unwrap(), None);
     for (own, words) in
@@ -56,7 +56,7 @@ async fn what_a_clock_two_years_ahead_has_noted_blocks_nothing() {
     stage.fault(&format!("html-403,endpoint=past-instances,target={MEETING}"));
     run_at(&stage, at(NOW).plus(2 * YEAR)).await;
     stage.zoom.clear_faults();
-    let (summary, warnings) = stage.run_with(&stage.job()).await;
+    let (summary, warnings) = stage.run_with(&stage.request()).await;
     assert_eq!((summary.outcome, summary.counts.inserted), (RunOutcome::Ok, 3), "{warnings:?}");
     assert!(warnings.iter().any(|words| words.contains("further ahead than they can be")), "{warnings:?}");
     assert!(stage.store.last_ends(stage.clock.now()).await.unwrap().good_at.is_some());

@@ -71,7 +71,7 @@ pub async fn dump(path: &Path) -> Vec<String> {
         "run_id",
         "instance_id",
         "last_fetched_at",
-        "read_at",
+        "fetched_at",
         "tried_at",
         "last_told_at",
         "described_at",
@@ -110,7 +110,7 @@ pub async fn dump(path: &Path) -> Vec<String> {
 /// What a column says whenever it was read: duplicates cause one more reading, a quarter of an hour after the first.
 fn comparable(column: &str) -> &str {
     match column {
-        "due_at" => "coalesce(nullif(due_at, read_at + 900000), 'a quarter of an hour later')",
+        "due_at" => "coalesce(nullif(due_at, fetched_at + 900000), 'a quarter of an hour later')",
         column => column,
     }
 }
@@ -154,10 +154,10 @@ pub async fn assert_whole(path: &Path) {
     assert_eq!(integrity, "ok");
     assert!(sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut database).await.unwrap().is_empty());
     for half in [
-        "SELECT count(*) FROM instances i WHERE (read_at IS NULL) = EXISTS (SELECT 1 FROM sessions s WHERE s.instance_id = i.instance_id)",
-        "SELECT count(*) FROM instances i WHERE (read_at IS NULL) = EXISTS (SELECT 1 FROM fetch_log f WHERE f.instance_id = i.instance_id)",
-        "SELECT count(*) FROM instances i WHERE (read_at IS NULL) = (state IN ('collected', 'settled'))",
-        "SELECT count(*) FROM sessions s WHERE NOT EXISTS (SELECT 1 FROM presences p WHERE p.person_id = s.person_id AND p.instance_id = s.instance_id)",
+        "SELECT count(*) FROM instances i WHERE (fetched_at IS NULL) = EXISTS (SELECT 1 FROM sessions s WHERE s.instance_id = i.instance_id)",
+        "SELECT count(*) FROM instances i WHERE (fetched_at IS NULL) = EXISTS (SELECT 1 FROM fetch_log f WHERE f.instance_id = i.instance_id)",
+        "SELECT count(*) FROM instances i WHERE (fetched_at IS NULL) = (state IN ('collected', 'settled'))",
+        "SELECT count(*) FROM sessions s WHERE NOT EXISTS (SELECT 1 FROM attendance_facts p WHERE p.person_id = s.person_id AND p.instance_id = s.instance_id)",
         "SELECT count(*) FROM fetch_log f WHERE rows_inserted <> (SELECT count(*) FROM sessions s WHERE s.instance_id = f.instance_id)",
     ] {
         let count: i64 = sqlx::query_scalar(half).fetch_one(&mut database).await.unwrap();
@@ -406,7 +406,7 @@ async fn stop_by(signal: &str, lines: usize) -> (Option<i32>, Duration) {
         count(&program.database, "SELECT count(*) FROM run_log WHERE outcome = 'interrupted'").await,
         1
     );
-    let read = count(&program.database, "SELECT count(*) FROM instances WHERE read_at IS NOT NULL").await;
+    let read = count(&program.database, "SELECT count(*) FROM instances WHERE fetched_at IS NOT NULL").await;
     assert!(read >= i64::try_from(lines).unwrap(), "{read} instances were read");
 
     // The next run ends what this one began.

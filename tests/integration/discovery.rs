@@ -4,10 +4,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rollcall::collect::Job;
-use rollcall::commands::collect::exit_code;
+use rollcall::collect::RunRequest;
+use rollcall::commands::support::errors::code_of_run;
 use rollcall::model::{MeetingId, RunOutcome, Timestamp, Trigger};
-use rollcall::simulator::{Endpoint, Host, Instance, Simulator, World};
+use rollcall::simulator::{Host, Instance, SimulatedEndpoint, Simulator, World};
 use rollcall::store::Selection;
 use tokio_util::sync::CancellationToken;
 
@@ -30,13 +30,13 @@ fn add(stage: &Stage, instance: Instance) {
     stage.zoom.world(|world| world.add_instance(instance));
 }
 
-fn by_hand(stage: &Stage, of: &[MeetingId]) -> Job {
-    Job {
+fn by_hand(stage: &Stage, of: &[MeetingId]) -> RunRequest {
+    RunRequest {
         trigger: Trigger::Manual,
-        insistent: true,
+        ignore_backoff: true,
         meetings: of.to_vec(),
         selection: Selection { meetings: of.to_vec(), ..Selection::default() },
-        ..stage.job()
+        ..stage.request()
     }
 }
 
@@ -83,7 +83,7 @@ async fn a_meeting_refused_for_long_tells_what_it_held_meanwhile() {
         let summary = stage.run_after(DAY).await;
         // Whether it was asked or rests: the refusal is no good run.
         assert_eq!(summary.outcome, RunOutcome::Partial);
-        assert_eq!(exit_code(&summary).status(), 1);
+        assert_eq!(code_of_run(&summary).status(), 1);
     }
     let told = format!(
         "SELECT refused_since, refusal LIKE '%403%', last_told_at FROM meetings_listed WHERE meeting_id = {OTHER}"
@@ -99,7 +99,7 @@ async fn a_meeting_refused_for_long_tells_what_it_held_meanwhile() {
 async fn what_stops_the_account_wide_list_leaves_no_gap() {
     let now = at(NOW);
     let mut stage = Stage::new(World::new().with(held(MEETING, "a==", now, HOUR))).await;
-    let account = Job { meetings: Vec::new(), account_wide: true, ..stage.job() };
+    let account = RunRequest { meetings: Vec::new(), account_wide: true, ..stage.request() };
     stage.meetings.clear();
     stage.run_with(&account).await;
     add(&stage, held(OTHER, "missed==", now.plus(DAY), HOUR));
@@ -111,7 +111,7 @@ async fn what_stops_the_account_wide_list_leaves_no_gap() {
     let collector = stage.collector();
     let run = Box::pin(collector.run(&account, &|_| {}, &stop));
     let asked = async {
-        while stage.zoom.count_at(Endpoint::MetricsMeetings) < 3 {
+        while stage.zoom.count_at(SimulatedEndpoint::MetricsMeetings) < 3 {
             tokio::task::yield_now().await;
         }
         stop.cancel();
@@ -128,11 +128,11 @@ async fn what_stops_the_account_wide_list_leaves_no_gap() {
 #[tokio::test]
 async fn a_part_of_the_account_wide_list_that_is_refused_costs_no_other_part() {
     let stage = Stage::new(World::new().with(held(MEETING, "a==", at(NOW), HOUR))).await;
-    let account = Job { meetings: Vec::new(), account_wide: true, ..stage.job() };
+    let account = RunRequest { meetings: Vec::new(), account_wide: true, ..stage.request() };
     // The list of meetings of one.
     stage.fault("html-403,endpoint=metrics-meetings,attempts=2-");
     let summary = stage.run_with(&account).await.0;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 1));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 1));
     let troubles = stage.store.data_troubles(stage.clock.now().plus(2 * DAY)).await.unwrap();
     assert!(troubles.iter().any(|words| words.contains("has been refused since")), "{troubles:?}");
     // It counts as told only once all of it was.
@@ -153,7 +153,7 @@ async fn a_page_token_that_is_refused_in_the_account_wide_list_begins_it_again()
     for number in 0..5 {
         add(&stage, held(MEETING, &format!("a{number}=="), now, HOUR + number * DAY / 2));
     }
-    let account = Job { account_wide: true, ..stage.job() };
+    let account = RunRequest { account_wide: true, ..stage.request() };
     stage.fault("page-token-expired,endpoint=metrics-meetings,attempts=1-2");
     let (summary, _) = stage.run_with(&account).await;
     assert_eq!((summary.outcome, summary.instances_found), (RunOutcome::Ok, 5));
@@ -166,7 +166,7 @@ async fn a_page_token_that_is_refused_in_the_account_wide_list_begins_it_again()
     }
     stage.fault("page-token-expired,endpoint=metrics-meetings");
     let (summary, _) = stage.run_with(&account).await;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 2));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 2));
     assert_eq!(stage.row("SELECT told_at FROM discoveries WHERE subject = 0").await, "");
 }
 
@@ -189,10 +189,10 @@ async fn what_a_source_cannot_reach_is_said() {
     let stage = Stage::new(World::new().with(held(MEETING, "a==", now, HOUR))).await;
     let (_, warnings) = stage.run_with(&stage.backfill(500)).await;
     assert!(warnings.iter().any(|words| words.contains("15 months only")), "{warnings:?}");
-    let account = Job { account_wide: true, ..stage.backfill(200) };
+    let account = RunRequest { account_wide: true, ..stage.backfill(200) };
     let (_, warnings) = stage.run_with(&account).await;
     assert!(warnings.iter().any(|words| words.contains("six months back only")), "{warnings:?}");
-    let (_, warnings) = stage.run_with(&stage.job()).await;
+    let (_, warnings) = stage.run_with(&stage.request()).await;
     assert_eq!(warnings, Vec::<String>::new());
 }
 
@@ -249,8 +249,8 @@ async fn an_answer_without_its_list_is_no_empty_list() {
     for endpoint in ["past-instances", "metrics-meetings"] {
         let stage = Stage::new(World::new().with(held(MEETING, "a==", at(NOW), HOUR))).await;
         stage.fault(&format!("no-rows,endpoint={endpoint}"));
-        let job = Job { account_wide: endpoint == "metrics-meetings", ..stage.job() };
-        let (summary, _) = stage.run_with(&job).await;
+        let request = RunRequest { account_wide: endpoint == "metrics-meetings", ..stage.request() };
+        let (summary, _) = stage.run_with(&request).await;
         assert_eq!(summary.outcome, RunOutcome::Failed, "{endpoint}");
         assert_eq!(stage.rows("SELECT 1 FROM discoveries WHERE told_at IS NOT NULL").await.len(), 0);
     }
@@ -341,10 +341,10 @@ async fn an_unlicensed_host_parks_what_is_its_own_and_nothing_else() {
     stage.zoom.world(|world| world.unlicense(&format!("host{OTHER}")));
     let summary = stage.run().await;
     assert_eq!(
-        (summary.outcome, summary.instances_read, summary.instances_failed),
+        (summary.outcome, summary.instances_fetched, summary.instances_failed),
         (RunOutcome::Partial, 8, 4)
     );
-    assert_eq!(exit_code(&summary).status(), 1);
+    assert_eq!(code_of_run(&summary).status(), 1);
     let states = "SELECT meeting_id, state <> 'parked' AND rows_stored = 3, count(*) FROM meetings_held GROUP BY 1, 2 ORDER BY 1";
     assert_eq!(
         stage.rows(states).await,
@@ -357,7 +357,7 @@ async fn an_unlicensed_host_parks_what_is_its_own_and_nothing_else() {
     // Runs by hand, as from a crontab, ask nobody in vain; one for the meeting itself asks again.
     stage.zoom.clear_requests();
     let asked = || stage.zoom.count(rollcall::model::RateLabel::Heavy);
-    stage.run_with(&Job { trigger: Trigger::Manual, ..stage.job() }).await;
+    stage.run_with(&RunRequest { trigger: Trigger::Manual, ..stage.request() }).await;
     assert_eq!(asked(), 0);
     stage.run_with(&by_hand(&stage, &[meeting(OTHER)])).await;
     assert!(asked() > 0);
@@ -407,7 +407,7 @@ async fn a_source_that_was_closed_is_lifted_once_it_serves() {
     stage.zoom.clear_requests();
     add(&stage, held(MEETING, "b==", now.plus(HOUR), HOUR));
     stage.run_after(HOUR).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0, "closed for a day");
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0, "closed for a day");
     // Zoom's support enables the feature.
     stage.zoom.options(|options| options.dashboard = true);
     stage.run_after(DAY).await;
@@ -417,7 +417,7 @@ async fn a_source_that_was_closed_is_lifted_once_it_serves() {
     assert_eq!(stage.rows("SELECT DISTINCT state FROM meetings_held").await, ["settled"]);
     stage.zoom.clear_requests();
     stage.run_after(DAY).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0);
 }
 
 #[tokio::test]
@@ -436,7 +436,7 @@ async fn a_source_that_was_closed_is_found_out_to_serve_where_nothing_new_is_hel
     for _ in 0..8 {
         stage.run_after(6 * HOUR).await;
     }
-    assert!(stage.zoom.count_at(Endpoint::MetricsParticipants) <= 26);
+    assert!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants) <= 26);
     stage.zoom.options(|options| options.dashboard = true);
     for _ in 0..8 {
         stage.run_after(6 * HOUR).await;
@@ -452,14 +452,14 @@ async fn a_refusal_of_live_listings_closes_nothing_else() {
     on.meeting_id = meeting(OTHER);
     let on = guests(on, 3);
     let mut stage = Stage::new(World::new().with(held(MEETING, "a==", now, HOUR)).with(on)).await;
-    stage.rules.include_live = true;
+    stage.settings.include_live = true;
     assert_eq!(stage.run().await.counts.inserted, 6);
     stage.zoom.clear_faults();
     for fault in ["scope-4711,endpoint=metrics-meeting", "plan-200,endpoint=metrics-meeting"] {
         stage.fault(fault);
         add(&stage, held(MEETING, &format!("{}==", &fault[..4]), stage.clock.now(), HOUR));
         let summary = stage.run_after(61 * MINUTE).await;
-        assert_eq!((summary.counts.inserted, summary.stop), (3, None), "{fault}");
+        assert_eq!((summary.counts.inserted, summary.aborted), (3, None), "{fault}");
         stage.zoom.clear_faults();
     }
     stage.run_after(3 * HOUR).await;
@@ -472,36 +472,36 @@ async fn what_is_on_is_found_over_the_whole_account_too() {
     let mut on = lecture("on==", now, HOUR);
     (on.start, on.end) = (now.minus(HOUR), Some(now.plus(HOUR)));
     let mut stage = Stage::new(World::new().with(guests(on, 3))).await;
-    stage.rules.include_live = true;
-    let job = Job { meetings: Vec::new(), account_wide: true, ..stage.job() };
-    assert_eq!(stage.run_with(&job).await.0.counts.inserted, 3);
+    stage.settings.include_live = true;
+    let request = RunRequest { meetings: Vec::new(), account_wide: true, ..stage.request() };
+    assert_eq!(stage.run_with(&request).await.0.counts.inserted, 3);
     assert_eq!(stage.row("SELECT source, state FROM meetings_held").await, "live|live");
     // A refusal of it is said, and costs nothing else.
     add(&stage, held(OTHER, "a==", now, HOUR));
     stage.fault("plan-200,endpoint=metrics-meetings,attempts=3-3");
-    let (summary, warnings) = stage.run_with(&job).await;
+    let (summary, warnings) = stage.run_with(&request).await;
     assert_eq!((summary.outcome, summary.instances_found), (RunOutcome::Ok, 1));
     assert!(warnings.iter().any(|words| words.contains("are on could not be asked")), "{warnings:?}");
     stage.clock.set(now.plus(3 * HOUR));
-    stage.run_with(&job).await;
+    stage.run_with(&request).await;
     assert_eq!(stage.row("SELECT source FROM meetings_held WHERE instance_uuid = 'on=='").await, "dashboard");
 }
 
 #[tokio::test]
 async fn a_refusal_of_the_account_wide_list_leaves_what_is_known_to_be_read() {
     let stage = Stage::new(World::new().with(held(MEETING, "a==", at(NOW), MINUTE))).await;
-    let account = Job { meetings: Vec::new(), account_wide: true, ..stage.job() };
+    let account = RunRequest { meetings: Vec::new(), account_wide: true, ..stage.request() };
     stage.run_with(&account).await;
     for (wait, fault) in [(HOUR, "plan-200"), (DAY, "html-403")] {
         stage.zoom.clear_faults();
         stage.fault(&format!("{fault},endpoint=metrics-meetings"));
         stage.clock.set(stage.clock.now().plus(wait));
         let summary = stage.run_with(&account).await.0;
-        assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 1), "{fault}");
-        assert_eq!(exit_code(&summary).status(), 1);
+        assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 1), "{fault}");
+        assert_eq!(code_of_run(&summary).status(), 1);
     }
     let summary = stage.run_with(&account).await.0;
-    assert_eq!((summary.outcome, exit_code(&summary).status()), (RunOutcome::Failed, 77));
+    assert_eq!((summary.outcome, code_of_run(&summary).status()), (RunOutcome::Failed, 77));
 }
 
 // Everything refused is not "ok".
@@ -580,14 +580,14 @@ async fn who_is_not_asked_any_more_refuses_nothing() {
     };
     let refused = async || stage.store.refused_meetings(9).await.unwrap().rows.len();
     // The account's list is refused; then the config names meetings instead.
-    let account = Job { account_wide: true, ..stage.job() };
+    let account = RunRequest { account_wide: true, ..stage.request() };
     stage.fault("plan-200,endpoint=metrics-meetings");
     stage.run_with(&account).await;
     assert_eq!(troubles().await, 1);
     // A run for one meeting says nothing of how the others are found.
     stage.run_with(&by_hand(&stage, &stage.meetings)).await;
     assert_eq!(troubles().await, 1);
-    stage.run_with(&stage.job()).await;
+    stage.run_with(&stage.request()).await;
     assert_eq!(troubles().await, 0);
     // And the other way round.
     stage.zoom.clear_faults();
@@ -601,11 +601,11 @@ async fn who_is_not_asked_any_more_refuses_nothing() {
     stage.fault("html-403,endpoint=past-instances");
     stage.run_after(2 * HOUR).await;
     assert_eq!(refused().await, 1);
-    stage.run_with(&Job { meetings: Vec::new(), ..stage.job() }).await;
+    stage.run_with(&RunRequest { meetings: Vec::new(), ..stage.request() }).await;
     assert_eq!(refused().await, 0);
     stage.zoom.clear_requests();
     stage.run().await;
-    assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 1);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastInstances), 1);
 }
 
 #[tokio::test]
@@ -620,25 +620,24 @@ async fn a_forced_backfill_that_is_handed_over_goes_on_where_it_was() {
     stage.zoom.world(|world| world.instance_mut(&uuid("a7==")).unwrap().gone_at = Some(now));
     stage.zoom.clear_requests();
     stage.clock.set(now.plus(HOUR));
-    let mut job = stage.backfill(30);
-    job.selection.force = true;
+    let mut request = stage.backfill(30);
+    request.selection.force = true;
     let mut slices = 0;
     loop {
         let begun = AtomicUsize::new(0);
-        let collector =
-            stage.collector().handing_over_when(move || begun.fetch_add(1, Ordering::Relaxed) >= 9);
-        let summary = collector.run(&job, &|_| {}, &CancellationToken::new()).await.unwrap();
+        let collector = stage.collector().yield_when(move || begun.fetch_add(1, Ordering::Relaxed) >= 9);
+        let summary = collector.run(&request, &|_| {}, &CancellationToken::new()).await.unwrap();
         slices += 1;
-        if !summary.handed_over {
+        if !summary.yielded {
             break;
         }
-        job.selection.begun_before.get_or_insert(summary.started_at);
+        request.selection.begun_before.get_or_insert(summary.started_at);
         stage.run_after(MINUTE).await;
         assert!(slices < 20, "it begins its first slice for ever");
     }
     assert!(slices > 3, "{slices}");
     // Each once, and the one that is gone in both lists of the Dashboard.
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 61);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 61);
     assert_eq!(stage.rows("SELECT DISTINCT state FROM meetings_held").await, ["settled"]);
     assert_eq!(stored(&stage, "a7==").await, "3");
 }
@@ -649,9 +648,9 @@ async fn force_leaves_settled_instances_settled_whatever_zoom_says() {
         let stage = Stage::new(World::new().with(held(MEETING, "a==", at(NOW), 3 * DAY))).await;
         stage.run().await;
         stage.fault(fault);
-        let mut job = stage.backfill(30);
-        (job.selection.force, job.meetings) = (true, Vec::new());
-        stage.run_with(&job).await;
+        let mut request = stage.backfill(30);
+        (request.selection.force, request.meetings) = (true, Vec::new());
+        stage.run_with(&request).await;
         let line = stage.row("SELECT state, rows_stored FROM meetings_held").await;
         assert_eq!(line, "settled|3", "{fault}");
     }
@@ -691,10 +690,10 @@ async fn a_uuid_with_a_slash_is_described_by_whichever_encoding_is_right() {
         options.inner_slash_twice = true;
     })
     .await;
-    let mut job = stage.backfill(1);
-    job.meetings.clear();
-    (job.selection.meetings, job.selection.instances) = (Vec::new(), vec![uuid("a/b==")]);
-    assert_eq!(stage.run_with(&job).await.0.counts.inserted, 3);
+    let mut request = stage.backfill(1);
+    request.meetings.clear();
+    (request.selection.meetings, request.selection.instances) = (Vec::new(), vec![uuid("a/b==")]);
+    assert_eq!(stage.run_with(&request).await.0.counts.inserted, 3);
 }
 
 #[tokio::test]

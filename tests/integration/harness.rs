@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall::clock::Clock;
-use rollcall::collect::{Collector, Event, Job, Rules, StoreLedger, Summary};
+use rollcall::collect::{CollectSettings, Collector, Event, RunRequest, StoreLedger, Summary};
 use rollcall::decode::Dropped;
 use rollcall::model::{InstanceUuid, MeetingId, Timestamp, Trigger, Window, parse_instant};
 use rollcall::plan::Policy;
 use rollcall::simulator::{FIRST_USER_ID, Fault, Instance, Options, Session, Simulator, USER_ID_STEP, World};
 use rollcall::store::{MeetingSettings, Selection, Settings as StoreSettings, Store};
-use rollcall::zoom::{Limits, Plan, Rate, RetryPolicy, Settings, Zoom};
+use rollcall::zoom::{Plan, Rate, RateLimits, RetryPolicy, ZoomClient, ZoomSettings};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use tempfile::TempDir;
@@ -68,7 +68,7 @@ pub struct Stage {
     pub zoom: Simulator,
     pub clock: Clock,
     pub store: Store,
-    pub rules: Rules,
+    pub settings: CollectSettings,
     pub page_size: u32,
     pub request_timeout: Duration,
     pub meetings: Vec<MeetingId>,
@@ -93,7 +93,7 @@ impl Stage {
         let zoom = Simulator::start(options, world).await.unwrap();
         let store = Store::open(&directory.path().join("rollcall.db")).await.unwrap();
         store.apply_settings(&store_settings()).await.unwrap();
-        let rules = Rules {
+        let settings = CollectSettings {
             source: None,
             policy: Policy { rereads: vec![30 * MINUTE, DAY] },
             lookback: 7 * DAY,
@@ -103,7 +103,7 @@ impl Stage {
         };
         let meetings = zoom.world(|world| world.meetings()).into_iter().collect();
         let request_timeout = Duration::from_secs(5);
-        Self { zoom, clock, store, rules, page_size: 300, request_timeout, meetings, directory }
+        Self { zoom, clock, store, settings, page_size: 300, request_timeout, meetings, directory }
     }
 
     /// Lets something go wrong from now on, in the words of `--fault`.
@@ -113,11 +113,11 @@ impl Stage {
 
     /// One run, by a collector that remembers nothing of the one before.
     pub async fn run(&self) -> Summary {
-        self.run_with(&self.job()).await.0
+        self.run_with(&self.request()).await.0
     }
 
     /// One run, and the warnings in it.
-    pub async fn run_with(&self, job: &Job) -> (Summary, Vec<String>) {
+    pub async fn run_with(&self, request: &RunRequest) -> (Summary, Vec<String>) {
         let warnings = std::sync::Mutex::new(Vec::new());
         let collector = self.collector();
         let observe = |event: Event| {
@@ -125,7 +125,7 @@ impl Stage {
                 warnings.lock().unwrap().push(words);
             }
         };
-        let summary = collector.run(job, &observe, &CancellationToken::new()).await.unwrap();
+        let summary = collector.run(request, &observe, &CancellationToken::new()).await.unwrap();
         (summary, warnings.into_inner().unwrap())
     }
 
@@ -137,7 +137,7 @@ impl Stage {
 
     /// What makes runs here; it remembers nothing of the one before.
     pub fn collector(&self) -> Collector {
-        Collector::new(self.client(), self.store.clone(), self.clock.clone(), self.rules.clone())
+        Collector::new(self.client(), self.store.clone(), self.clock.clone(), self.settings.clone())
     }
 
     /// Opens the database anew, as the next process does after a crash.
@@ -147,32 +147,32 @@ impl Stage {
         self.store = Store::open(&path).await.unwrap();
     }
 
-    pub fn job(&self) -> Job {
-        Job {
+    pub fn request(&self) -> RunRequest {
+        RunRequest {
             trigger: Trigger::Scheduled,
             slot_at: None,
             meetings: self.meetings.clone(),
             account_wide: false,
-            insistent: false,
+            ignore_backoff: false,
             window: None,
             selection: Selection::default(),
         }
     }
 
     /// A backfill of what began in the last so many days.
-    pub fn backfill(&self, days: u32) -> Job {
+    pub fn backfill(&self, days: u32) -> RunRequest {
         let now = self.clock.now();
         let window = Window { from: now.minus(days * DAY), to: now };
-        Job {
+        RunRequest {
             trigger: Trigger::Backfill,
-            insistent: true,
+            ignore_backoff: true,
             window: Some(window),
             selection: Selection {
                 meetings: self.meetings.clone(),
                 window: Some(window),
                 ..Selection::default()
             },
-            ..self.job()
+            ..self.request()
         }
     }
 
@@ -215,15 +215,15 @@ impl Stage {
         Some(due_at.since(self.clock.now()))
     }
 
-    fn client(&self) -> Zoom {
+    fn client(&self) -> ZoomClient {
         let credentials = self.zoom.credentials();
         let fast = Rate::per_second(100_000);
-        let limits = Limits {
+        let limits = RateLimits {
             light: fast,
             medium: fast,
             heavy: fast,
             resource_intensive: fast,
-            ..Limits::of(Plan::Business)
+            ..RateLimits::of(Plan::Business)
         };
         let ledger = StoreLedger::new(self.store.clone(), self.clock.clone(), limits.daily_pools(), 0.8);
         let retry = RetryPolicy {
@@ -231,7 +231,7 @@ impl Stage {
             first_delay: Duration::from_millis(1),
             longest_delay: Duration::from_millis(2),
         };
-        let settings = Settings {
+        let settings = ZoomSettings {
             account_id: credentials.account_id,
             client_id: credentials.client_id,
             client_secret: credentials.client_secret.into(),
@@ -242,7 +242,7 @@ impl Stage {
             limits,
             retry,
         };
-        Zoom::new(settings, self.clock.clone(), Arc::new(ledger)).unwrap()
+        ZoomClient::new(settings, self.clock.clone(), Arc::new(ledger)).unwrap()
     }
 }
 
@@ -288,7 +288,7 @@ impl Desk {
 
     /// A desk with a config that points to a Zoom, and has these lines before the sections.
     pub fn at_zoom(api_url: &str, token_url: &str, head: &str) -> Self {
-        let credentials = rollcall::simulator::Credentials::default();
+        let credentials = rollcall::simulator::SimulatedCredentials::default();
         let desk = Self::new();
         desk.write(
             "config.toml",

@@ -20,11 +20,11 @@ use std::time::Duration;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use rollcall::clock::Clock;
-use rollcall::collect::{Collector, Event, Job, Summary};
-use rollcall::commands::collect::exit_code;
+use rollcall::collect::{Collector, Event, RunRequest, Summary};
+use rollcall::commands::support::errors::code_of_run;
 use rollcall::exit::ExitCode;
 use rollcall::model::{InstanceUuid, RunOutcome, Source, Timestamp, Trigger, Window};
-use rollcall::simulator::{Endpoint, Instance, LoggedRequest, World};
+use rollcall::simulator::{Instance, LoggedRequest, SimulatedEndpoint, World};
 use rollcall::store::Selection;
 use sqlx::Connection as _;
 use tempfile::TempDir;
@@ -198,7 +198,7 @@ impl<'h> Life<'h> {
                         self.pass(apart.duration());
                     }
                     let before = self.standings().await;
-                    let ended = self.run(&self.stage.job(), *end).await?;
+                    let ended = self.run(&self.stage.request(), *end).await?;
                     if number > 0 && apart.0 == 0 && *end == End::Done && self.is_quiet() {
                         self.asks_nothing_again(number, &before, &ended)?;
                     }
@@ -207,18 +207,18 @@ impl<'h> Life<'h> {
             }
             Act::Collect { meeting, end } => {
                 let meetings = vec![meeting_id(*meeting)];
-                let job = Job {
+                let request = RunRequest {
                     trigger: Trigger::Manual,
-                    insistent: true,
+                    ignore_backoff: true,
                     selection: Selection { meetings: meetings.clone(), ..Selection::default() },
                     meetings,
-                    ..self.stage.job()
+                    ..self.stage.request()
                 };
-                self.run(&job, *end).await.map(|_| ())
+                self.run(&request, *end).await.map(|_| ())
             }
             Act::Backfill { from, to, force, meeting, end } => {
-                let job = self.backfill(*from, *to, *force, *meeting);
-                self.run(&job, *end).await.map(|_| ())
+                let request = self.backfill(*from, *to, *force, *meeting);
+                self.run(&request, *end).await.map(|_| ())
             }
             Act::HandedOver { from, force, after } => {
                 self.hand_over(self.backfill(*from, 0, *force, None), usize::from(*after)).await
@@ -232,13 +232,13 @@ impl<'h> Life<'h> {
         }
     }
 
-    fn backfill(&self, from: u16, to: u16, force: bool, meeting: Option<usize>) -> Job {
+    fn backfill(&self, from: u16, to: u16, force: bool, meeting: Option<usize>) -> RunRequest {
         let now = self.now();
         let window = Window { from: now.minus(u32::from(from) * DAY), to: now.minus(u32::from(to) * DAY) };
         let meetings = meeting.map_or_else(|| self.stage.meetings.clone(), |of| vec![meeting_id(of)]);
-        Job {
+        RunRequest {
             trigger: Trigger::Backfill,
-            insistent: true,
+            ignore_backoff: true,
             window: Some(window),
             selection: Selection {
                 meetings: meetings.clone(),
@@ -247,24 +247,26 @@ impl<'h> Life<'h> {
                 ..Selection::default()
             },
             meetings,
-            ..self.stage.job()
+            ..self.stage.request()
         }
     }
 
     /// A backfill that lets a scheduled run through each time after so many instances, and goes on afterwards, as
     /// `rollcall backfill` does.
-    async fn hand_over(&mut self, mut job: Job, after: usize) -> Result<(), String> {
+    async fn hand_over(&mut self, mut request: RunRequest, after: usize) -> Result<(), String> {
         for _ in 0..=self.history.all().count() {
             let begun = Arc::new(AtomicUsize::new(1));
             let awaited = move || begun.fetch_add(1, Ordering::Relaxed) >= after;
-            let collector = self.stage.collector().handing_over_when(awaited);
-            let Ended::Well(summary) = self.run_by(collector, &job, End::Done).await? else { return Ok(()) };
-            if !summary.handed_over {
+            let collector = self.stage.collector().yield_when(awaited);
+            let Ended::Well(summary) = self.run_by(collector, &request, End::Done).await? else {
+                return Ok(());
+            };
+            if !summary.yielded {
                 return Ok(());
             }
-            job.selection.begun_before.get_or_insert(summary.started_at);
+            request.selection.begun_before.get_or_insert(summary.started_at);
             self.pass(MINUTE);
-            self.run(&self.stage.job(), End::Done).await?;
+            self.run(&self.stage.request(), End::Done).await?;
         }
         Err("a backfill that hands over never comes to its end".to_owned())
     }
@@ -281,7 +283,7 @@ impl<'h> Life<'h> {
             if day < 4 {
                 self.hold_classes(day);
             }
-            self.run(&self.stage.job(), End::Done).await?;
+            self.run(&self.stage.request(), End::Done).await?;
         }
         let mut lost = Vec::new();
         for (which, holding) in self.history.all() {
@@ -299,7 +301,7 @@ impl<'h> Life<'h> {
         if !lost.is_empty() {
             return Err(lost.join("; "));
         }
-        self.run(&self.stage.job(), End::Done).await?;
+        self.run(&self.stage.request(), End::Done).await?;
         match self.heavy().len() {
             0 => Ok(()),
             some => Err(format!("a second run without news makes {some} Heavy requests: {:?}", self.heavy())),
@@ -319,7 +321,7 @@ impl<'h> Life<'h> {
 
     /// Whether the contract promises that it is read: it began late enough, and is over.
     fn is_promised(&self, instance: &Instance) -> bool {
-        let lookback = self.stage.rules.lookback;
+        let lookback = self.stage.settings.lookback;
         let is_over = instance.end.is_some_and(|end| end <= self.now());
         // Nobody ran before the good days: they were the first to list it.
         is_over && self.listed_at.is_some_and(|listed_at| instance.start >= listed_at.minus(lookback))
@@ -435,7 +437,7 @@ impl<'h> Life<'h> {
         ended: &Ended,
     ) -> Result<(), String> {
         let Ended::Well(summary) = ended else { return Ok(()) };
-        if summary.stop.is_some() {
+        if summary.aborted.is_some() {
             return Ok(());
         }
         let may_be_lifted = |name: &String| {
@@ -449,24 +451,29 @@ impl<'h> Life<'h> {
         Err(format!("run {} at one time asks again for {again:?}", number + 1))
     }
 
-    async fn run(&mut self, job: &Job, end: End) -> Result<Ended, String> {
-        let collector = match job.trigger {
+    async fn run(&mut self, request: &RunRequest, end: End) -> Result<Ended, String> {
+        let collector = match request.trigger {
             Trigger::Scheduled => self.daemon.clone(),
             _ => self.stage.collector(),
         };
-        self.run_by(collector, job, end).await
+        self.run_by(collector, request, end).await
     }
 
     /// One run, and whether it asked for no more than it may.
-    async fn run_by(&mut self, collector: Collector, job: &Job, end: End) -> Result<Ended, String> {
+    async fn run_by(
+        &mut self,
+        collector: Collector,
+        request: &RunRequest,
+        end: End,
+    ) -> Result<Ended, String> {
         let before = self.standings().await;
         self.stage.zoom.clear_requests();
         self.note_strikes();
         let now = self.now();
-        let ended = self.drive(collector, job, end).await;
+        let ended = self.drive(collector, request, end).await;
         match &ended {
             Ended::Well(summary) => {
-                if !job.insistent {
+                if !request.ignore_backoff {
                     self.listed_at.get_or_insert(now);
                 }
                 self.check_outcome(summary)?;
@@ -481,7 +488,7 @@ impl<'h> Life<'h> {
             }
             Ended::Broken(_) => {}
         }
-        self.check_requests(job, &before)?;
+        self.check_requests(request, &before)?;
         Ok(ended)
     }
 
@@ -502,7 +509,7 @@ impl<'h> Life<'h> {
     }
 
     /// Makes a run, and ends it as it is to end.
-    async fn drive(&self, collector: Collector, job: &Job, end: End) -> Ended {
+    async fn drive(&self, collector: Collector, request: &RunRequest, end: End) -> Ended {
         let stop = CancellationToken::new();
         let events = AtomicUsize::new(0);
         let observe = |_: Event| {
@@ -513,7 +520,7 @@ impl<'h> Life<'h> {
                 stop.cancel();
             }
         };
-        let mut run = Box::pin(collector.run(job, &observe, &stop));
+        let mut run = Box::pin(collector.run(request, &observe, &stop));
         let moment = match end {
             End::Done | End::StopAtEvent(_) => None,
             End::Stop(moment) | End::Crash(moment) | End::Locked(moment) => Some(moment),
@@ -594,18 +601,22 @@ impl<'h> Life<'h> {
     }
 
     /// That only what was due was asked for, and not more often than retries, restarts and the two lists allow.
-    fn check_requests(&self, job: &Job, before: &BTreeMap<String, Standing>) -> Result<(), String> {
+    fn check_requests(
+        &self,
+        request: &RunRequest,
+        before: &BTreeMap<String, Standing>,
+    ) -> Result<(), String> {
         let now = self.now();
         let in_trouble = self.troubles.iter().any(|(_, _, until)| now < *until);
         for (name, requests) in self.heavy() {
             let instance = self.stage.zoom.world(|world| world.instance(&uuid(&name)).unwrap().clone());
-            let forced = job.selection.force
-                && job.selection.window.is_none_or(|window| window.contains(instance.start));
+            let forced = request.selection.force
+                && request.selection.window.is_none_or(|window| window.contains(instance.start));
             if let Some(standing) = before.get(&name)
                 && !forced
                 && !matches!(standing.state.as_str(), "known" | "live")
                 // What every source refused is tried again for a person who asks.
-                && !(job.insistent && standing.state == "parked")
+                && !(request.ignore_backoff && standing.state == "parked")
                 && standing.due_at.is_none_or(|due_at| due_at > now)
                 && standing.source.is_none_or(|source| source == Source::Dashboard)
             {
@@ -633,10 +644,10 @@ impl<'h> Life<'h> {
             return Ok(());
         }
         let log = self.stage.zoom.requests();
-        let of_api = || log.iter().filter(|request| request.endpoint != Some(Endpoint::Token));
+        let of_api = || log.iter().filter(|request| request.endpoint != Some(SimulatedEndpoint::Token));
         let refused = of_api().any(|request| request.status != Some(404));
         let served = of_api().any(|request| request.status == Some(200));
-        let code = exit_code(summary);
+        let code = code_of_run(summary);
         if refused && !served && (summary.outcome == RunOutcome::Ok || code == ExitCode::Success) {
             return Err(format!("nothing was answered, and the run is {}, exit {code:?}", summary.outcome));
         }
@@ -667,7 +678,7 @@ fn zooms_rows(instance: &Instance) -> BTreeSet<String> {
 
 /// The instance whose participants a Heavy request asks for.
 fn asked_for(request: &LoggedRequest) -> Option<String> {
-    let heavy = [Some(Endpoint::MetricsParticipants), Some(Endpoint::ReportParticipants)];
+    let heavy = [Some(SimulatedEndpoint::MetricsParticipants), Some(SimulatedEndpoint::ReportParticipants)];
     let path = request.target.split('?').next()?;
     let segment = path.strip_suffix("/participants")?.rsplit('/').next()?;
     heavy.contains(&request.endpoint).then(|| {

@@ -125,12 +125,12 @@ async fn a_forgotten_person_is_nowhere_and_does_not_come_back() {
         ("ByPastMeetings", Source::PastMeetings),
     ] {
         stage.zoom.world(|world| world.add_instance(with_marker(name, 30 * MINUTE)));
-        stage.rules.source = Some(source);
-        let mut job = stage.job();
-        job.selection.force = true;
-        job.window = Some(Window { from: stage.clock.now().minus(7 * DAY), to: stage.clock.now() });
-        let (summary, warnings) = stage.run_with(&job).await;
-        assert!(summary.instances_read > 0, "{source}: {summary:?} {warnings:?}");
+        stage.settings.source = Some(source);
+        let mut request = stage.request();
+        request.selection.force = true;
+        request.window = Some(Window { from: stage.clock.now().minus(7 * DAY), to: stage.clock.now() });
+        let (summary, warnings) = stage.run_with(&request).await;
+        assert!(summary.instances_fetched > 0, "{source}: {summary:?} {warnings:?}");
         assert_eq!(traces(&stage.store).await, Vec::<String>::new(), "after {source}");
         let now = stage.rows(MINUTES).await;
         assert!(before.iter().all(|line| now.contains(line)), "{source}: {now:?}, before {before:?}");
@@ -144,8 +144,8 @@ async fn a_forgotten_person_is_nowhere_and_does_not_come_back() {
     let lasts = now.plus(HOUR);
     (on.start, on.end) = (now.minus(HOUR), Some(lasts));
     stage.zoom.world(|world| world.add_instance(on));
-    stage.rules.source = None;
-    stage.rules.include_live = true;
+    stage.settings.source = None;
+    stage.settings.include_live = true;
     for state in ["live", "collected"] {
         stage.run_after(MINUTE).await;
         assert_eq!(stage.row("SELECT state FROM meetings_held WHERE instance_uuid = 'Live'").await, state);
@@ -191,15 +191,15 @@ async fn a_pruned_instance_that_is_named_is_brought_back() {
     let stage = Stage::new(World::new().with(guests(lecture("old==", now, 5 * DAY), 3))).await;
     stage.run().await;
     stage.store.prune(Some(now.minus(3 * DAY)), now).await.unwrap();
-    let mut job = stage.job();
-    (job.trigger, job.insistent, job.meetings) = (Trigger::Backfill, true, Vec::new());
-    job.window = Some(Window { from: now.minus(DAY), to: now });
-    job.selection.instances = vec![uuid("old==")];
-    let (summary, warnings) = stage.run_with(&job).await;
-    assert_eq!((summary.instances_read, warnings.len()), (0, 1), "{warnings:?}");
+    let mut request = stage.request();
+    (request.trigger, request.ignore_backoff, request.meetings) = (Trigger::Backfill, true, Vec::new());
+    request.window = Some(Window { from: now.minus(DAY), to: now });
+    request.selection.instances = vec![uuid("old==")];
+    let (summary, warnings) = stage.run_with(&request).await;
+    assert_eq!((summary.instances_fetched, warnings.len()), (0, 1), "{warnings:?}");
     assert!(warnings[0].contains("--force"), "{warnings:?}");
-    job.selection.force = true;
-    assert_eq!(stage.run_with(&job).await.0.counts.inserted, 3);
+    request.selection.force = true;
+    assert_eq!(stage.run_with(&request).await.0.counts.inserted, 3);
 }
 
 #[tokio::test]
@@ -208,12 +208,12 @@ async fn pruned_instances_are_not_discovered_again() {
         .with(guests(lecture("Old", at(NOW), 6 * DAY), 3))
         .with(guests(lecture("New", at(NOW), 2 * HOUR), 3));
     let stage = Stage::new(world).await;
-    assert_eq!(stage.run().await.instances_read, 2);
+    assert_eq!(stage.run().await.instances_fetched, 2);
     let now = stage.clock.now();
     let pruned = stage.store.prune(Some(now.minus(3 * DAY)), now).await.unwrap();
     assert_eq!((pruned.instances, pruned.sessions), (1, 3));
     let summary = stage.run_after(DAY).await;
-    assert_eq!(summary.instances_read, 1);
+    assert_eq!(summary.instances_fetched, 1);
     assert_eq!(stage.rows("SELECT instance_uuid FROM meetings_held").await, ["New"]);
     assert_eq!(stage.rows("SELECT uuid FROM tombstones").await, ["Old"]);
 }

@@ -182,7 +182,7 @@ impl Days {
                 self.stage.zoom.world(|world| world.add_instance(held));
             }
             let run = self.stage.collector();
-            let run = run.run(&self.stage.job(), &|_| {}, &CancellationToken::new()).await;
+            let run = run.run(&self.stage.request(), &|_| {}, &CancellationToken::new()).await;
             assert!(run.is_ok() || self.is_stuck, "{run:?}");
             self.look().await;
         }

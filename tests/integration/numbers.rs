@@ -3,7 +3,7 @@
 
 use rollcall::clock::Clock;
 use rollcall::model::RunOutcome;
-use rollcall::simulator::{Endpoint, Instance, Options, Session, Simulator, World};
+use rollcall::simulator::{Instance, Options, Session, SimulatedEndpoint, Simulator, World};
 use serde_json::json;
 
 use crate::harness::{DAY, Desk, HOUR, MINUTE, NOW, Stage, at, guests, lecture, rows, stay, uuid};
@@ -54,10 +54,10 @@ async fn a_suspect_listing_of_a_richer_source_changes_nothing_until_an_equal_one
     let error = stage.row("SELECT error FROM fetches ORDER BY fetch_id DESC LIMIT 1").await;
     assert!(error.starts_with("its rows were not stored: many that report told"), "{error}");
     // Within the hour nothing confirms it, nor does another listing after it.
-    let mut job = stage.job();
-    job.selection.force = true;
+    let mut request = stage.request();
+    request.selection.force = true;
     stage.clock.set(stage.clock.now().plus(59 * MINUTE));
-    stage.run_with(&job).await;
+    stage.run_with(&request).await;
     assert_eq!(stored(&stage).await, before);
     list(&stage, listed(30..43));
     stage.run_after(MINUTE).await;
@@ -138,7 +138,7 @@ async fn an_end_that_zoom_has_not_worked_out_is_asked_for_again() {
         .world(|world| world.instance_mut(&uuid(NAME)).unwrap().end = Some(end.unwrap().minus(10 * MINUTE)));
     stage.zoom.clear_requests();
     stage.run_after(DAY).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::PastMeeting), 1);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastMeeting), 1);
     assert_eq!(stage.row(told).await, "2026-03-10T11:45:00.000Z|0|3000|8820");
 }
 
@@ -151,9 +151,9 @@ async fn nothing_that_strangers_write_does_harm_in_a_column() {
     let of = of.with_sessions([row, stay(&lecture(NAME, at(NOW), HOUR), 1)]);
     for account_wide in [false, true] {
         let stage = Stage::new(World::new().with(of.clone())).await;
-        let mut job = stage.job();
-        job.account_wide = account_wide;
-        stage.run_with(&job).await;
+        let mut request = stage.request();
+        request.account_wide = account_wide;
+        stage.run_with(&request).await;
         assert_eq!(
             stage.row("SELECT topic, host_name FROM meetings_held").await,
             "Algebra\u{fffd}\u{fffd}[2J|Ada\u{fffd}"

@@ -54,7 +54,7 @@ const MINUTES: &str = "SELECT instance_uuid, sum(seconds_present) FROM attendanc
 #[tokio::test]
 async fn what_is_dropped_never_reaches_the_file_from_any_source() {
     let mut stage = Stage::new(World::new().with(telling("First", at(NOW), 2 * HOUR))).await;
-    stage.rules.dropped = dropped();
+    stage.settings.dropped = dropped();
     stage.run().await;
     assert_eq!(traces(&stage.store).await, Vec::<String>::new());
     assert_eq!(stage.row("SELECT count(*) FROM participants").await, "5");
@@ -75,12 +75,12 @@ async fn what_is_dropped_never_reaches_the_file_from_any_source() {
     ] {
         stage.zoom.world(|world| world.add_instance(telling(name, at(NOW), 30 * MINUTE)));
         stage.clock.set(stage.clock.now().plus(HOUR));
-        stage.rules.source = Some(source);
-        let mut job = stage.job();
-        job.selection.force = true;
-        job.window = Some(Window { from: stage.clock.now().minus(7 * DAY), to: stage.clock.now() });
-        let (summary, warnings) = stage.run_with(&job).await;
-        assert!(summary.instances_read > 0, "{source}: {summary:?} {warnings:?}");
+        stage.settings.source = Some(source);
+        let mut request = stage.request();
+        request.selection.force = true;
+        request.window = Some(Window { from: stage.clock.now().minus(7 * DAY), to: stage.clock.now() });
+        let (summary, warnings) = stage.run_with(&request).await;
+        assert!(summary.instances_fetched > 0, "{source}: {summary:?} {warnings:?}");
         assert_eq!(traces(&stage.store).await, Vec::<String>::new(), "after {source}");
     }
     // And while it is on.
@@ -91,8 +91,8 @@ async fn what_is_dropped_never_reaches_the_file_from_any_source() {
         session.set_leave(None);
     }
     stage.zoom.world(|world| world.add_instance(now_on));
-    stage.rules.source = None;
-    stage.rules.include_live = true;
+    stage.settings.source = None;
+    stage.settings.include_live = true;
     stage.run_after(MINUTE).await;
     assert_eq!(stage.row("SELECT count(*) > 0 FROM participants WHERE instance_uuid = 'Live'").await, "1");
     assert_eq!(traces(&stage.store).await, Vec::<String>::new());
@@ -111,7 +111,7 @@ async fn what_is_stored_already_is_made_what_it_would_have_been() {
     assert_eq!(traces(&stage.store).await, Vec::<String>::new());
     assert_eq!(stage.rows(MINUTES).await, before);
     let mut fresh = Stage::new(World::new().with(telling("First", at(NOW), 2 * HOUR))).await;
-    fresh.rules.dropped = dropped();
+    fresh.settings.dropped = dropped();
     fresh.run().await;
     assert_eq!(stage.rows(stored).await, fresh.rows(stored).await);
     let again = stage.store.apply_privacy(&dropped()).await.unwrap();
@@ -359,7 +359,7 @@ async fn what_a_full_disk_interrupted_a_second_call_finishes() {
     assert!(done.stdout.starts_with("Forgot the person: 1 sessions in 1 instances"), "{done:?}");
     assert_eq!(traces(&crate::harness::open(&database).await).await, Vec::<String>::new());
     let again = run(&["db", "forget", "mustermann", "--yes"]).await;
-    assert!(again.status == Some(2) && again.stderr.contains("nobody is meant"), "{again:?}");
+    assert!(again.status == Some(2) && again.stderr.contains("no person matches"), "{again:?}");
 }
 
 #[tokio::test]

@@ -29,10 +29,10 @@ impl Reread {
     async fn then(&self, sessions: Vec<Session>) -> [u64; 4] {
         self.stage.zoom.world(|world| world.instance_mut(&uuid(NAME)).unwrap().sessions = sessions);
         self.stage.clock.set(self.stage.clock.now().plus(DAY));
-        let mut job = self.stage.job();
+        let mut request = self.stage.request();
         // What was read unchanged is settled; here it is read all the same.
-        job.selection.force = true;
-        let summary = self.stage.run_with(&job).await.0;
+        request.selection.force = true;
+        let summary = self.stage.run_with(&request).await.0;
         let counts = summary.counts;
         [counts.inserted, counts.updated, counts.unchanged, counts.withdrawn]
     }

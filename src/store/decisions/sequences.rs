@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::{DecisionError, Whom};
-use crate::store::bench::{Bench, MEETING, row, settings};
-use crate::store::people::from_scratch;
+use crate::store::identity::people::from_scratch;
 use crate::store::sample::at;
+use crate::store::testing::{MEETING, TestStore, row, settings};
 
 const INSTANCES: [&str; 3] = ["InstanceOneOfThree==", "InstanceTwoOfThree==", "InstanceThreeOfThree=="];
 
@@ -55,7 +55,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 /// The people in the tables after a step, and those that they should be.
-async fn people(bench: &Bench) -> (BTreeSet<BTreeSet<i64>>, BTreeSet<BTreeSet<i64>>) {
+async fn people(bench: &TestStore) -> (BTreeSet<BTreeSet<i64>>, BTreeSet<BTreeSet<i64>>) {
     let sessions: Vec<(i64, i64)> =
         bench.ask("SELECT person_id, session_id FROM sessions WHERE withdrawn_at IS NULL").await;
     let mut stored: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
@@ -66,7 +66,7 @@ async fn people(bench: &Bench) -> (BTreeSet<BTreeSet<i64>>, BTreeSet<BTreeSet<i6
     (stored.into_values().collect(), from_scratch(&mut connection).await)
 }
 
-async fn take(bench: &Bench, step: &Step) -> Result<(), DecisionError> {
+async fn take(bench: &TestStore, step: &Step) -> Result<(), DecisionError> {
     match step {
         Step::Read(instance, rows) => drop(bench.read(INSTANCES[*instance], rows).await),
         Step::Merge(left, right) => drop(bench.store.merge_people(left, right, bench.now).await?),
@@ -77,7 +77,7 @@ async fn take(bench: &Bench, step: &Step) -> Result<(), DecisionError> {
 }
 
 async fn check(steps: &[Step]) -> Result<(), TestCaseError> {
-    let bench = Bench::new(&settings(Vec::new()), at("2026-03-20T12:00:00Z")).await;
+    let bench = TestStore::new(&settings(Vec::new()), at("2026-03-20T12:00:00Z")).await;
     let start = at("2026-03-02T08:00:00Z");
     for uuid in INSTANCES {
         bench.learn(uuid, MEETING, start, Some(start.plus(Duration::from_hours(2)))).await;
@@ -91,7 +91,7 @@ async fn check(steps: &[Step]) -> Result<(), TestCaseError> {
     let strays: Vec<(i64,)> = bench
         .ask(
             "SELECT person_id FROM people WHERE person_id NOT IN (SELECT person_id FROM sessions WHERE person_id IS NOT NULL) \
-             UNION ALL SELECT person_id FROM presences p WHERE NOT EXISTS (SELECT 1 FROM sessions s \
+             UNION ALL SELECT person_id FROM attendance_facts p WHERE NOT EXISTS (SELECT 1 FROM sessions s \
               WHERE s.person_id = p.person_id AND s.instance_id = p.instance_id)",
         )
         .await;
@@ -101,7 +101,7 @@ async fn check(steps: &[Step]) -> Result<(), TestCaseError> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: crate::store::bench::cases(),
+        cases: crate::store::testing::cases(),
         max_shrink_iters: 500,
         failure_persistence: None,
         ..ProptestConfig::default()

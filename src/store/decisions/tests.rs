@@ -3,15 +3,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::store::bench::{Bench, MEETING, OTHER, row, settings};
 use crate::store::sample::at;
+use crate::store::testing::{MEETING, OTHER, TestStore, row, settings};
 
 const FIRST: &str = "FirstInstanceOfAlgebra==";
 const SECOND: &str = "SecondInstanceOfAlgebra==";
 const ELSEWHERE: &str = "AnInstanceOfAnother==";
 
-async fn bench() -> Bench {
-    let bench = Bench::new(&settings(Vec::new()), at("2026-03-20T12:00:00Z")).await;
+async fn bench() -> TestStore {
+    let bench = TestStore::new(&settings(Vec::new()), at("2026-03-20T12:00:00Z")).await;
     for (uuid, meeting, start) in [
         (FIRST, MEETING, "2026-03-02T08:00:00Z"),
         (SECOND, MEETING, "2026-03-09T08:00:00Z"),
@@ -37,7 +37,7 @@ fn sams() -> Vec<Json> {
 }
 
 /// Who is who, without numbers: sets of (instance, `user_id`).
-async fn partition(bench: &Bench) -> BTreeSet<BTreeSet<(String, String)>> {
+async fn partition(bench: &TestStore) -> BTreeSet<BTreeSet<(String, String)>> {
     let rows: Vec<(i64, String, String)> = bench
         .ask("SELECT person_id, instance_uuid, user_id FROM participants WHERE withdrawn_at IS NULL")
         .await;
@@ -52,7 +52,7 @@ fn set(rows: &[(&str, &str)]) -> BTreeSet<(String, String)> {
     rows.iter().map(|(uuid, user_id)| ((*uuid).to_owned(), (*user_id).to_owned())).collect()
 }
 
-async fn guest(bench: &Bench) -> i64 {
+async fn guest(bench: &TestStore) -> i64 {
     let found: Vec<(i64,)> =
         bench.ask("SELECT person_id FROM attendance WHERE email IS NULL ORDER BY person_id LIMIT 1").await;
     found[0].0
@@ -206,7 +206,7 @@ async fn what_makes_no_sense_changes_nothing() {
     // Ada's only session carries both.
     assert!(matches!(refused(true, "ada@example.com", "adas-account").await, DecisionError::PartsNobody));
     assert_eq!(partition(&bench).await, before);
-    assert_eq!(bench.ask::<(i64,)>("SELECT count(*) FROM people_decisions").await, [(0,)]);
+    assert_eq!(bench.ask::<(i64,)>("SELECT count(*) FROM identity_decisions").await, [(0,)]);
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn the_list_tells_names_identifiers_and_whom_a_guest_may_be() {
     let bench = bench().await;
     bench.read(FIRST, &sams()).await;
     bench.read(ELSEWHERE, &[row("5", 0, &json!({ "user_name": "Sam Lee" })), row("6", 0, &json!({}))]).await;
-    let table = bench.store.people(None, &[crate::store::bench::meeting(MEETING)]).await.unwrap();
+    let table = bench.store.people(None, &[crate::store::testing::meeting(MEETING)]).await.unwrap();
     let lines: Vec<_> = table
         .lines()
         .map(|line| {
@@ -244,7 +244,7 @@ async fn the_list_tells_names_identifiers_and_whom_a_guest_may_be() {
 fn people_are_meant_by_number_identifier_or_session() {
     assert_eq!(whom(" 17 "), Whom::Person(17));
     assert_eq!(whom("session:5"), Whom::Session(5));
-    let registrant = Whom::Registrant(crate::store::bench::meeting(MEETING), "a:b".to_owned());
+    let registrant = Whom::Registrant(crate::store::testing::meeting(MEETING), "a:b".to_owned());
     assert_eq!(whom("registrant:857 4606 5432:a:b"), registrant);
     assert_eq!(registrant.to_string(), "registrant:85746065432:a:b");
     assert_eq!(whom("ada@example.com"), Whom::Text("ada@example.com".to_owned()));

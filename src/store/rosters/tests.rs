@@ -3,15 +3,15 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::store::bench::{Bench, MEETING, OTHER, meeting, row, settings};
 use crate::store::sample::at;
+use crate::store::testing::{MEETING, OTHER, TestStore, meeting, row, settings};
 
 const FEBRUARY: &str = "InstanceInFebruary==";
 const MARCH: &str = "InstanceInMarch==";
 const ELSEWHERE: &str = "AnInstanceOfAnother==";
 
-async fn bench() -> Bench {
-    let bench = Bench::new(&settings(Vec::new()), at("2026-03-20T12:00:00Z")).await;
+async fn bench() -> TestStore {
+    let bench = TestStore::new(&settings(Vec::new()), at("2026-03-20T12:00:00Z")).await;
     for (uuid, number, start) in [
         (FEBRUARY, MEETING, "2026-02-02T08:00:00Z"),
         (MARCH, MEETING, "2026-03-02T08:00:00Z"),
@@ -37,11 +37,11 @@ fn member(email: &str, name: &str, group: &str) -> Member {
     Member { email: some(email), name: some(name), group: some(group), from: None, to: None }
 }
 
-async fn apply(bench: &Bench, members: &[Member], now: &str) {
+async fn apply(bench: &TestStore, members: &[Member], now: &str) {
     bench.store.apply_roster(meeting(MEETING), members, Some(1), at(now)).await.unwrap();
 }
 
-async fn lines(bench: &Bench, uuid: &str) -> Vec<(String, Option<i64>, Option<String>)> {
+async fn lines(bench: &TestStore, uuid: &str) -> Vec<(String, Option<i64>, Option<String>)> {
     bench
         .ask(&format!(
             "SELECT name, on_roster, roster_group FROM attendance WHERE instance_uuid = '{uuid}' ORDER BY name"
@@ -49,7 +49,7 @@ async fn lines(bench: &Bench, uuid: &str) -> Vec<(String, Option<i64>, Option<St
         .await
 }
 
-async fn absent(bench: &Bench) -> Vec<(String, String, Option<String>)> {
+async fn absent(bench: &TestStore) -> Vec<(String, String, Option<String>)> {
     bench
         .ask("SELECT local_date, coalesce(name, email), roster_group FROM absences ORDER BY local_date, name, email")
         .await

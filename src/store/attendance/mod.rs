@@ -1,0 +1,3 @@
+//! Who was in an instance, and how long.
+
+pub(super) mod presence;

@@ -1,0 +1,515 @@
+//! The instances: what is known of them, and the queue that they are.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use sqlx::{FromRow, SqliteConnection};
+
+use crate::decode::{Dropped, Stripper};
+use crate::model::{FailureKind, InstanceState, InstanceUuid, MeetingId, Timestamp, Window, harmless};
+use crate::plan::Progress;
+use crate::store::attendance::presence;
+use crate::store::calendar::{moved, span};
+use crate::store::erasure_list;
+use crate::store::{Store, StoreError};
+
+/// An instance that discovery told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its name.
+    pub uuid: InstanceUuid,
+    /// The meeting that it is one of.
+    pub meeting_id: MeetingId,
+    /// When it began, where that was told.
+    pub start_at: Option<Timestamp>,
+    /// What else was told of it.
+    pub description: Option<Description>,
+}
+
+/// What an instance is, beside its participants. Unknown things leave what is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// Its topic.
+    pub topic: Option<String>,
+    /// The host's name.
+    pub host_name: Option<String>,
+    /// The host's email.
+    pub host_email: Option<String>,
+    /// Its start.
+    pub start_at: Option<Timestamp>,
+    /// Its end, as Zoom says.
+    pub ended_at: Option<Timestamp>,
+    /// How many joins Zoom counts.
+    pub joins: Option<i64>,
+}
+
+impl Description {
+    /// The same without dropped fields, and without a dropped host in the topic, which often begins with the name.
+    pub(super) fn without(&self, dropped: &Dropped) -> Self {
+        if dropped.is_empty() {
+            return self.clone();
+        }
+        let mut stripper = Stripper::new(dropped);
+        stripper.learn_text("host_name", self.host_name.as_deref());
+        stripper.learn_text("host_email", self.host_email.as_deref());
+        let kept = |name: &str, text: &Option<String>| text.clone().filter(|_| !dropped.holds(name));
+        Self {
+            topic: kept("topic", &self.topic).map(|topic| stripper.strip_text(&topic)),
+            host_name: kept("host_name", &self.host_name),
+            host_email: kept("host_email", &self.host_email),
+            ..self.clone()
+        }
+    }
+}
+
+/// What discovery brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Discovery {
+    /// Instances not known before.
+    pub new: u64,
+    /// Instances that became due by it.
+    pub due: u64,
+}
+
+/// Which of the due instances are wanted: those of the named meetings in the window, and the named instances.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Of these meetings; empty: of all, unless instances are named.
+    pub meetings: Vec<MeetingId>,
+    /// These instances, whenever they began, and due or not unless they are settled: a person asks for them.
+    pub instances: Vec<InstanceUuid>,
+    /// Those of meetings that began in here.
+    pub window: Option<Window>,
+    /// Those that are not due, too: settled, parked, unavailable.
+    pub force: bool,
+    /// Only what was not tried since: a backfill that goes on after it handed over tries nothing twice.
+    pub begun_before: Option<Timestamp>,
+}
+
+/// An instance that is to be read.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueInstance {
+    /// Its number in the database.
+    pub instance_id: i64,
+    /// Its name.
+    pub uuid: InstanceUuid,
+    /// The meeting that it is one of.
+    pub meeting_id: MeetingId,
+    /// Its state.
+    pub state: InstanceState,
+    /// When it began.
+    pub start_at: Option<Timestamp>,
+    /// Whether its end is known from Zoom.
+    pub is_described: bool,
+    /// The Dashboard knows it as a meeting of one person.
+    pub is_past_one: bool,
+    /// Its UUID is found by the other encoding.
+    pub alternate_encoding: bool,
+    /// It was read completely before.
+    pub is_complete: bool,
+    /// It listed nobody when it was read last.
+    pub was_empty: bool,
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "as above")]
+#[derive(FromRow)]
+struct DueRow {
+    instance_id: i64,
+    uuid: String,
+    meeting_id: i64,
+    state: String,
+    start_at: Option<i64>,
+    is_described: bool,
+    is_past_one: bool,
+    alternate_encoding: bool,
+    is_complete: bool,
+    was_empty: bool,
+}
+
+#[derive(FromRow)]
+struct ProgressRow {
+    state: String,
+    due_at: Option<i64>,
+    reason: Option<String>,
+    complete: bool,
+    failures: i64,
+    failing_kind: Option<String>,
+    failing_since: Option<i64>,
+    richer_lacking_since: Option<i64>,
+    incomplete_reads: i64,
+    incomplete_since: Option<i64>,
+    identical_reads: i64,
+    content_hash: Option<i64>,
+    changing_since: Option<i64>,
+    suspect_at: Option<i64>,
+    suspect_digest: Option<i64>,
+}
+
+impl Store {
+    /// Takes in what a listing of instances told. Those that began inside the window become due, once and for all;
+    /// older ones are known. Pruned ones stay forgotten.
+    pub async fn learn(
+        &self,
+        found: &[Found],
+        window: &Window,
+        now: Timestamp,
+    ) -> Result<Discovery, StoreError> {
+        let mut transaction = self.begin().await?;
+        let want = |at| if window.contains(at) { Want::Run } else { Want::Not };
+        let learnt = learn(&mut transaction, found, &want, now, &self.dropped)
+            .await
+            .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))?;
+        Ok(learnt)
+    }
+
+    /// Those of the instances that were pruned: they are not discovered again.
+    pub async fn pruned_instances(&self, uuids: &[InstanceUuid]) -> Result<HashSet<String>, StoreError> {
+        let list: Vec<&str> = uuids.iter().map(InstanceUuid::as_str).collect();
+        let pruned: Vec<String> =
+            sqlx::query_scalar("SELECT uuid FROM tombstones WHERE uuid IN (SELECT value FROM json_each(?))")
+                .bind(serde_json::Value::from(list).to_string())
+                .fetch_all(&self.pool)
+                .await
+                .map_err(|error| self.error(error))?;
+        Ok(pruned.into_iter().collect())
+    }
+
+    /// Takes in an instance that a person named: it is due whenever it began. One that was pruned is brought back.
+    pub async fn learn_named(&self, found: &Found, now: Timestamp) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let learnt = async {
+            sqlx::query("DELETE FROM tombstones WHERE uuid = ?")
+                .bind(found.uuid.as_str())
+                .execute(&mut *transaction)
+                .await?;
+            learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Backfill, now, &self.dropped)
+                .await
+        }
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))?;
+        Ok(learnt.new)
+    }
+
+    /// What is known of instances by their UUIDs: state, and rows as Zoom reported them at the last reading.
+    pub async fn known_instances(
+        &self,
+        uuids: &[InstanceUuid],
+    ) -> Result<HashMap<String, (InstanceState, Option<i64>)>, StoreError> {
+        let list: Vec<&str> = uuids.iter().map(InstanceUuid::as_str).collect();
+        let rows: Vec<(String, String, Option<i64>)> = sqlx::query_as(
+            "SELECT uuid, state, rows_reported FROM instances WHERE uuid IN (SELECT value FROM json_each(?))",
+        )
+        .bind(serde_json::Value::from(list).to_string())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(uuid, state, reported)| Some((uuid, (InstanceState::from_text(&state)?, reported))))
+            .collect())
+    }
+
+    /// Takes in an instance that is on at the moment: it is due now, as a live one. One that is known as a past one
+    /// stays that.
+    pub async fn learn_live(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        async {
+            learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Not, now, &self.dropped).await?;
+            sqlx::query(
+                "UPDATE instances SET state = 'live', due_at = ? \
+                  WHERE uuid = ? AND (state IN ('known', 'pending', 'live') AND (source IS NULL OR source = 'live'))",
+            )
+            .bind(now.millis())
+            .bind(found.uuid.as_str())
+            .execute(&mut *transaction)
+            .await
+        }
+        .await
+        .map_err(|error| self.error(error))?;
+        transaction.commit().await.map_err(|error| self.error(error))
+    }
+
+    /// The instances that are to be read, the latest first; those that were empty when they were read last come last.
+    pub async fn due(&self, selection: &Selection, now: Timestamp) -> Result<Vec<DueInstance>, StoreError> {
+        let meetings: Vec<i64> = selection.meetings.iter().map(|meeting| meeting.get()).collect();
+        let uuids: Vec<&str> = selection.instances.iter().map(InstanceUuid::as_str).collect();
+        // One whose start is not known belongs to any window: it is described when it is read.
+        let rows: Vec<DueRow> = sqlx::query_as(
+            "SELECT instance_id, uuid, meeting_id, state, start_at, ended_at IS NOT NULL AS is_described, is_past_one, \
+                    alternate_encoding, complete AS is_complete, source IS NULL AND rows_received IS 0 AS was_empty \
+               FROM instances \
+              WHERE (?7 IS NULL OR tried_at IS NULL OR tried_at < ?7) \
+                AND (due_at <= ?1 OR ?2 OR (state <> 'settled' AND uuid IN (SELECT value FROM json_each(?4)))) \
+                AND (uuid IN (SELECT value FROM json_each(?4)) \
+                     OR (iif(?3 = '[]', ?4 = '[]', meeting_id IN (SELECT value FROM json_each(?3))) \
+                         AND (start_at IS NULL OR ((?5 IS NULL OR start_at >= ?5) AND (?6 IS NULL OR start_at < ?6))))) \
+              ORDER BY was_empty, start_at DESC, uuid",
+        )
+        .bind(now.millis())
+        .bind(selection.force)
+        .bind(serde_json::Value::from(meetings).to_string())
+        .bind(serde_json::Value::from(uuids).to_string())
+        .bind(selection.window.map(|window| window.from.millis()))
+        .bind(selection.window.map(|window| window.to.millis()))
+        .bind(selection.begun_before.map(Timestamp::millis))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(rows.iter().filter_map(due_instance).collect())
+    }
+
+    /// Requests that were spent on a UTC day on instances that turned out to be empty.
+    pub async fn requests_for_empty(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let midnight = now.utc().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
+        let spent: i64 = sqlx::query_scalar(
+            "SELECT coalesce(sum(f.requests), 0) FROM run_log r JOIN fetch_log f ON f.run_id = r.run_id \
+              WHERE r.started_at >= ?1 - 86400000 AND f.started_at >= ?1 \
+                AND f.rows_received = 0 AND f.outcome = 'incomplete'",
+        )
+        .bind(midnight.timestamp_millis())
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(u64::try_from(spent).unwrap_or(0))
+    }
+}
+
+fn due_instance(row: &DueRow) -> Option<DueInstance> {
+    Some(DueInstance {
+        instance_id: row.instance_id,
+        // Both were parsed before they were stored.
+        uuid: row.uuid.parse().ok()?,
+        meeting_id: MeetingId::new(row.meeting_id).ok()?,
+        state: InstanceState::from_text(&row.state)?,
+        start_at: row.start_at.map(Timestamp::from_millis),
+        is_described: row.is_described,
+        is_past_one: row.is_past_one,
+        alternate_encoding: row.alternate_encoding,
+        is_complete: row.is_complete,
+        was_empty: row.was_empty,
+    })
+}
+
+/// What for an instance is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// It is older than any window.
+    Not,
+    /// Scheduled runs want it.
+    Run,
+    /// A backfill alone wants it.
+    Backfill,
+}
+
+/// Takes in instances; those that began when they are wanted become due, and so do those whose start is not known.
+pub(super) async fn learn(
+    connection: &mut SqliteConnection,
+    found: &[Found],
+    want: &(dyn Fn(Timestamp) -> Want + Sync),
+    now: Timestamp,
+    dropped: &Dropped,
+) -> Result<Discovery, sqlx::Error> {
+    let mut learnt = Discovery::default();
+    let uuids: Vec<&str> = found.iter().map(|instance| instance.uuid.as_str()).collect();
+    let known: Vec<(String, Option<String>)> = sqlx::query_as(
+        "SELECT uuid, state FROM instances WHERE uuid IN (SELECT value FROM json_each(?1)) \
+         UNION ALL SELECT uuid, NULL FROM tombstones WHERE uuid IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(serde_json::Value::from(uuids).to_string())
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut known: HashMap<String, Option<String>> = known.into_iter().collect();
+    for instance in found {
+        let want = instance.start_at.map_or(Want::Run, want);
+        let wanted = want != Want::Not;
+        let stored = known.get(instance.uuid.as_str());
+        let is_new = stored.is_none();
+        match stored.map(Option::as_deref) {
+            // Pruned: it stays forgotten.
+            Some(None) => continue,
+            None => {
+                insert(connection, instance, want, now).await?;
+                known.insert(instance.uuid.as_str().to_owned(), Some(String::new()));
+                learnt.new += 1;
+                learnt.due += u64::from(wanted);
+            }
+            // What was older than any window, or was last seen while it was on, is due now that it is in one.
+            Some(Some(state)) if state == "live" || (state == "known" && wanted) => {
+                sqlx::query(
+                    "UPDATE instances SET state = 'pending', due_at = ?, for_backfill = ? WHERE uuid = ?",
+                )
+                .bind(now.millis())
+                .bind(want == Want::Backfill)
+                .bind(instance.uuid.as_str())
+                .execute(&mut *connection)
+                .await?;
+                learnt.due += 1;
+            }
+            Some(Some(_)) => {}
+        }
+        let start = Description { start_at: instance.start_at, ..Description::default() };
+        if is_new || instance.description.is_some() {
+            let instance_id = sqlx::query_scalar("SELECT instance_id FROM instances WHERE uuid = ?")
+                .bind(instance.uuid.as_str())
+                .fetch_one(&mut *connection)
+                .await?;
+            let description = instance.description.as_ref().unwrap_or(&start);
+            describe(connection, instance_id, description, now, dropped).await?;
+        }
+    }
+    Ok(learnt)
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    instance: &Found,
+    want: Want,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let (state, due_at) = if want == Want::Not { ("known", None) } else { ("pending", Some(now.millis())) };
+    sqlx::query(
+        "INSERT INTO meetings (meeting_id) VALUES (?1) ON CONFLICT DO NOTHING; \
+         INSERT INTO instances (uuid, meeting_id, state, due_at, for_backfill) VALUES (?2, ?1, ?3, ?4, ?5)",
+    )
+    .bind(instance.meeting_id.get())
+    .bind(instance.uuid.as_str())
+    .bind(state)
+    .bind(due_at)
+    .bind(want == Want::Backfill)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes in what is told of an instance, and works out what follows from it: local date and time, the planned time
+/// that it overlaps, its sitting, and who was there how long.
+///
+/// The one door for topics, hosts, starts and ends, however they are told.
+pub(super) async fn describe(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+    description: &Description,
+    now: Timestamp,
+    dropped: &Dropped,
+) -> Result<(), sqlx::Error> {
+    let clean = |text: &Option<String>| text.as_deref().map(|text| harmless(text).into_owned());
+    let description = Description {
+        topic: clean(&description.topic),
+        host_name: clean(&description.host_name),
+        host_email: clean(&description.host_email),
+        ..description.clone()
+    };
+    let (host_name, host_email) = (description.host_name.as_deref(), description.host_email.as_deref());
+    let hidden = erasure_list::is_forgotten_host(connection, instance_id, host_name, host_email).await?;
+    let kept = description.without(dropped);
+    let (host_name, host_email) = if hidden { (None, None) } else { (kept.host_name, kept.host_email) };
+    let (known_start, known_end, is_read): (Option<i64>, Option<i64>, bool) =
+        sqlx::query_as("SELECT start_at, ended_at, source IS NOT NULL FROM instances WHERE instance_id = ?")
+            .bind(instance_id)
+            .fetch_one(&mut *connection)
+            .await?;
+    let told = (description.start_at.map(Timestamp::millis), description.ended_at.map(Timestamp::millis));
+    let (start_at, ended_at) = span((known_start, known_end), told);
+    let is_moved = (start_at, ended_at) != (known_start, known_end);
+    sqlx::query(
+        "UPDATE instances SET topic = coalesce(?1, topic), host_name = coalesce(?2, host_name), \
+                host_email = coalesce(?3, host_email), start_at = ?4, ended_at = ?5, described_at = ?6, \
+                attendance_dirty = attendance_dirty OR ?7, joins_told = coalesce(?9, joins_told) \
+          WHERE instance_id = ?8",
+    )
+    .bind(kept.topic)
+    .bind(host_name)
+    .bind(host_email)
+    .bind(start_at)
+    .bind(ended_at)
+    .bind(now.millis())
+    .bind(is_moved)
+    .bind(instance_id)
+    .bind(description.joins)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE meetings SET topic = coalesce((SELECT topic FROM instances i WHERE i.meeting_id = meetings.meeting_id \
+                AND i.topic IS NOT NULL ORDER BY start_at DESC LIMIT 1), topic) \
+          WHERE meeting_id = (SELECT meeting_id FROM instances WHERE instance_id = ?)",
+    )
+    .bind(instance_id)
+    .execute(&mut *connection)
+    .await?;
+    if is_moved {
+        moved(connection, instance_id, is_read).await?;
+    }
+    if is_moved && is_read {
+        presence::refresh(connection, &[instance_id], &BTreeSet::new()).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn load_progress(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+) -> Result<Progress, sqlx::Error> {
+    let row: ProgressRow = sqlx::query_as(
+        "SELECT state, due_at, reason, complete, failures, failing_kind, failing_since, richer_lacking_since, incomplete_reads, \
+                incomplete_since, identical_reads, content_hash, changing_since, suspect_at, suspect_digest \
+           FROM instances WHERE instance_id = ?",
+    )
+    .bind(instance_id)
+    .fetch_one(connection)
+    .await?;
+    let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    let instant = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+    Ok(Progress {
+        state: InstanceState::from_text(&row.state)
+            .ok_or_else(|| sqlx::Error::Decode(format!("no such state: {}", row.state).into()))?,
+        due_at: instant(row.due_at),
+        reason: row.reason,
+        complete: row.complete,
+        failures: count(row.failures),
+        failing: row.failing_kind.as_deref().and_then(FailureKind::from_text),
+        failing_since: instant(row.failing_since),
+        richer_lacking_since: instant(row.richer_lacking_since),
+        incomplete_reads: count(row.incomplete_reads),
+        incomplete_since: instant(row.incomplete_since),
+        identical_reads: count(row.identical_reads),
+        content_hash: row.content_hash,
+        changing_since: instant(row.changing_since),
+        suspect_at: instant(row.suspect_at),
+        suspect_digest: row.suspect_digest,
+    })
+}
+
+pub(super) async fn save_progress(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+    progress: &Progress,
+) -> Result<(), sqlx::Error> {
+    let millis = |instant: Option<Timestamp>| instant.map(Timestamp::millis);
+    sqlx::query(
+        "UPDATE instances SET state = ?, due_at = ?, reason = ?, complete = ?, failures = ?, failing_kind = ?, failing_since = ?, \
+                richer_lacking_since = ?, incomplete_reads = ?, incomplete_since = ?, identical_reads = ?, content_hash = ?, changing_since = ?, \
+                suspect_at = ?, suspect_digest = ? \
+          WHERE instance_id = ?",
+    )
+    .bind(progress.state.as_str())
+    .bind(millis(progress.due_at))
+    .bind(&progress.reason)
+    .bind(progress.complete)
+    .bind(i64::from(progress.failures))
+    .bind(progress.failing.map(FailureKind::as_str))
+    .bind(millis(progress.failing_since))
+    .bind(millis(progress.richer_lacking_since))
+    .bind(i64::from(progress.incomplete_reads))
+    .bind(millis(progress.incomplete_since))
+    .bind(i64::from(progress.identical_reads))
+    .bind(progress.content_hash)
+    .bind(millis(progress.changing_since))
+    .bind(millis(progress.suspect_at))
+    .bind(progress.suspect_digest)
+    .bind(instance_id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

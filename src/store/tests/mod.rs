@@ -1,0 +1,5 @@
+//! Properties of the store as a whole.
+
+mod attendance;
+mod numbers;
+mod readings;
