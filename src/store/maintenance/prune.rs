@@ -265,7 +265,8 @@ async fn count_on_fetches(connection: &mut SqliteConnection, ids: &str) -> Resul
     .execute(&mut *connection)
     .await?;
     let text = format!(
-        "INSERT INTO counter_baselines (name, label, value) \
+        "WITH gone AS (SELECT * FROM fetch_log WHERE instance_id IN (SELECT value FROM json_each(?))) \
+         INSERT INTO counter_baselines (name, label, value) \
          SELECT name, label, total FROM ( \
              SELECT 'rows' AS name, 'inserted' AS label, sum(rows_inserted) AS total FROM gone \
              UNION ALL SELECT 'rows', 'updated', sum(rows_updated) FROM gone \
@@ -275,9 +276,6 @@ async fn count_on_fetches(connection: &mut SqliteConnection, ids: &str) -> Resul
              UNION ALL SELECT 'rows', 'duplicate', sum(rows_duplicate) FROM gone \
              UNION ALL SELECT 'fetches', outcome, count(*) FROM gone GROUP BY outcome) \
           WHERE total > 0 {COUNT_ON}"
-    );
-    let text = format!(
-        "WITH gone AS (SELECT * FROM fetch_log WHERE instance_id IN (SELECT value FROM json_each(?))) {text}"
     );
     sqlx::query(sqlx::AssertSqlSafe(text)).bind(ids).execute(connection).await?;
     Ok(())
