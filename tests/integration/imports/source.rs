@@ -200,6 +200,7 @@ impl Source {
         matches!(self.tokens[at].kind, Kind::Word(_))
             && match kind(1) {
                 Some(Kind::Sign('.')) => false,
+                Some(Kind::Word(word)) if word == "mod" => false,
                 Some(Kind::Joint) => {
                     !matches!(kind(2), Some(Kind::Word(word)) if word != "use")
                         && kind(2) != Some(&Kind::Sign('>'))
