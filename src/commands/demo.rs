@@ -68,7 +68,7 @@ pub async fn run(
         collector.run(&request(&config, now), &|event| reporter.event(&event), shutdown.token()).await?;
     reporter.summary(&summary);
     reporter.finish()?;
-    if ShutdownSignal::exit_code().is_none() && summary.instances_read > 0 {
+    if ShutdownSignal::exit_code().is_none() && summary.instances_fetched > 0 {
         write!(output, "\n{}\n", latest_attendance(&store, config.report_timezone).await?)?;
         write!(output, "{}", queries(&path))?;
     }

@@ -267,7 +267,10 @@ fn options(path: &Path) -> SqliteConnectOptions {
         // Where the file is new. Fewer and larger pages: a tenth less work for a listing, and a smaller file.
         .page_size(8192)
         .statement_cache_capacity(200)
-        .disable_statement_logging()
+        // The texts of statements, never their values; `benches/run` counts round trips by them. The levels are of a
+        // crate that nothing else here needs.
+        .log_statements("trace".parse().expect("a level"))
+        .log_slow_statements("off".parse().expect("a level"), Duration::MAX)
 }
 
 /// Makes the file its owner's only, before the database makes one that others can read. A link that leads nowhere yet

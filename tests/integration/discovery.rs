@@ -132,7 +132,7 @@ async fn a_part_of_the_account_wide_list_that_is_refused_costs_no_other_part() {
     // The list of meetings of one.
     stage.fault("html-403,endpoint=metrics-meetings,attempts=2-");
     let summary = stage.run_with(&account).await.0;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 1));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 1));
     let troubles = stage.store.data_troubles(stage.clock.now().plus(2 * DAY)).await.unwrap();
     assert!(troubles.iter().any(|words| words.contains("has been refused since")), "{troubles:?}");
     // It counts as told only once all of it was.
@@ -166,7 +166,7 @@ async fn a_page_token_that_is_refused_in_the_account_wide_list_begins_it_again()
     }
     stage.fault("page-token-expired,endpoint=metrics-meetings");
     let (summary, _) = stage.run_with(&account).await;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 2));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 2));
     assert_eq!(stage.row("SELECT told_at FROM discoveries WHERE subject = 0").await, "");
 }
 
@@ -341,7 +341,7 @@ async fn an_unlicensed_host_parks_what_is_its_own_and_nothing_else() {
     stage.zoom.world(|world| world.unlicense(&format!("host{OTHER}")));
     let summary = stage.run().await;
     assert_eq!(
-        (summary.outcome, summary.instances_read, summary.instances_failed),
+        (summary.outcome, summary.instances_fetched, summary.instances_failed),
         (RunOutcome::Partial, 8, 4)
     );
     assert_eq!(code_of_run(&summary).status(), 1);
@@ -459,7 +459,7 @@ async fn a_refusal_of_live_listings_closes_nothing_else() {
         stage.fault(fault);
         add(&stage, held(MEETING, &format!("{}==", &fault[..4]), stage.clock.now(), HOUR));
         let summary = stage.run_after(61 * MINUTE).await;
-        assert_eq!((summary.counts.inserted, summary.stop), (3, None), "{fault}");
+        assert_eq!((summary.counts.inserted, summary.aborted), (3, None), "{fault}");
         stage.zoom.clear_faults();
     }
     stage.run_after(3 * HOUR).await;
@@ -497,7 +497,7 @@ async fn a_refusal_of_the_account_wide_list_leaves_what_is_known_to_be_read() {
         stage.fault(&format!("{fault},endpoint=metrics-meetings"));
         stage.clock.set(stage.clock.now().plus(wait));
         let summary = stage.run_with(&account).await.0;
-        assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 1), "{fault}");
+        assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 1), "{fault}");
         assert_eq!(code_of_run(&summary).status(), 1);
     }
     let summary = stage.run_with(&account).await.0;

@@ -169,7 +169,7 @@ async fn what_is_not_there_is_tried_for_a_week_each_time_later_and_is_no_failure
         let last = waits.last().copied().unwrap_or_default();
         assert!(wait > last || wait == DAY, "{wait:?} after {waits:?}");
         waits.push(wait);
-        assert_eq!(stage.run_after(wait).await.instances_not_there, 1);
+        assert_eq!(stage.run_after(wait).await.instances_not_found, 1);
     }
     assert!((7 * DAY..=8 * DAY).contains(&waits.iter().sum()), "{waits:?}");
     assert_eq!(stage.state(BAD).await, "unavailable|Zoom has had no data of it for a week");
@@ -282,7 +282,7 @@ async fn an_answer_that_never_ends_is_given_up_and_told_from_a_refusal() {
     stage.request_timeout = std::time::Duration::from_millis(200);
     stage.fault(&format!("stall=40,endpoint=metrics-participants,target={BAD}"));
     let summary = stage.run().await;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 2));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 2));
     assert_eq!(stage.row(FETCH).await, "failed|||0");
     assert_eq!(
         stage.row("SELECT error LIKE 'no answer in time%' FROM fetches WHERE outcome = 'failed'").await,

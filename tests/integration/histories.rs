@@ -437,7 +437,7 @@ impl<'h> Life<'h> {
         ended: &Ended,
     ) -> Result<(), String> {
         let Ended::Well(summary) = ended else { return Ok(()) };
-        if summary.stop.is_some() {
+        if summary.aborted.is_some() {
             return Ok(());
         }
         let may_be_lifted = |name: &String| {

@@ -106,7 +106,7 @@ async fn rows_that_come_twice_over_pages_cause_one_more_read() {
     assert_eq!((counts.received, counts.inserted, counts.duplicate), (8, 6, 2));
     // Old enough to be settled by one complete read, were it not for the duplicates.
     assert_eq!(stage.row(TALLY).await, "collected|6|6|0");
-    assert_eq!(stage.run_after(HOUR).await.instances_read, 1);
+    assert_eq!(stage.run_after(HOUR).await.instances_fetched, 1);
     assert_eq!(stage.row(TALLY).await, "settled|6|6|0");
 }
 

@@ -66,7 +66,7 @@ async fn a_closed_source_is_asked_for_by_few_of_many_instances() {
     let stage = Stage::new(World::sized(3, at(NOW), 200, 2)).await;
     stage.zoom.options(|options| options.dashboard = false);
     let summary = stage.run().await;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Ok, 200));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Ok, 200));
     // Those that were under way when the third refusal came may have asked, and nobody else.
     assert!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants) <= 24 + 2);
 }
@@ -272,7 +272,7 @@ async fn discovery_goes_other_ways_where_the_list_of_instances_is_closed() {
     stage.fault("scope-4711,endpoint=past-instances");
     stage.fault("scope-4711,endpoint=metrics-meetings");
     let (summary, warnings) = stage.run_with(&stage.request()).await;
-    assert_eq!((summary.instances_found, summary.instances_read), (1, 1));
+    assert_eq!((summary.instances_found, summary.instances_fetched), (1, 1));
     assert_eq!(stage.row("SELECT instance_uuid, rows_stored FROM meetings_held").await, "one==|3");
     assert!(warnings.iter().any(|words| words.contains("earlier ones are missed")), "{warnings:?}");
 }
@@ -283,7 +283,10 @@ async fn account_wide_discovery_finds_what_is_not_listed() {
     let mut request = stage.request();
     (request.meetings, request.account_wide) = (Vec::new(), true);
     let summary = stage.run_with(&request).await.0;
-    assert_eq!((summary.outcome, summary.instances_found, summary.instances_read), (RunOutcome::Ok, 40, 40));
+    assert_eq!(
+        (summary.outcome, summary.instances_found, summary.instances_fetched),
+        (RunOutcome::Ok, 40, 40)
+    );
     assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastInstances), 0);
 }
 
@@ -297,7 +300,7 @@ async fn a_poorer_source_settles_nothing_that_the_richer_one_has_not_told_yet() 
     // The Dashboard is closed for once; what the report tells is not stored, and is the last word about nothing.
     stage.fault("plan-200,endpoint=metrics-participants,attempts=1-1");
     let summary = stage.run_after(HOUR).await;
-    assert_eq!((summary.instances_read, summary.counts.inserted), (1, 0));
+    assert_eq!((summary.instances_fetched, summary.counts.inserted), (1, 0));
     assert_eq!(stage.state("one==").await, "collected|");
     assert_eq!(
         stage

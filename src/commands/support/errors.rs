@@ -67,7 +67,7 @@ pub(in crate::commands) fn code_of_zoom(error: &ZoomError) -> ExitCode {
 /// The exit code that the contract gives a run.
 #[must_use]
 pub fn code_of_run(summary: &Summary) -> ExitCode {
-    let nothing_read = summary.instances_read == 0;
+    let nothing_read = summary.instances_fetched == 0;
     let mut code = ExitCode::Success;
     if summary.instances_failed > 0 || summary.outcome == RunOutcome::Partial {
         code = code.worst(ExitCode::Partial);
@@ -78,10 +78,11 @@ pub fn code_of_run(summary: &Summary) -> ExitCode {
     if summary.unreachable && !summary.answered {
         code = code.worst(ExitCode::Unreachable);
     }
-    match &summary.stop {
+    match &summary.aborted {
         Some(AbortReason::Quota(..)) => code.worst(ExitCode::TryLater),
         Some(AbortReason::Refused(_)) if nothing_read => code.worst(ExitCode::Refused),
         Some(AbortReason::Refused(_)) => code.worst(ExitCode::Partial),
+        Some(AbortReason::Ledger(_)) => code.worst(ExitCode::Database),
         None => code,
     }
 }

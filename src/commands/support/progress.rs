@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::collect::{AbortReason, Event, FetchResult, InstanceReport, Summary};
+use crate::collect::{Event, FetchResult, InstanceReport, Summary};
 use crate::model::FetchOutcome;
 
 /// Writes what happens as it happens: data to the output, warnings to the log.
@@ -95,13 +95,10 @@ fn instance_line(report: &InstanceReport, timezone: Tz) -> String {
             });
             words
         }
-        FetchResult::NotThere => "Zoom has no data yet; tried again later".to_owned(),
+        FetchResult::NotFound => "Zoom has no data yet; tried again later".to_owned(),
         FetchResult::Parked(reason) => format!("parked: {reason}"),
         FetchResult::Denied(reason) => format!("refused: {reason}"),
         FetchResult::Failed(reason) | FetchResult::Unreachable(reason) => format!("failed: {reason}"),
-        FetchResult::Stopped(AbortReason::Quota(_, reason) | AbortReason::Refused(reason)) => {
-            format!("not read: {reason}")
-        }
     };
     format!("{start}  {:>11}  {:<24}  {what}", report.meeting_id, report.uuid)
 }
@@ -110,10 +107,10 @@ fn summary_line(summary: &Summary) -> String {
     let counts = &summary.counts;
     let mut words = format!(
         "run {}: {}. {} of {} instances read",
-        summary.run_id, summary.outcome, summary.instances_read, summary.instances_due
+        summary.run_id, summary.outcome, summary.instances_fetched, summary.instances_due
     );
     for (count, word) in
-        [(summary.instances_failed, "failed or parked"), (summary.instances_not_there, "without data yet")]
+        [(summary.instances_failed, "failed or parked"), (summary.instances_not_found, "without data yet")]
     {
         if count > 0 {
             let _ = write!(words, ", {count} {word}");

@@ -122,7 +122,7 @@ pub(crate) async fn insert_sessions(
     .await
 }
 
-/// Writes a session anew; the row_hash is that of the row as it was sent, which blanks may have left poorer.
+/// Writes a session anew; the hash is that of the row as it was sent, which blanks may have left poorer.
 pub(crate) async fn update_session(
     connection: &mut SqliteConnection,
     session_id: i64,
