@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::instant::parse_instant;
 pub use self::table::{Line, Table, Value};
-pub use self::text::harmless;
+pub use self::text::{drives_a_terminal, harmless, is_unseen};
 
 /// A numeric Zoom meeting ID, as the config lists it.
 ///
@@ -153,6 +153,13 @@ impl Timestamp {
     #[must_use]
     pub fn minus(self, span: std::time::Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// The next 00:00 UTC, when a day begins as Zoom counts requests.
+    #[must_use]
+    pub fn next_utc_day(self) -> Self {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+        Self((self.0.div_euclid(DAY_MS) + 1).saturating_mul(DAY_MS))
     }
 
     /// How long after `earlier` this is; zero where it is before it.

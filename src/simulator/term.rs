@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use chrono::Days;
 use serde_json::json;
 
 use super::courses::{Course, courses, latest_start};
 use super::people::{self, Person, guest_name, mark_caller, mark_guest};
 use super::session::{FIRST_USER_ID, Session, USER_ID_STEP};
-use super::wire::base64;
 use super::world::{Host, Instance, World};
 use crate::model::{InstanceUuid, MeetingId, Timestamp};
 
@@ -299,7 +300,7 @@ fn uuid(dice: &mut fastrand::Rng, kind: u64) -> InstanceUuid {
         4 => (bytes[0], bytes[6]) = (bytes[0] & 0x7f, 0xf8 | bytes[6] & 3),
         _ => {}
     }
-    base64(&bytes).parse().expect("base64 is what a UUID is made of")
+    BASE64.encode(bytes).parse().expect("base64 is what a UUID is made of")
 }
 
 #[cfg(test)]

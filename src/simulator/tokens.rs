@@ -1,14 +1,16 @@
 //! Access tokens and page tokens: opaque, short-lived, deterministic from the seed.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::json;
 
 use super::endpoint::SimulatedEndpoint;
 use super::options::Options;
-use super::wire::{SimulatedResponse, base64, form_pairs};
+use super::wire::{SimulatedResponse, form_pairs};
 use crate::model::Timestamp;
-use std::time::Duration;
 
 /// The access tokens that were given out.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ impl AccessTokens {
             return refusal(400, "unsupported grant type", "unsupported_grant_type");
         }
         let pair = format!("{}:{}", credentials.client_id, credentials.client_secret);
-        if request.authorization != format!("Basic {}", base64(pair.as_bytes())) {
+        if request.authorization != format!("Basic {}", BASE64.encode(pair)) {
             return refusal(401, "Invalid client_id or client_secret", "invalid_client");
         }
         if parameter("account_id") != Some(&credentials.account_id) {

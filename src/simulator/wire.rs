@@ -115,25 +115,6 @@ pub(super) fn form_pairs(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Base64 with the standard alphabet and padding: UUIDs and the Basic header are written in it.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            if place <= chunk.len() {
-                let six_bits = (group >> (18 - 6 * place)) & 63;
-                text.push(char::from(ALPHABET[six_bits as usize]));
-            } else {
-                text.push('=');
-            }
-        }
-    }
-    text
-}
-
 /// An answer before it is sent.
 #[derive(Clone, Debug)]
 pub(super) struct SimulatedResponse {
@@ -194,15 +175,6 @@ mod tests {
     fn call(path: &str) -> Option<ParsedRequest> {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         ParsedRequest::parse("GET", path, query)
-    }
-
-    #[test]
-    fn base64_is_the_standard_one() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[0xff, 0xff, 0xfe]), "///+");
     }
 
     #[test]

@@ -77,8 +77,7 @@ pub(super) fn bucket_rows(runs: &str) -> String {
 impl Store {
     /// What monitoring wants to know of the collection. It reads, and waits for nobody who writes.
     pub async fn metrics_snapshot(&self, now: Timestamp) -> Result<MetricsSnapshot, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
-        snapshot(&mut connection, now).await.map_err(|error| self.error(error))
+        self.read(async |connection| snapshot(connection, now).await).await
     }
 }
 

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::model::{drives_a_terminal, is_unseen};
+
 /// Longer messages are cut; Zoom's own have a hundred characters or two.
 pub(super) const MESSAGE_CHARS: usize = 300;
 /// No word of a message holds so many letters and digits in a row, but a token does.
@@ -88,8 +90,11 @@ fn lower_hex(text: &str) -> String {
 
 /// A message fit for logs and terminals: one line, not too long, without tokens and addresses.
 pub(super) fn sanitize_message(text: &str) -> String {
-    let clean: String =
-        text.chars().map(|c| if is_visible(c) { c } else { ' ' }).take(10 * MESSAGE_CHARS).collect();
+    let clean: String = text
+        .chars()
+        .map(|c| if drives_a_terminal(c) || is_unseen(c) { ' ' } else { c })
+        .take(10 * MESSAGE_CHARS)
+        .collect();
     let words: Vec<&str> = clean.split_whitespace().map(shown).collect();
     let mut line = words.join(" ");
     if line.is_empty() {
@@ -111,12 +116,6 @@ fn shown(word: &str) -> &str {
     } else {
         word
     }
-}
-
-/// Neither a control character nor one that turns the direction of writing.
-pub(super) fn is_visible(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
