@@ -2,7 +2,7 @@
 
 use crate::clock::Comparison;
 use crate::model::{FetchOutcome, InstanceUuid, MeetingId, RunOutcome, Source, Timestamp};
-use crate::store::Counts;
+use crate::store::RowCounts;
 
 /// What happens while a run is on.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub enum FetchResult {
     /// Its listing is in the database.
     Stored {
         /// What became of the rows.
-        counts: Counts,
+        counts: RowCounts,
         /// Whether the listing was complete and credible.
         outcome: FetchOutcome,
         /// Where it was read from.
@@ -86,7 +86,7 @@ pub struct Summary {
     /// Instances that could not be read, or were parked.
     pub instances_failed: u64,
     /// What became of all rows.
-    pub counts: Counts,
+    pub counts: RowCounts,
     /// Requests sent, retries included.
     pub requests: u64,
     /// How long it took, in seconds.
@@ -119,7 +119,7 @@ impl Default for Summary {
             instances_read: 0,
             instances_not_there: 0,
             instances_failed: 0,
-            counts: Counts::default(),
+            counts: RowCounts::default(),
             requests: 0,
             seconds: 0.0,
             stop: None,

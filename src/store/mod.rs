@@ -10,15 +10,16 @@ mod discovery;
 mod erasure_list;
 mod error;
 mod file;
-mod identity;
 mod ingest;
 mod instances;
 mod maintenance;
 mod metrics;
+mod people;
 mod quota;
 mod reports;
 mod rosters;
 mod runs;
+mod script;
 #[cfg(test)]
 pub(crate) mod sample;
 mod session;
@@ -42,8 +43,7 @@ pub use self::discovery::{DiscoveryRefusal, InstancesListing, Standing, Subject}
 pub use self::error::StoreError;
 pub use self::file::group::make_shared_directory;
 pub use self::file::lock::RunLock;
-pub use self::identity::people::normalized;
-pub use self::ingest::listing::{Counts, FetchRecord, Listing, Stored};
+pub use self::ingest::listing::{FetchRecord, Listing, RowCounts, Stored};
 pub use self::instances::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::maintenance::backup::BackupError;
 pub use self::maintenance::erase::ForgetResult;
@@ -54,6 +54,7 @@ pub use self::metrics::{Histogram, MetricsSnapshot};
 pub use self::quota::{Budget, Claim};
 pub use self::reports::{Held, Holding, LastEnds, ReportFilter};
 pub use self::runs::{LastSlot, RunEnd, RunTotals};
+use self::ingest::Turn;
 use self::session::shared::KnownFacts;
 pub use self::settings::{MeetingSettings, PlannedTime, Settings};
 pub use self::somebody::{OtherSummary, PersonSummary, Somebody};
@@ -70,6 +71,7 @@ pub struct Store {
     /// Fields that never reach the file.
     dropped: Arc<Dropped>,
     known: Arc<Mutex<KnownFacts>>,
+    turn: Turn,
     /// The file that was opened, whatever its path leads to later.
     file: Option<FileId>,
 }
@@ -176,6 +178,7 @@ impl Store {
             pool,
             path: path.to_owned(),
             known: Arc::default(),
+            turn: Arc::default(),
             is_shared: false,
             dropped: Arc::default(),
             file,

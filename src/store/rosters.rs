@@ -11,7 +11,7 @@ use sqlx::{FromRow, SqliteConnection};
 use crate::model::{MeetingId, Timestamp};
 use crate::roster::Member;
 use crate::store::erasure_list;
-use crate::store::identity::people::normalized;
+use crate::identity::normalized;
 use crate::store::session::rows::json_list;
 use crate::store::{Store, StoreError};
 

@@ -10,9 +10,9 @@ use sqlx::{Sqlite, SqliteConnection};
 use crate::model::MeetingId;
 use crate::store::attendance::presence;
 use crate::store::calendar;
-use crate::store::decisions::Grounds;
-use crate::store::identity::people;
-use crate::store::identity::people::normalized;
+use crate::identity::IdentityContext;
+use crate::store::people;
+use crate::identity::normalized;
 use crate::store::{Store, StoreError};
 
 /// The settings of all meetings, and of each that the config lists.
@@ -290,9 +290,9 @@ async fn rework_people(
     .bind(crate::store::session::rows::json_list(meetings))
     .fetch_all(&mut *connection)
     .await?;
-    let grounds = Grounds::load(connection).await?;
+    let context = IdentityContext::load(connection).await?;
     let reworked =
-        people::rework(connection, &grounds, &touched.into_iter().collect::<BTreeSet<_>>(), &[]).await?;
+        people::rework(connection, &context, &touched.into_iter().collect::<BTreeSet<_>>(), &[]).await?;
     let mut instances: BTreeSet<i64> = reworked.instance_ids;
     if everyone {
         // What a line rests on (`matched_by`) may have changed without anybody changing hands.

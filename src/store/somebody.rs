@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::SqliteConnection;
 
 use crate::store::decisions::Whom;
-use crate::store::identity::components::{Anchor, Kind};
-use crate::store::identity::people::{self, normalized};
+use crate::identity::{Anchor, IdentifierKind, normalized};
+use crate::store::people;
 use crate::store::session::rows::json_list;
 use crate::store::{Store, StoreError};
 
@@ -124,8 +124,8 @@ async fn holders(connection: &mut SqliteConnection, text: &str) -> Result<Vec<i6
                 .await;
         }
         Ok(Whom::Session(session_id)) => Anchor::Session(session_id),
-        Ok(Whom::Registrant(meeting, id)) => Anchor::Identifier((Kind::Registrant, meeting.get(), id)),
-        Ok(Whom::Text(text)) => Anchor::Identifier((Kind::ZoomUser, 0, text)),
+        Ok(Whom::Registrant(meeting, id)) => Anchor::Identifier((IdentifierKind::Registrant, meeting.get(), id)),
+        Ok(Whom::Text(text)) => Anchor::Identifier((IdentifierKind::ZoomUser, 0, text)),
         Err(_) => return Ok(Vec::new()),
     };
     Ok(people::holder(connection, &anchor).await?.into_iter().collect())

@@ -64,7 +64,7 @@ pub async fn open(path: &Path) -> SqliteConnection {
 pub async fn dump(path: &Path) -> Vec<String> {
     const LOGS: [&str; 3] = ["runs", "fetches", "quota"];
     const TABLES: [&str; 7] =
-        ["instances", "identifiers", "clients", "machines", "networks", "media", "extras"];
+        ["instances", "identifiers", "clients", "networks", "media_devices", "client_environments", "extra_fields"];
     const OWN: &[&str] = &[
         "session_id",
         "person_id",

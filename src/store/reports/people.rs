@@ -8,7 +8,8 @@ use super::sort;
 use crate::model::{MeetingId, Table, Value};
 use crate::store::decisions::shown_sql;
 use crate::store::session::rows::json_list;
-use crate::store::{Store, StoreError, normalized};
+use crate::identity::normalized;
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// Everyone, or these people, or those who were in these meetings; by name.
