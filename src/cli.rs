@@ -30,7 +30,7 @@ use crate::model::{InstanceUuid, MeetingId};
                   Exit status:\n  \
                   0    all done\n  \
                   1    done, but some instances failed or were parked\n  \
-                  2    the command line makes no sense\n  \
+                  2    invalid command line\n  \
                   69   Zoom cannot be reached\n  \
                   74   the database cannot be read or written\n  \
                   75   try later: the day's quota is used up, or another run holds the database\n  \
@@ -228,6 +228,17 @@ impl Report {
             Self::Meetings(options) => &options.instances,
             Self::Absences(options) => &options.instances,
             Self::Person(options) => &options.instances,
+        }
+    }
+
+    /// Where it goes, and in which form.
+    #[must_use]
+    pub const fn output(&self) -> &OutputOptions {
+        match self {
+            Self::Attendance(options) => &options.output,
+            Self::Meetings(options) => &options.output,
+            Self::Absences(options) => &options.output,
+            Self::Person(options) => &options.output,
         }
     }
 }

@@ -9,7 +9,7 @@ pub enum ExitCode {
     Success,
     /// Done, but some instances failed or were parked (1).
     Partial,
-    /// The command line makes no sense (2).
+    /// Invalid command line (2).
     Usage,
     /// Zoom cannot be reached, and nothing could be read (69).
     Unreachable,

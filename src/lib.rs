@@ -26,6 +26,7 @@ pub mod plan;
 pub mod report;
 pub mod roster;
 pub mod schedule;
+pub mod shutdown;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::instant::parse_instant;
 pub use self::table::{Line, Table, Value};
-pub use self::text::harmless;
+pub use self::text::{drives_a_terminal, harmless, is_unseen};
 
 /// A numeric Zoom meeting ID, as the config lists it.
 ///

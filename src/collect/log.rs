@@ -2,93 +2,99 @@
 
 use std::time::Duration;
 
-use super::{FetchResult, InstanceReport, RunRequest, Summary};
+use tracing::Span;
 
-/// One line a fetch.
-pub(super) fn fetch_ended(run_id: i64, report: &InstanceReport, requests: u32, took: Duration) {
+use super::{FetchResult, InstanceReport, RunRequest, Summary};
+use crate::model::Trigger;
+use crate::store::DueInstance;
+
+/// What every line of a run stands in. It is there at every level: a line that says nothing of its run is of no use.
+pub(super) fn run_span(run_id: i64, trigger: Trigger) -> Span {
+    tracing::error_span!("run", run_id, %trigger)
+}
+
+/// What every line of the reading of an instance stands in, beside its run.
+pub(super) fn instance_span(instance: &DueInstance) -> Span {
+    tracing::error_span!("instance", uuid = %instance.uuid, meeting = %instance.meeting_id)
+}
+
+/// One line a fetch; run and instance stand in its spans.
+pub(super) fn fetch_ended(report: &InstanceReport, requests: u32, took: Duration) {
     let (meeting, instance) = (report.meeting_id, &report.uuid);
     let duration_ms = milliseconds(took);
     match &report.result {
         FetchResult::Stored { counts, outcome, source } => {
-            let rows = counts.received;
+            let rows_received = counts.received;
             tracing::info!(
-                run_id,
-                %meeting,
-                %instance,
                 %source,
                 %outcome,
-                rows,
-                inserted = counts.inserted,
-                updated = counts.updated,
-                unchanged = counts.unchanged,
-                withdrawn = counts.withdrawn,
-                rejected = counts.rejected,
-                duplicate = counts.duplicate,
+                rows_received,
+                rows_inserted = counts.inserted,
+                rows_updated = counts.updated,
+                rows_unchanged = counts.unchanged,
+                rows_withdrawn = counts.withdrawn,
+                rows_rejected = counts.rejected,
+                rows_duplicate = counts.duplicate,
                 requests,
                 duration_ms,
-                "{rows} rows of instance {instance} of meeting {meeting} were read from {source}: {outcome}"
+                "{rows_received} rows of instance {instance} of meeting {meeting} were read from {source}: {outcome}"
             );
         }
-        FetchResult::NotThere => tracing::info!(
-            run_id, %meeting, %instance, requests, duration_ms,
+        FetchResult::NotFound => tracing::info!(
+            requests,
+            duration_ms,
             "Zoom has no data of instance {instance} of meeting {meeting}, or not yet"
         ),
         FetchResult::Parked(reason) => tracing::info!(
-            run_id, %meeting, %instance, requests, duration_ms, reason,
+            requests,
+            duration_ms,
+            reason,
             "instance {instance} of meeting {meeting} is parked: {reason}"
         ),
         FetchResult::Denied(reason) => tracing::info!(
-            run_id, %meeting, %instance, requests, duration_ms, reason,
+            requests,
+            duration_ms,
+            reason,
             "no source may read instance {instance} of meeting {meeting}: {reason}"
         ),
         FetchResult::Failed(reason) | FetchResult::Unreachable(reason) => tracing::info!(
-            run_id, %meeting, %instance, requests, duration_ms, reason,
+            requests,
+            duration_ms,
+            reason,
             "instance {instance} of meeting {meeting} could not be read, and a later run tries again: {reason}"
-        ),
-        // The run says why it stops.
-        FetchResult::Stopped(_) => tracing::debug!(
-            run_id, %meeting, %instance, requests, duration_ms,
-            "instance {instance} of meeting {meeting} was not read, because the run stops"
         ),
     }
 }
 
-/// One line a run.
-pub(super) fn run_ended(
-    job: &RunRequest,
-    summary: &Summary,
-    error: Option<&str>,
-    quota_used: u64,
-    quota: Option<u64>,
-) {
-    let counts = &summary.counts;
-    let (run_id, trigger, outcome) = (summary.run_id, job.trigger, summary.outcome);
-    let (read, due) = (summary.instances_read, summary.instances_due);
-    let (rows, requests) = (counts.received, summary.requests);
+/// One line a run; `quota` is what is used of the day's Heavy requests, and how many may be.
+pub(super) fn run_ended(request: &RunRequest, summary: &Summary, quota: (u64, Option<u64>)) {
+    let (counts, (quota_used, quota)) = (&summary.counts, quota);
+    let (run_id, trigger, outcome) = (summary.run_id, request.trigger, summary.outcome);
+    let (instances_fetched, instances_due) = (summary.instances_fetched, summary.instances_due);
+    let (rows_received, requests) = (counts.received, summary.requests);
     let duration_ms = milliseconds(Duration::try_from_secs_f64(summary.seconds).unwrap_or_default());
     tracing::info!(
-        run_id,
-        %trigger,
-        slot_at = job.slot_at.map(tracing::field::display),
+        slot_at = request.slot_at.map(tracing::field::display),
         %outcome,
         instances_found = summary.instances_found,
-        instances_due = due,
-        instances_read = read,
-        instances_not_there = summary.instances_not_there,
+        instances_due,
+        instances_fetched,
+        instances_not_found = summary.instances_not_found,
         instances_failed = summary.instances_failed,
-        rows,
-        inserted = counts.inserted,
-        updated = counts.updated,
-        unchanged = counts.unchanged,
-        withdrawn = counts.withdrawn,
-        rejected = counts.rejected,
-        duplicate = counts.duplicate,
+        rows_received,
+        rows_inserted = counts.inserted,
+        rows_updated = counts.updated,
+        rows_unchanged = counts.unchanged,
+        rows_withdrawn = counts.withdrawn,
+        rows_rejected = counts.rejected,
+        rows_duplicate = counts.duplicate,
         requests,
         quota_used,
         quota,
         duration_ms,
-        error,
-        "run {run_id} ({trigger}) ended {outcome}: {read} of {due} instances read, {rows} rows, {requests} requests"
+        error = summary.error,
+        "run {run_id} ({trigger}) ended {outcome}: {instances_fetched} of {instances_due} instances read, \
+         {rows_received} rows, {requests} requests"
     );
 }
 

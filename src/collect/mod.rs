@@ -17,6 +17,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use self::context::RunContext;
 pub use self::ledger::StoreLedger;
@@ -27,14 +28,14 @@ use crate::decode::Dropped;
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::{LONGEST_WAIT, Policy};
 use crate::store::{DueInstance, RunEnd, RunTotals, Selection, Store, StoreError, Subject};
-use crate::zoom::Zoom;
+use crate::zoom::ZoomClient;
 
 /// How many instances are read at the same time: enough to keep the widest pace busy over a slow line.
 const FETCHES_AT_ONCE: usize = 24;
 
 /// How many rows the listings of more than one page have together that are held in memory at the same time; a larger
 /// listing has that room for itself.
-const ROWS_IN_HAND: u32 = 6_000;
+const ROWS_IN_MEMORY: u32 = 6_000;
 
 /// How a run works, whatever it is asked to do.
 #[derive(Clone, Debug)]
@@ -75,36 +76,34 @@ pub struct RunRequest {
 /// A run's tools: cheap to clone.
 #[derive(Clone)]
 pub struct Collector {
-    zoom: Zoom,
+    zoom: ZoomClient,
     store: Store,
     clock: Clock,
     settings: Arc<CollectSettings>,
-    gate: Arc<fetch::SourceGate>,
-    told: Arc<preflight::WarningDeduplicator>,
-    room: Arc<Semaphore>,
-    decoding: Arc<Semaphore>,
+    closed_sources: Arc<fetch::ClosedSources>,
+    scope_warnings: Arc<preflight::WarningDeduplicator>,
+    row_room: Arc<Semaphore>,
     should_yield: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Collector {
     /// A collector that reads from this Zoom into this database.
     #[must_use]
-    pub fn new(zoom: Zoom, store: Store, clock: Clock, settings: CollectSettings) -> Self {
+    pub fn new(zoom: ZoomClient, store: Store, clock: Clock, settings: CollectSettings) -> Self {
         Self {
             zoom,
             store: store.dropping(settings.dropped.clone()),
             clock,
             settings: Arc::new(settings),
-            gate: Arc::default(),
-            told: Arc::default(),
-            room: Arc::new(Semaphore::new(ROWS_IN_HAND as usize)),
-            decoding: Arc::new(Semaphore::new(1)),
+            closed_sources: Arc::default(),
+            scope_warnings: Arc::default(),
+            row_room: Arc::new(Semaphore::new(ROWS_IN_MEMORY as usize)),
             should_yield: Arc::new(|| false),
         }
     }
 
     /// A collector whose runs begin no further instance once `awaited` says that another process waits for the
-    /// database; what is in hand is finished.
+    /// database; what is in flight is finished.
     #[must_use]
     pub fn yield_when(self, awaited: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { should_yield: Arc::new(awaited), ..self }
@@ -112,142 +111,156 @@ impl Collector {
 
     /// Makes one run and logs it. The caller holds the run lock of the database.
     ///
-    /// What happens is told to `observe` as it happens. When `stop` is cancelled, requests in hand are dropped, a
+    /// What happens is told to `observe` as it happens. When `stop` is cancelled, requests in flight are cancelled, a
     /// transaction under way is finished, and the run is logged as interrupted.
     ///
     /// # Errors
     /// Only what the database says; whatever Zoom does is part of the summary.
     pub async fn run(
         &self,
-        job: &RunRequest,
+        request: &RunRequest,
         observe: &(dyn Fn(Event) + Send + Sync),
         stop: &CancellationToken,
     ) -> Result<Summary, StoreError> {
         let started_at = self.clock.now();
-        let run_id = self.store.begin_run(job.trigger, job.slot_at, started_at).await?;
+        let run_id = self.store.begin_run(request.trigger, request.slot_at, started_at).await?;
+        let summary = Summary { run_id, started_at, ..Summary::default() };
+        let run = RunContext::new(request, summary, observe, stop);
+        self.carry_out(run, stop).instrument(log::run_span(run_id, request.trigger)).await
+    }
+
+    async fn carry_out(&self, run: RunContext<'_>, stop: &CancellationToken) -> Result<Summary, StoreError> {
         let before = self.zoom.counters().total();
-        let mut run = RunContext::new(Summary { run_id, started_at, ..Summary::default() }, observe, stop);
         // What was compared before this run is no witness of it.
         let _ = self.clock.take_comparison();
-        let result = self.work(job, &mut run).await;
-        let noted = self.compare_clocks(&mut run).await;
-        let mut summary = run.summary;
-        // The ledger then counts a few requests more than were sent, and nothing else.
-        if let Err(error) = self.zoom.return_unused().await {
-            tracing::debug!(%error, "reserved requests were not given back");
-        }
-        if let Err(error) = self.store.count_answers(&self.zoom.counters().take_answers()).await {
-            tracing::debug!(%error, "answers were not counted");
-        }
-        let now = self.zoom.counters().total();
-        summary.requests = now.requests - before.requests;
+        let result = match self.execute(&run).await {
+            Ok(()) => self.note_what_zoom_told(&run).await,
+            // A database that has failed is asked for no more than to log the end.
+            Err(error) => Err(error),
+        };
+        let request = run.request;
+        let mut summary = run.into_summary();
         summary.outcome = summary.outcome(stop.is_cancelled());
+        if let Err(error) = &result {
+            summary.outcome = RunOutcome::Failed;
+            summary.error = Some(error.to_string());
+        }
+        let sent = self.zoom.counters().total();
+        summary.requests = sent.requests - before.requests;
         let totals = RunTotals {
             instances_found: summary.instances_found,
             instances_due: summary.instances_due,
             requests: summary.requests,
-            retries: now.retries - before.retries,
-            throttled: now.throttled - before.throttled,
+            retries: sent.retries - before.retries,
+            throttled: sent.throttled - before.throttled,
         };
-        summary.seconds = self.clock.now().since(started_at).as_secs_f64();
-        let error = match &result {
-            Err(error) => Some(error.to_string()),
-            Ok(()) => summary.error.clone(),
-        };
-        if result.is_err() {
-            summary.outcome = RunOutcome::Failed;
-        }
-        let end = RunEnd { outcome: summary.outcome, error };
-        let ended = self.store.end_run(run_id, &totals, &end, self.clock.now()).await;
+        summary.seconds = self.clock.now().since(summary.started_at).as_secs_f64();
+        let end = RunEnd { outcome: summary.outcome, error: summary.error.clone() };
+        let ended = self.store.end_run(summary.run_id, &totals, &end, self.clock.now()).await;
         // A log line less complete is no reason to call a run failed.
-        let (quota_used, quota) = self.store.heavy_pool(self.clock.now()).await.unwrap_or_default();
-        log::run_ended(job, &summary, end.error.as_deref(), quota_used, quota);
+        let quota = self.store.heavy_pool(self.clock.now()).await.unwrap_or_default();
+        log::run_ended(request, &summary, quota);
         result?;
-        noted?;
         ended?;
         Ok(summary)
     }
 
-    /// Discovers what a job would read, and reads nothing: for a look before a backfill.
+    /// Notes what Zoom's answers told beside what was asked, and gives back what was reserved and not sent.
+    async fn note_what_zoom_told(&self, run: &RunContext<'_>) -> Result<(), StoreError> {
+        if matches!(run.summary().aborted, Some(AbortReason::Ledger(_))) {
+            return Ok(());
+        }
+        let compared = self.compare_clocks(run).await;
+        // The ledger then counts a few requests more than were sent, and nothing else.
+        if let Err(error) = self.zoom.return_unused().await {
+            tracing::debug!(%error, "could not return unused reservations");
+        }
+        if let Err(error) = self.store.count_answers(&self.zoom.counters().take_answers()).await {
+            tracing::debug!(%error, "could not store response counts");
+        }
+        compared
+    }
+
+    /// Discovers what a run would read, and reads nothing: for a look before a backfill.
     ///
     /// What is discovered is written to this collector's database, which had better be a scratch one.
     pub async fn preview(
         &self,
-        job: &RunRequest,
+        request: &RunRequest,
         observe: &(dyn Fn(Event) + Send + Sync),
         stop: &CancellationToken,
     ) -> Result<(Summary, Vec<DueInstance>), StoreError> {
-        let mut run = RunContext::new(Summary::default(), observe, stop);
-        self.discover(job, &mut run).await?;
-        let due = self.store.due(&job.selection, self.clock.now()).await?;
-        let outcome = run.summary.outcome(stop.is_cancelled());
-        Ok((Summary { outcome, ..run.summary }, due))
+        let run = RunContext::new(request, Summary::default(), observe, stop);
+        self.discover(&run).await?;
+        let due = self.store.due(&request.selection, self.clock.now()).await?;
+        let mut summary = run.into_summary();
+        summary.outcome = summary.outcome(stop.is_cancelled());
+        Ok((summary, due))
     }
 
-    async fn work(&self, job: &RunRequest, run: &mut RunContext<'_>) -> Result<(), StoreError> {
-        self.open(job, run).await?;
-        if !self.preflight(job, run).await {
+    async fn execute(&self, run: &RunContext<'_>) -> Result<(), StoreError> {
+        self.open(run).await?;
+        if !self.preflight(run).await {
             return Ok(());
         }
-        self.discover(job, run).await?;
+        self.discover(run).await?;
         if run.is_over() {
             return Ok(());
         }
-        let due = self.store.due(&job.selection, self.clock.now()).await?;
+        let due = self.store.due(&run.request.selection, self.clock.now()).await?;
         let due = self.within_share_of_empty(due).await?;
-        run.summary.instances_due = due.len() as u64;
-        run.tell(Event::Due(due.len()));
-        // Ends what has not begun once one of them says that nothing more can be read.
-        let halt = run.stop().child_token();
-        let run_id = run.summary.run_id;
+        self.fetch_all(due, run).await
+    }
+
+    /// Fetches these instances side by side, until nothing more can be read or another process waits.
+    async fn fetch_all(&self, due: Vec<DueInstance>, run: &RunContext<'_>) -> Result<(), StoreError> {
+        let wanted = due.len();
+        run.summary().instances_due = wanted as u64;
+        run.tell(Event::Due(wanted));
         let mut begun = 0;
         let mut reports = stream::iter(due)
             .take_while(|_| {
                 let goes_on = begun == 0 || !(self.should_yield)();
-                begun += u64::from(goes_on);
+                begun += usize::from(goes_on);
                 std::future::ready(goes_on)
             })
             .map(|instance| {
-                let halt = &halt;
-                async move { self.collect_instance(run_id, instance, halt).await }
+                let span = log::instance_span(&instance);
+                self.collect_instance(instance, run).instrument(span)
             })
             .buffer_unordered(FETCHES_AT_ONCE);
-        let mut broken = None;
+        let mut failed = None;
         while let Some(result) = reports.next().await {
             match result {
                 Ok(Some(report)) => {
-                    run.summary.add_report(&report);
-                    if let FetchResult::Stopped(reason) = &report.result {
-                        run.abort(reason.clone());
-                        halt.cancel();
-                    }
+                    run.summary().add_report(&report);
                     run.tell(Event::Instance(report));
                 }
+                // It was not read, because the run is over.
                 Ok(None) => {}
                 Err(error) => {
-                    halt.cancel();
-                    broken.get_or_insert(error);
+                    failed.get_or_insert(error);
                 }
             }
         }
         drop(reports);
-        run.summary.yielded = begun < run.summary.instances_due && !halt.is_cancelled();
-        broken.map_or(Ok(()), Err)
+        run.summary().yielded = begun < wanted && !run.is_over();
+        failed.map_or(Ok(()), Err)
     }
 
     /// Notes what the config names, and which sources are closed; a person who asks has them all tried again, and who names
     /// meetings has all that was refused.
-    async fn open(&self, job: &RunRequest, run: &RunContext<'_>) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let listed: Vec<Subject> = if job.account_wide {
+    async fn open(&self, run: &RunContext<'_>) -> Result<(), StoreError> {
+        let (request, now) = (run.request, self.clock.now());
+        let listed: Vec<Subject> = if request.account_wide {
             vec![Subject::Account]
         } else {
-            job.meetings.iter().copied().map(Subject::Meeting).collect()
+            request.meetings.iter().copied().map(Subject::Meeting).collect()
         };
-        if job.account_wide || !job.ignore_backoff {
+        if request.account_wide || !request.ignore_backoff {
             self.store.note_listed(&listed, now).await?;
         }
-        if !job.ignore_backoff {
+        if !request.ignore_backoff {
             self.store.forget_refusals_but_of(&listed).await?;
         }
         let longest_wait =
@@ -260,19 +273,19 @@ impl Collector {
             ));
         }
         self.store.open_sources_if_changed(&self.settings.access, now).await?;
-        // A backfill that goes on after it handed over is not a person who asks again.
-        if matches!(job.trigger, Trigger::Manual | Trigger::Backfill) && job.selection.begun_before.is_none()
-        {
-            self.store.open_sources(job.ignore_backoff, now).await?;
+        // A backfill that goes on after it yielded is not a person who asks again.
+        let is_asked_anew = request.selection.begun_before.is_none();
+        if matches!(request.trigger, Trigger::Manual | Trigger::Backfill) && is_asked_anew {
+            self.store.open_sources(request.ignore_backoff, now).await?;
         }
-        self.gate.set(self.store.source_standing(now).await?);
+        self.closed_sources.set(self.store.source_standing(now).await?);
         Ok(())
     }
 
     /// Compares this machine's clock with what Zoom's answers said.
-    async fn compare_clocks(&self, run: &mut RunContext<'_>) -> Result<(), StoreError> {
+    async fn compare_clocks(&self, run: &RunContext<'_>) -> Result<(), StoreError> {
         let Some(comparison) = self.clock.take_comparison() else { return Ok(()) };
-        run.summary.clocks = Some(comparison);
+        run.summary().clocks = Some(comparison);
         if comparison.agrees() {
             return self.store.note_clock(None).await;
         }
@@ -296,13 +309,7 @@ impl Collector {
             empty += u64::from(instance.was_empty);
             !instance.was_empty || empty <= left / REQUESTS_EACH
         };
-        Ok(due
-            .into_iter()
-            .filter({
-                let mut within = within;
-                move |instance| within(instance)
-            })
-            .collect())
+        Ok(due.into_iter().filter(within).collect())
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Mutex;
 
+use super::Collector;
 use super::context::RunContext;
-use super::{AbortReason, Collector, RunRequest};
+use super::summary::AbortReason;
 use crate::model::Source;
 use crate::store::ClosedSource;
 use crate::zoom::{Disposition, Endpoint, ListingType, ParticipantsEndpoint, ZoomError};
@@ -29,9 +30,9 @@ pub fn required_endpoints(
     account_wide: bool,
     include_live: bool,
 ) -> Vec<EndpointRequirement> {
-    let mut required_endpoints = Vec::new();
+    let mut required = Vec::new();
     let mut add = |endpoint, source, is_required, without| {
-        required_endpoints.push(EndpointRequirement { endpoint, source, is_required, without });
+        required.push(EndpointRequirement { endpoint, source, is_required, without });
     };
     if account_wide {
         add(
@@ -78,7 +79,7 @@ pub fn required_endpoints(
     if include_live {
         add(Endpoint::DashboardMeeting, None, false, "meetings that are still on are not read");
     }
-    required_endpoints
+    required
 }
 
 /// The last warning about scopes, so that a daemon says it once and not every quarter of an hour.
@@ -96,39 +97,38 @@ impl WarningDeduplicator {
 
 impl Collector {
     /// Whether the run can go on. Where it cannot, the summary says why; participants have not been asked for then.
-    pub(super) async fn preflight(&self, job: &RunRequest, run: &mut RunContext<'_>) -> bool {
+    pub(super) async fn preflight(&self, run: &RunContext<'_>) -> bool {
         let Some(granted) = run.until_stopped(self.zoom.scopes()).await else { return false };
-        match granted {
-            Ok(granted) => match self.verdict(job, &granted) {
-                PreflightResult::GoesOn { warning, closed } => {
-                    let until = self.clock.now();
-                    for (source, reason) in closed {
-                        self.gate.close(ClosedSource { source, until, reason });
-                    }
-                    if let Some(warning) = warning.filter(|warning| self.told.is_news(warning)) {
-                        run.warn(warning);
-                    }
-                    return true;
-                }
-                PreflightResult::Refused(words) => run.abort(AbortReason::Refused(words)),
-            },
+        let granted = match granted {
+            Ok(granted) => granted,
             Err(error) => {
-                if let Some(reason) = stop_of(&error) {
+                if let Some(reason) = abort_reason(&error) {
                     run.abort(reason);
                 } else {
-                    run.summary.unreachable = true;
+                    run.summary().unreachable = true;
                     run.fail(format!("nothing can be read without a token: {error}"));
                 }
+                return false;
+            }
+        };
+        let settings = &self.settings;
+        let required = required_endpoints(settings.source, run.request.account_wide, settings.include_live);
+        match check_scopes(&required, &granted) {
+            PreflightResult::GoesOn { warning, closed } => {
+                let until = self.clock.now();
+                for (source, reason) in closed {
+                    self.closed_sources.close(ClosedSource { source, until, reason });
+                }
+                if let Some(warning) = warning.filter(|warning| self.scope_warnings.is_news(warning)) {
+                    run.warn(warning);
+                }
+                true
+            }
+            PreflightResult::Refused(words) => {
+                run.abort(AbortReason::Refused(words));
+                false
             }
         }
-        false
-    }
-
-    fn verdict(&self, job: &RunRequest, granted: &[String]) -> PreflightResult {
-        verdict(
-            &required_endpoints(self.settings.source, job.account_wide, self.settings.include_live),
-            granted,
-        )
     }
 }
 
@@ -144,18 +144,16 @@ enum PreflightResult {
     Refused(String),
 }
 
-fn verdict(required_endpoints: &[EndpointRequirement], granted: &[String]) -> PreflightResult {
+fn check_scopes(required: &[EndpointRequirement], granted: &[String]) -> PreflightResult {
     // An answer that tells no scopes at all says nothing about them.
     if granted.is_empty() {
         return PreflightResult::GoesOn { warning: None, closed: Vec::new() };
     }
-    let missing: Vec<(&EndpointRequirement, &str)> = required_endpoints
-        .iter()
-        .filter_map(|need| Some((need, need.endpoint.missing_scope(granted)?)))
-        .collect();
+    let missing: Vec<(&EndpointRequirement, &str)> =
+        required.iter().filter_map(|need| Some((need, need.endpoint.missing_scope(granted)?))).collect();
     if let Some((need, scope)) = missing.iter().find(|(need, _)| need.is_required) {
         let wanted_by = need.source.map_or_else(String::new, |source| {
-            format!("; zoom.source = \"{source}\" settings out any other source")
+            format!("; zoom.source = \"{source}\" rules out any other source")
         });
         return PreflightResult::Refused(format!(
             "the app lacks the scope {scope}, without which {}{wanted_by}; add it on the app's page on \
@@ -168,13 +166,13 @@ fn verdict(required_endpoints: &[EndpointRequirement], granted: &[String]) -> Pr
         which.map(|(_, scope)| *scope).collect()
     };
     let (refused, others) = (scopes(true), scopes(false));
-    if refused.len() == required_endpoints.iter().filter(|need| need.source.is_some()).count() {
+    if refused.len() == required.iter().filter(|need| need.source.is_some()).count() {
         let too = match others.as_slice() {
             [] => String::new(),
             others => format!("; and these, which it lacks, too: {}", others.join(", ")),
         };
         return PreflightResult::Refused(format!(
-            "the app may read participants from no source; add one of these scopes on the app's page on \
+            "the app has no scope that allows reading participants; add one of these scopes on the app's page on \
              marketplace.zoom.us, the richest source first: {}{too}",
             refused.join(", ")
         ));
@@ -191,17 +189,14 @@ fn verdict(required_endpoints: &[EndpointRequirement], granted: &[String]) -> Pr
 }
 
 /// Why a run without a token is over; none where a later one may get it.
-fn stop_of(error: &ZoomError) -> Option<AbortReason> {
-    match error.disposition() {
-        Disposition::Quota { until } => Some(AbortReason::Quota(until, error.to_string())),
-        Disposition::Unreachable
-        | Disposition::Retry
-        | Disposition::Throttled(_)
-        | Disposition::Ledger
-        | Disposition::StopListing
-        | Disposition::RestartListing => None,
-        _ => Some(AbortReason::Refused(error.to_string())),
-    }
+fn abort_reason(error: &ZoomError) -> Option<AbortReason> {
+    AbortReason::after(error).or_else(|| match error.disposition() {
+        Disposition::NotFound
+        | Disposition::RetryAsPastOne
+        | Disposition::TryNextSource(_)
+        | Disposition::Parked(_) => Some(AbortReason::Refused(error.to_string())),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -225,14 +220,14 @@ mod tests {
 
     #[test]
     fn with_every_scope_nothing_is_said() {
-        assert_eq!(verdict(&required_endpoints(None, false, true), &granted(&[])), ALL_GRANTED);
-        assert_eq!(verdict(&required_endpoints(None, false, true), &[]), ALL_GRANTED);
+        assert_eq!(check_scopes(&required_endpoints(None, false, true), &granted(&[])), ALL_GRANTED);
+        assert_eq!(check_scopes(&required_endpoints(None, false, true), &[]), ALL_GRANTED);
     }
 
     #[test]
     fn a_missing_scope_is_named_with_what_it_costs() {
         let PreflightResult::GoesOn { warning: Some(words), .. } =
-            verdict(&required_endpoints(None, false, false), &granted(&[DASHBOARD]))
+            check_scopes(&required_endpoints(None, false, false), &granted(&[DASHBOARD]))
         else {
             panic!("refused, or silent");
         };
@@ -245,21 +240,21 @@ mod tests {
         for (source, scope) in
             [(Source::Dashboard, DASHBOARD), (Source::Report, REPORT), (Source::PastMeetings, PAST)]
         {
-            let required_endpoints = required_endpoints(Some(source), false, false);
-            let PreflightResult::Refused(words) = verdict(&required_endpoints, &granted(&[scope])) else {
+            let required = required_endpoints(Some(source), false, false);
+            let PreflightResult::Refused(words) = check_scopes(&required, &granted(&[scope])) else {
                 panic!("it goes on")
             };
             assert!(words.contains(scope) && words.contains(source.as_str()), "{words}");
             let others: Vec<&str> =
                 [DASHBOARD, REPORT, PAST].into_iter().filter(|other| *other != scope).collect();
-            assert_eq!(verdict(&required_endpoints, &granted(&others)), ALL_GRANTED);
+            assert_eq!(check_scopes(&required, &granted(&others)), ALL_GRANTED);
         }
     }
 
     #[test]
     fn an_app_that_may_read_no_participants_is_refused() {
         let PreflightResult::Refused(words) =
-            verdict(&required_endpoints(None, false, false), &granted(&[DASHBOARD, REPORT, PAST]))
+            check_scopes(&required_endpoints(None, false, false), &granted(&[DASHBOARD, REPORT, PAST]))
         else {
             panic!("it goes on");
         };
@@ -268,7 +263,8 @@ mod tests {
 
     #[test]
     fn the_whole_account_needs_the_list_of_it() {
-        let PreflightResult::Refused(words) = verdict(&required_endpoints(None, true, false), &granted(&[]))
+        let PreflightResult::Refused(words) =
+            check_scopes(&required_endpoints(None, true, false), &granted(&[]))
         else {
             panic!("it goes on");
         };

@@ -3,6 +3,7 @@
 use crate::clock::Comparison;
 use crate::model::{FetchOutcome, InstanceUuid, MeetingId, RunOutcome, Source, Timestamp};
 use crate::store::RowCounts;
+use crate::zoom::{Disposition, ZoomError};
 
 /// What happens while a run is on.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ pub enum FetchResult {
         source: Source,
     },
     /// Zoom has no data of it, or not yet; that is no failure.
-    NotThere,
+    NotFound,
     /// Zoom refuses it for a reason of its own.
     Parked(String),
     /// No source may read it: scopes, plan, or the licence of its host.
@@ -50,8 +51,6 @@ pub enum FetchResult {
     Failed(String),
     /// No answer came, or none but failures of the server; a later run tries again.
     Unreachable(String),
-    /// Nothing more can be read in this run.
-    Stopped(AbortReason),
 }
 
 /// Why a run ends before its work is done.
@@ -61,6 +60,27 @@ pub enum AbortReason {
     Quota(Timestamp, String),
     /// Zoom refuses the app: credentials, scopes, plan.
     Refused(String),
+    /// The quota ledger cannot be updated.
+    Ledger(String),
+}
+
+impl AbortReason {
+    /// The reason, in words.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        let (Self::Quota(_, words) | Self::Refused(words) | Self::Ledger(words)) = self;
+        words
+    }
+
+    /// Why nothing more can be read after this answer; none where something can.
+    pub(super) fn after(error: &ZoomError) -> Option<Self> {
+        match error.disposition() {
+            Disposition::Quota { until } => Some(Self::Quota(until, error.to_string())),
+            Disposition::Credentials | Disposition::RenewToken => Some(Self::Refused(error.to_string())),
+            Disposition::Ledger => Some(Self::Ledger(error.to_string())),
+            _ => None,
+        }
+    }
 }
 
 /// What a run did.
@@ -80,9 +100,9 @@ pub struct Summary {
     /// Instances that were to be read.
     pub instances_due: u64,
     /// Instances that were read.
-    pub instances_read: u64,
+    pub instances_fetched: u64,
     /// Instances that Zoom has no data of, or not yet.
-    pub instances_not_there: u64,
+    pub instances_not_found: u64,
     /// Instances that could not be read, or were parked.
     pub instances_failed: u64,
     /// What became of all rows.
@@ -92,7 +112,7 @@ pub struct Summary {
     /// How long it took, in seconds.
     pub seconds: f64,
     /// Why it ended before its work was done.
-    pub stop: Option<AbortReason>,
+    pub aborted: Option<AbortReason>,
     /// Zoom refused what the app or the account has no right to, at least once.
     pub denied: bool,
     /// It ended early because another process waits for the database; the rest is still due.
@@ -116,13 +136,13 @@ impl Default for Summary {
             meetings_refused: 0,
             instances_found: 0,
             instances_due: 0,
-            instances_read: 0,
-            instances_not_there: 0,
+            instances_fetched: 0,
+            instances_not_found: 0,
             instances_failed: 0,
             counts: RowCounts::default(),
             requests: 0,
             seconds: 0.0,
-            stop: None,
+            aborted: None,
             denied: false,
             yielded: false,
             answered: false,
@@ -134,17 +154,17 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// Adds what became of an instance, unless it ends the run.
+    /// Adds what became of an instance.
     pub(super) fn add_report(&mut self, report: &InstanceReport) {
-        self.answered |= matches!(report.result, FetchResult::Stored { .. } | FetchResult::NotThere);
+        self.answered |= matches!(report.result, FetchResult::Stored { .. } | FetchResult::NotFound);
         self.denied |= matches!(report.result, FetchResult::Denied(_));
         self.unreachable |= matches!(report.result, FetchResult::Unreachable(_));
         match &report.result {
             FetchResult::Stored { counts, .. } => {
-                self.instances_read += 1;
+                self.instances_fetched += 1;
                 self.counts.add(counts);
             }
-            FetchResult::NotThere => self.instances_not_there += 1,
+            FetchResult::NotFound => self.instances_not_found += 1,
             FetchResult::Parked(reason)
             | FetchResult::Denied(reason)
             | FetchResult::Failed(reason)
@@ -152,22 +172,21 @@ impl Summary {
                 self.instances_failed += 1;
                 self.error.get_or_insert_with(|| format!("instance {}: {reason}", report.uuid));
             }
-            FetchResult::Stopped(_) => {}
         }
     }
 
     /// Nothing was read though something should have been: instances were due, or no meeting may be asked for any.
     #[must_use]
     pub fn read_nothing(&self) -> bool {
-        let read = self.instances_read + self.instances_not_there;
+        let read = self.instances_fetched + self.instances_not_found;
         read == 0 && (self.instances_failed > 0 || (self.meetings_refused > 0 && !self.answered))
     }
 
     pub(super) fn outcome(&self, interrupted: bool) -> RunOutcome {
-        match &self.stop {
+        match &self.aborted {
             _ if interrupted => RunOutcome::Interrupted,
             Some(AbortReason::Quota(..)) => RunOutcome::Quota,
-            Some(AbortReason::Refused(_)) => RunOutcome::Failed,
+            Some(AbortReason::Refused(_) | AbortReason::Ledger(_)) => RunOutcome::Failed,
             None if self.read_nothing() || (self.unreachable && !self.answered) => RunOutcome::Failed,
             None if self.instances_failed > 0 || self.meetings_refused > 0 || self.error.is_some() => {
                 RunOutcome::Partial

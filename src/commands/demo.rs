@@ -4,18 +4,22 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use chrono_tz::Tz;
 
-use super::UsageError;
-use super::collect::{Printer, exit_code};
-use super::setup::{self, Stopper};
+use super::support::errors::{CommandError, code_of_run};
+use super::support::output::terminal_width;
+use super::support::progress::ProgressReporter;
+use super::support::{session, settings};
 use crate::cli::{DemoOptions, GlobalOptions};
 use crate::clock::Clock;
 use crate::collect::RunRequest;
 use crate::config::{Config, Overrides};
 use crate::exit::ExitCode;
 use crate::model::{Timestamp, Trigger, Window, parse_instant};
+use crate::report;
+use crate::shutdown::ShutdownSignal;
 use crate::simulator::{Fault, FaultTextError, Limits, Options, Simulator, World};
-use crate::store::{RunLock, Selection, Store};
+use crate::store::{Holding, ReportFilter, RunLock, Selection, Store, StoreError};
 
 /// The present of the demo: the term before it is the same on every machine and on every day, so that a second run
 /// finds every row unchanged.
@@ -40,7 +44,7 @@ pub async fn run(
     if let Some(address) = options.serve {
         return serve(options, address, output).await;
     }
-    let stopper = Stopper::listen().context("signals cannot be listened to")?;
+    let shutdown = ShutdownSignal::listen()?;
     let path = global.database.clone().unwrap_or_else(|| PathBuf::from(DATABASE));
     let clock = Clock::starting_at(now);
     let simulator =
@@ -48,32 +52,37 @@ pub async fn run(
             .await?;
     let config = config(&simulator, &path)?;
 
-    let Some(_lock) = RunLock::try_acquire(&path)? else {
-        say!("rollcall: another run holds {}; try again when it has ended", path.display());
-        return Ok(ExitCode::TryLater);
-    };
+    let _lock = RunLock::try_acquire(&path)?.ok_or_else(|| {
+        CommandError::try_later(format!("another run holds {}; try again when it has ended", path.display()))
+    })?;
     let store = Store::open(&path).await?;
-    setup::prepare(&config, &store, &clock).await?;
-    let collector = setup::collector(&config, config.credentials()?, &store, &clock)?;
+    session::prepare(&config, &store, &clock).await?;
+    let collector = settings::collector(&config, config.credentials()?, &store, &clock)?;
     writeln!(
         output,
         "Collecting a term of three meetings from a simulated Zoom into {} …\n",
         path.display()
     )?;
-    let printer = Printer::new(output, config.report_timezone);
+    let reporter = ProgressReporter::new(output, config.report_timezone);
     let summary =
-        collector.run(&request(&config, now), &|event| printer.event(&event), stopper.token()).await?;
-    printer.summary(&summary);
-    printer.finish()?;
-    if stopper.code().is_none() && summary.instances_read > 0 {
-        let width = super::report::terminal_width();
-        let table = super::report::attendance_of_latest(&store, config.report_timezone, width).await?;
-        write!(output, "\n{table}\n")?;
+        collector.run(&request(&config, now), &|event| reporter.event(&event), shutdown.token()).await?;
+    reporter.summary(&summary);
+    reporter.finish()?;
+    if ShutdownSignal::exit_code().is_none() && summary.instances_fetched > 0 {
+        write!(output, "\n{}\n", latest_attendance(&store, config.report_timezone).await?)?;
         write!(output, "{}", queries(&path))?;
     }
     store.close().await;
     simulator.shutdown().await;
-    Ok(stopper.code().unwrap_or_else(|| exit_code(&summary)))
+    Ok(ShutdownSignal::exit_code().unwrap_or_else(|| code_of_run(&summary)))
+}
+
+/// The attendance of the latest instance that has people in it, for eyes; empty where there is none.
+async fn latest_attendance(store: &Store, timezone: Tz) -> Result<String, StoreError> {
+    let Some(instance) = store.latest_instance().await? else { return Ok(String::new()) };
+    let filter = ReportFilter { instance: Some(instance), ..ReportFilter::default() };
+    let table = store.attendance(Holding::Instance, &filter).await?;
+    Ok(report::attendance(&table, timezone).render(terminal_width()))
 }
 
 /// Everything of the term, read again even where it is settled: the demo shows that nothing is counted twice.
@@ -104,8 +113,8 @@ async fn start(options: &DemoOptions, simulated: Options, world: World) -> anyho
 }
 
 /// What a fault that is none ends with; all that there is, where not even the kind is known.
-fn misunderstood(error: &FaultTextError) -> UsageError {
-    UsageError(match error {
+fn misunderstood(error: &FaultTextError) -> CommandError {
+    CommandError::usage(match error {
         FaultTextError::UnknownKind { .. } => {
             format!("{error}; what there is:\n\n{}", Fault::help().trim_end())
         }
@@ -170,7 +179,7 @@ async fn serve(
     address: std::net::SocketAddr,
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
-    let stopper = Stopper::listen().context("signals cannot be listened to")?;
+    let shutdown = ShutdownSignal::listen()?;
     // A daemon that is pointed here lives in the present, and so does its term.
     let now = Clock::system().now();
     let simulated = Options { listen: address, limits: Limits::BUSINESS, ..Options::default() };
@@ -182,7 +191,7 @@ async fn serve(
         config_text(&simulator, Path::new("rollcall.db"))
     )?;
     output.flush()?;
-    stopper.token().cancelled().await;
+    shutdown.token().cancelled().await;
     simulator.shutdown().await;
     Ok(ExitCode::Success)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::UsageError;
+use super::support::errors::CommandError;
 use crate::cli::InitOptions;
 use crate::exit::ExitCode;
 
@@ -37,7 +37,7 @@ fn write_new(directory: &Path, path: &Path) -> anyhow::Result<()> {
                 "{} is there already and was left as it is; name another directory, or move the file away",
                 path.display()
             );
-            Err(UsageError(words).into())
+            Err(CommandError::usage(words).into())
         }
         Err(error) => Err(error.error).with_context(cannot_write),
     }
@@ -100,7 +100,7 @@ Wrote etc/rollcall/config.toml, which only you can read. What is left to do:
         let path = directory.path().join("config.toml");
         std::fs::write(&path, "mine").unwrap();
         let error = init(directory.path()).unwrap_err();
-        assert_eq!(super::super::code_of(&error), ExitCode::Usage);
+        assert_eq!(crate::commands::support::errors::code_of(&error), ExitCode::Usage);
         let error = error.to_string();
         assert!(error.contains("is there already"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");

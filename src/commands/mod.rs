@@ -1,8 +1,6 @@
 //! One file a subcommand; the only place where the parts are wired together.
 
 pub mod backfill;
-#[cfg(test)]
-mod bench;
 pub mod check;
 pub mod collect;
 pub mod completions;
@@ -12,10 +10,11 @@ pub mod init;
 pub mod man;
 pub mod people;
 pub mod report;
-mod rosters;
 pub mod run;
-pub mod setup;
 pub mod status;
+pub mod support;
+#[cfg(test)]
+mod testing;
 
 use std::io::Write;
 use std::process::ExitCode as ProcessExitCode;
@@ -24,12 +23,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 
+use self::support::errors::code_of;
 use crate::cli::{Cli, Command, GlobalOptions};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Overrides};
 use crate::exit::ExitCode;
-use crate::store::StoreError;
-use crate::zoom::{Disposition, ZoomError};
+use crate::shutdown::{Interrupted, ShutdownSignal};
 use crate::{stream, telemetry};
 
 /// Runs the program with the arguments of this process, and says how it ended.
@@ -43,7 +42,7 @@ pub fn main() -> ProcessExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            say!("rollcall: the system gives no threads: {error}");
+            say!("rollcall: cannot start the async runtime: {error}");
             return ExitCode::Partial.into();
         }
     };
@@ -54,9 +53,11 @@ pub fn main() -> ProcessExitCode {
         Ok(code)
     };
     let code = runtime.block_on(written).unwrap_or_else(|error: anyhow::Error| {
-        // Every cause says more; together they are one sentence.
-        say!("rollcall: {error:#}");
-        setup::signal_code().unwrap_or_else(|| code_of(&error))
+        if !error.is::<Interrupted>() {
+            // Every cause says more; together they are one sentence.
+            say!("rollcall: {error:#}");
+        }
+        ShutdownSignal::exit_code().unwrap_or_else(|| code_of(&error))
     });
     // A server or a lock that is still waited for must not hold up the end.
     runtime.shutdown_background();
@@ -118,37 +119,4 @@ fn load(global: &GlobalOptions) -> Result<Config, ConfigError> {
 fn read(global: &GlobalOptions) -> Result<Config, ConfigError> {
     let overrides = Overrides { config: global.config.as_deref(), database: global.database.as_deref() };
     Config::load(overrides, std::env::vars_os())
-}
-
-/// A command line that clap takes and that makes no sense all the same.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct UsageError(pub String);
-
-/// The exit code of an error, by whose it is.
-fn code_of(error: &anyhow::Error) -> ExitCode {
-    if error.is::<UsageError>() {
-        ExitCode::Usage
-    } else if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
-        ExitCode::Config
-    } else if error.chain().any(<dyn std::error::Error>::is::<StoreError>) {
-        ExitCode::Database
-    } else if let Some(error) = error.chain().find_map(|cause| cause.downcast_ref::<ZoomError>()) {
-        code_of_zoom(error)
-    } else {
-        ExitCode::Partial
-    }
-}
-
-/// The exit code of an error of the client of Zoom's API, where nothing could be read for it.
-fn code_of_zoom(error: &ZoomError) -> ExitCode {
-    if let ZoomError::NoCertificates(_) = error {
-        // Zoom was not even asked, and it does not mend itself.
-        return ExitCode::Config;
-    }
-    match error.disposition() {
-        Disposition::Unreachable => ExitCode::Unreachable,
-        Disposition::Quota { .. } => ExitCode::TryLater,
-        _ => ExitCode::Refused,
-    }
 }

@@ -1,6 +1,7 @@
 //! `rollcall run`: the daemon.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::setup::{self, Stopper};
+use super::support::{session, settings};
 use crate::cli::GlobalOptions;
 use crate::clock::Clock;
 use crate::collect::{Collector, Event, Summary};
@@ -19,6 +20,7 @@ use crate::daemon::{self, Daemon, DaemonConfig, Runner, WakeTimer};
 use crate::exit::ExitCode;
 use crate::model::{Timestamp, Trigger};
 use crate::monitoring;
+use crate::shutdown::{Interrupted, ShutdownSignal};
 use crate::store::{RunLock, Store, StoreError};
 
 /// How long the database may take to be closed.
@@ -27,21 +29,19 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// Runs until it is told to stop; then the exit code is 0, whatever the runs met with. A file that is not its own any
 /// more is an error.
 pub async fn run(global: &GlobalOptions, config: Config) -> anyhow::Result<ExitCode> {
-    let stopper = Stopper::listen_for_daemon().context("signals cannot be listened to")?;
-    let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
-    let Some(store) = open(&config, &stopper).await? else {
-        return Ok(ExitCode::Success);
-    };
+    let shutdown = ShutdownSignal::listen_for_daemon()?;
+    let hangups = signal(SignalKind::hangup()).context("cannot install a handler for SIGHUP")?;
+    let store = open(&config, &shutdown).await?;
     let clock = Clock::system();
     let on_start = config.schedule.on_start;
     let started = config.clone();
     let daemon_config = daemon_config(config, &store, &clock)?;
     let watched = match started.monitoring.listen {
-        Some(address) => Some(watch(address, &store, &clock, stopper.token()).await?),
+        Some(address) => Some(watch(address, &store, &clock, shutdown.token()).await?),
         None => None,
     };
     let mut daemon =
-        Daemon::new(store.clone(), clock.clone(), daemon_config, stopper.token().clone()).await?;
+        Daemon::new(store.clone(), clock.clone(), daemon_config, shutdown.token().clone()).await?;
     let wakes = WakeTimer::every_second().await?;
     tracing::info!(database = %store.path().display(), version = env!("CARGO_PKG_VERSION"), "rollcall is up");
     daemon.start(on_start);
@@ -74,34 +74,32 @@ async fn watch(
     Ok(reader)
 }
 
-/// Opens the database under the run lock, since its tables may have to be brought up to date; none where a signal
-/// came first. Whoever holds the lock may take longer than a service manager waits for a start.
-async fn open(config: &Config, stopper: &Stopper) -> anyhow::Result<Option<Store>> {
+/// Opens the database under the run lock, since its tables may have to be brought up to date. Whoever holds the lock
+/// may take longer than a service manager waits for a start.
+async fn open(config: &Config, shutdown: &ShutdownSignal) -> anyhow::Result<Store> {
     const PERIOD: Duration = Duration::from_secs(10);
-    let path = config.database.path.as_path();
-    setup::make_place(config)?;
-    let mut waited = RunLock::try_acquire(path)?;
-    if waited.is_none() {
-        tracing::info!(database = %path.display(), "waiting for the run or command that holds the database");
-    }
-    while waited.is_none() {
-        daemon::starting("waiting for the run or command that holds the database", 3 * PERIOD);
+    session::ensure_database_dir(config)?;
+    let mut period = tokio::time::interval(PERIOD);
+    let mut acquired = pin!(RunLock::acquire(&config.database.path));
+    let _lock = loop {
         tokio::select! {
-            lock = RunLock::acquire(path) => waited = Some(lock?),
-            () = tokio::time::sleep(PERIOD) => {}
-            () = stopper.token().cancelled() => return Ok(None),
+            biased;
+            lock = &mut acquired => break lock?,
+            () = shutdown.token().cancelled() => return Err(Interrupted.into()),
+            _ = period.tick() => {
+                daemon::starting("waiting for the run or command that holds the database", 3 * PERIOD);
+            }
         }
-    }
-    // The lock is held until the tables are those of this version.
-    Ok(Some(setup::open_store(config).await?))
+    };
+    Ok(session::open_store(config).await?)
 }
 
 /// What a config makes of the daemon.
 fn daemon_config(config: Config, store: &Store, clock: &Clock) -> anyhow::Result<DaemonConfig> {
     let credentials = config.credentials()?;
     config.warnings.iter().chain(&credentials.warnings).for_each(|warning| tracing::warn!("{warning}"));
-    setup::warn_of_nothing_listed(&config);
-    let collector = setup::collector(&config, credentials, store, clock)?;
+    session::warn_if_nothing_listed(&config);
+    let collector = settings::collector(&config, credentials, store, clock)?;
     let schedule = config.schedule.schedule.clone();
     Ok(DaemonConfig {
         schedule,
@@ -183,8 +181,8 @@ impl Runner for Runs {
         stop: CancellationToken,
     ) -> BoxFuture<'_, Result<Summary, StoreError>> {
         Box::pin(async move {
-            setup::prepare(&self.config, &self.store, &self.clock).await?;
-            let request = setup::run_request(&self.config, trigger, slot_at);
+            session::prepare(&self.config, &self.store, &self.clock).await?;
+            let request = session::run_request(&self.config, trigger, slot_at);
             let summary = self.collector.run(&request, &log, &stop).await?;
             if !stop.is_cancelled() {
                 self.prune(&summary).await?;

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use super::support::output::{terminal_width, write_to};
+use super::support::settings::report_timezone;
 use crate::cli::StatusOptions;
 use crate::config::Config;
 use crate::exit::ExitCode;
@@ -36,17 +38,14 @@ pub async fn run(
             (troubles.iter().map(|trouble| crate::report::plain(trouble) + "\n").collect(), ExitCode::Partial)
         }
     } else {
-        let timezone = super::report::timezone_of(&store, config).await?;
+        let timezone = report_timezone(&store, config).await?;
         let status = status(&store, schedule, now).await?;
-        let text = if options.json {
-            status.to_json()
-        } else {
-            status.render(timezone, now, super::report::terminal_width())
-        };
+        let text =
+            if options.json { status.to_json() } else { status.render(timezone, now, terminal_width()) };
         (text, ExitCode::Success)
     };
     store.close().await;
-    super::report::write_to(out, text.as_bytes())?;
+    write_to(out, text.as_bytes())?;
     Ok(code)
 }
 

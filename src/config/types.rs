@@ -139,6 +139,17 @@ pub struct CollectionConfig {
     pub include_live: bool,
 }
 
+impl CollectionConfig {
+    /// The shortest time that instances can be kept for: what is younger may still be read, or settle.
+    #[must_use]
+    pub fn least_keep(&self) -> Duration {
+        /// How long an instance that still changes is read again after its last planned re-read.
+        const SETTLE_AFTER: Duration = Duration::from_hours(7 * 24);
+        let last_reread = self.rereads.last().copied().unwrap_or_default();
+        self.lookback.saturating_add(last_reread).saturating_add(SETTLE_AFTER)
+    }
+}
+
 /// When to collect.
 #[derive(Clone, Debug)]
 pub struct ScheduleConfig {

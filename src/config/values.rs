@@ -19,9 +19,6 @@ use super::types::{
 };
 use crate::schedule::Schedule;
 
-/// How long an instance that still changes is read again after its last planned re-read.
-const SETTLING: Duration = Duration::from_hours(168);
-
 /// Reads values and gathers what is wrong with them; what is wrong is replaced, so that reading can go on.
 pub(super) struct Reader<'a> {
     pub origins: &'a Origins,
@@ -218,8 +215,7 @@ impl Reader<'_> {
         }
         let before = self.problems.len();
         let keep = self.duration("retention.keep", text, Duration::ZERO);
-        let last_reread = collection.rereads.last().copied().unwrap_or_default();
-        let least = collection.lookback.saturating_add(last_reread).saturating_add(SETTLING);
+        let least = collection.least_keep();
         if self.problems.len() == before && keep < least {
             self.problem(
                 "retention.keep",

@@ -271,7 +271,7 @@ impl Daemon {
                 return Some(Err(error));
             }
             let lock = tokio::select! {
-                lock = acquire(store.path()) => lock,
+                lock = RunLock::acquire(store.path()) => lock,
                 () = stop.cancelled() => return None,
             };
             match lock {
@@ -333,14 +333,6 @@ async fn ended(current: &mut Option<Current>) -> Ended {
         Some(current) => (&mut current.task).await,
         None => std::future::pending().await,
     }
-}
-
-async fn acquire(path: &std::path::Path) -> Result<RunLock, StoreError> {
-    if let Some(lock) = RunLock::try_acquire(path)? {
-        return Ok(lock);
-    }
-    tracing::info!(database = %path.display(), "waiting for the run or command that holds the database");
-    RunLock::acquire(path).await
 }
 
 /// An error and what caused it, in one sentence.

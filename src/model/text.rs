@@ -13,8 +13,32 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
 }
 
 fn is_harmful(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    drives_a_terminal(character) || turns_direction(character)
+}
+
+/// Whether a terminal might obey the character, or break the line at it.
+#[must_use]
+pub fn drives_a_terminal(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+/// Whether the character has no looks of its own and only changes those of its neighbours. Joiners are not among them:
+/// emoji and several scripts need them.
+#[must_use]
+pub fn is_unseen(character: char) -> bool {
+    turns_direction(character)
+        || matches!(
+            character,
+            '\u{ad}' // soft hyphen
+            | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{206a}'..='\u{206f}' // weak directions
+            | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' // zero-width spaces, invisible operators
+            | '\u{fff9}'..='\u{fffb}' // annotations
+            | '\u{e0000}'..='\u{e007f}' // tags
+        )
+}
+
+fn turns_direction(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

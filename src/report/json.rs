@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::text::{drives_a_terminal, is_unseen};
 use super::{Table, Value};
+use crate::model::{drives_a_terminal, is_unseen};
 
 /// The table as one array of objects, an object a line; keys are the column names in the view's order.
 ///

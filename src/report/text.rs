@@ -2,6 +2,8 @@
 
 use unicode_normalization::char::is_combining_mark;
 
+use crate::model::{drives_a_terminal, is_unseen};
+
 /// More marks than any script puts on one letter.
 const MARKS_ON_A_LETTER: usize = 8;
 
@@ -23,23 +25,6 @@ pub fn plain(text: &str) -> String {
         }
     }
     shown
-}
-
-/// Whether a terminal might obey the character, or break the line at it.
-pub(super) fn drives_a_terminal(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
-}
-
-/// Whether the character only changes how others look.
-pub(super) fn is_unseen(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}' // soft hyphen
-        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' // directions
-        | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' // zero-width spaces, invisible operators
-        | '\u{fff9}'..='\u{fffb}' // annotations
-        | '\u{e0000}'..='\u{e007f}' // tags
-    )
 }
 
 #[cfg(test)]

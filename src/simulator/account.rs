@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answers;
-use super::endpoint::Endpoint;
+use super::endpoint::SimulatedEndpoint;
 use super::faults::{FaultKind, Faults};
 use super::limits::{DAILY, Limiter, PER_SECOND, too_many};
 use super::options::Options;
 use super::tokens::{AccessTokens, PageTokens, TokenRequest, missing_scope};
-use super::wire::{Call, Delivery, Reply};
+use super::wire::{Delivery, ParsedRequest, SimulatedResponse};
 use super::world::World;
 use crate::model::{RateLabel, Timestamp};
 
@@ -22,7 +22,7 @@ pub struct LoggedRequest {
     /// Path and query, byte for byte as they were on the wire.
     pub target: String,
     /// The endpoint, where there is one of this path.
-    pub endpoint: Option<Endpoint>,
+    pub endpoint: Option<SimulatedEndpoint>,
     /// The rate-limit label that it counts for.
     pub label: Option<RateLabel>,
     /// The status of the answer; `None` where the connection was dropped instead.
@@ -76,11 +76,13 @@ impl Account {
     }
 
     /// The answer to a request, and how long it is to be held back.
-    pub(super) fn answer(&mut self, received: &Received<'_>) -> (Reply, Duration) {
+    pub(super) fn answer(&mut self, received: &Received<'_>) -> (SimulatedResponse, Duration) {
         let now = self.options.clock.now();
-        let call = Call::parse(received.method, received.path, received.query);
+        let call = ParsedRequest::parse(received.method, received.path, received.query);
         let (reply, delay) = match &call {
-            None => (Reply::error(404, 2_300, "This API endpoint is not recognized."), Duration::ZERO),
+            None => {
+                (SimulatedResponse::error(404, 2_300, "This API endpoint is not recognized."), Duration::ZERO)
+            }
             Some(call) => self.answer_call(call, received, now),
         };
         let query = if received.query.is_empty() { "" } else { "?" };
@@ -89,7 +91,7 @@ impl Account {
             method: received.method.to_owned(),
             target: format!("{}{query}{}", received.path, received.query),
             endpoint,
-            label: endpoint.and_then(Endpoint::label),
+            label: endpoint.and_then(SimulatedEndpoint::label),
             status: (reply.delivery != Delivery::Dropped).then_some(reply.status),
             at: now,
         });
@@ -98,7 +100,12 @@ impl Account {
         (reply, self.options.latency + delay)
     }
 
-    fn answer_call(&mut self, call: &Call, received: &Received<'_>, now: Timestamp) -> (Reply, Duration) {
+    fn answer_call(
+        &mut self,
+        call: &ParsedRequest,
+        received: &Received<'_>,
+        now: Timestamp,
+    ) -> (SimulatedResponse, Duration) {
         let label = call.endpoint.label();
         if let Some(label) = label
             && let Err(excess) = self.limiter.admit(label, &self.options.limits, Instant::now(), now)
@@ -123,19 +130,19 @@ impl Account {
             reply = reply.with_header("x-ratelimit-category", label.as_str());
         }
         for (kind, _) in &faults {
-            spoil(kind, &mut reply);
+            damage(kind, &mut reply);
         }
         (reply, delay)
     }
 
     fn right_answer(
         &mut self,
-        call: &Call,
+        call: &ParsedRequest,
         received: &Received<'_>,
         faults: &[(FaultKind, u32)],
         now: Timestamp,
-    ) -> Result<Reply, Reply> {
-        if call.endpoint == Endpoint::Token {
+    ) -> Result<SimulatedResponse, SimulatedResponse> {
+        if call.endpoint == SimulatedEndpoint::Token {
             let request = TokenRequest {
                 authorization: received.authorization,
                 content_type: received.content_type,
@@ -144,14 +151,15 @@ impl Account {
             return Ok(self.access.grant(&self.options, &self.base_url, now, &request));
         }
         self.access.check(received.authorization, call.endpoint, now)?;
-        if !self.options.paid && call.endpoint != Endpoint::PastInstances {
+        if !self.options.paid && call.endpoint != SimulatedEndpoint::PastInstances {
             return Err(answers::unpaid(&self.options.credentials.account_id));
         }
         if !self.options.dashboard && call.endpoint.is_dashboard() {
-            return Err(Reply::error(400, 200, NO_DASHBOARD));
+            return Err(SimulatedResponse::error(400, 200, NO_DASHBOARD));
         }
-        let view = answers::View { world: &self.world, options: &self.options, call, faults, now };
-        view.answer(&mut self.pages)
+        let context =
+            answers::RequestContext { world: &self.world, options: &self.options, call, faults, now };
+        context.answer(&mut self.pages)
     }
 
     /// An id as Zoom puts it into `x-zm-trackingid`.
@@ -164,9 +172,9 @@ impl Account {
 const NO_DASHBOARD: &str = "This API is only available for ZMP and Business or higher accounts that have enabled the Dashboard feature.";
 
 /// The answer that a fault gives in place of the right one.
-fn instead(kind: &FaultKind, call: &Call) -> Option<Reply> {
+fn instead(kind: &FaultKind, call: &ParsedRequest) -> Option<SimulatedResponse> {
     let throttled = |message, retry_after: &Option<String>, headers: bool, limit_type: &str| {
-        let mut reply = Reply::error(429, 429, message);
+        let mut reply = SimulatedResponse::error(429, 429, message);
         if let Some(text) = retry_after {
             reply = reply.with_header("retry-after", text.as_str());
         }
@@ -179,8 +187,12 @@ fn instead(kind: &FaultKind, call: &Call) -> Option<Reply> {
         reply
     };
     let reply = match kind {
-        FaultKind::Answer { status, body } => Reply::text(*status, "application/json", body.clone()),
-        FaultKind::Refused { status, code } => Reply::error(*status, *code, &words_of(*code, call)),
+        FaultKind::Answer { status, body } => {
+            SimulatedResponse::text(*status, "application/json", body.clone())
+        }
+        FaultKind::Refused { status, code } => {
+            SimulatedResponse::error(*status, *code, &words_of(*code, call))
+        }
         FaultKind::Html { status } => html(*status, "The server is temporarily unable to answer"),
         FaultKind::Blocked => html(403, "Sorry, you have been blocked"),
         FaultKind::TooManyPerSecond { retry_after, headers } => {
@@ -189,39 +201,41 @@ fn instead(kind: &FaultKind, call: &Call) -> Option<Reply> {
         FaultKind::TooManyPerDay { retry_after, headers } => {
             throttled(DAILY, retry_after, *headers, "Daily-limit")
         }
-        FaultKind::BadToken => Reply::error(401, 124, "Invalid access token."),
+        FaultKind::BadToken => SimulatedResponse::error(401, 124, "Invalid access token."),
         FaultKind::MissingScope => missing_scope(call.endpoint.scope().unwrap_or("")),
         FaultKind::BrokenScopeError => {
             let scope = call.endpoint.scope().unwrap_or("");
             let body = format!(
                 r#"{{"code":104,"message":"Invalid access token, does not contain scopes:["{scope}"]."}}"#
             );
-            Reply::text(400, "application/json", body)
+            SimulatedResponse::text(400, "application/json", body)
         }
-        FaultKind::Plan => Reply::error(400, 200, NO_DASHBOARD),
+        FaultKind::Plan => SimulatedResponse::error(400, 200, NO_DASHBOARD),
         FaultKind::NotFound => answers::not_ended(call.endpoint, &call.target),
         FaultKind::TooOld => answers::too_old(),
         FaultKind::Webinar => answers::webinar(),
-        FaultKind::EmptyBody => Reply::text(200, "application/json", String::new()),
-        FaultKind::NotJson => Reply::text(200, "application/json", "upstream connect error".to_owned()),
+        FaultKind::EmptyBody => SimulatedResponse::text(200, "application/json", String::new()),
+        FaultKind::NotJson => {
+            SimulatedResponse::text(200, "application/json", "upstream connect error".to_owned())
+        }
         FaultKind::Huge(bytes) => {
             let begin = r#"{"participants":["#;
             let blanks = " ".repeat(bytes.saturating_sub(begin.len() + 2));
-            Reply::text(200, "application/json", format!("{begin}{blanks}]}}"))
+            SimulatedResponse::text(200, "application/json", format!("{begin}{blanks}]}}"))
         }
-        FaultKind::Redirect(url) => {
-            Reply::text(302, "text/plain", String::new()).with_header("location", url.as_str())
-        }
-        FaultKind::Dropped => {
-            Reply { delivery: Delivery::Dropped, ..Reply::text(200, "text/plain", String::new()) }
-        }
+        FaultKind::Redirect(url) => SimulatedResponse::text(302, "text/without_value", String::new())
+            .with_header("location", url.as_str()),
+        FaultKind::Dropped => SimulatedResponse {
+            delivery: Delivery::Dropped,
+            ..SimulatedResponse::text(200, "text/without_value", String::new())
+        },
         _ => return None,
     };
     Some(reply)
 }
 
 /// What Zoom says beside a code.
-fn words_of(code: i64, call: &Call) -> String {
+fn words_of(code: i64, call: &ParsedRequest) -> String {
     let words = match code {
         124 => "Invalid access token.",
         200 => NO_DASHBOARD,
@@ -240,15 +254,15 @@ fn words_of(code: i64, call: &Call) -> String {
 }
 
 /// A page as a gateway writes it.
-fn html(status: u16, title: &str) -> Reply {
+fn html(status: u16, title: &str) -> SimulatedResponse {
     let body = format!(
         "<!DOCTYPE html>\n<html lang=\"en-US\"><head><title>{title}</title></head>\n<body><h1>{title}</h1></body></html>\n"
     );
-    Reply::text(status, "text/html; charset=UTF-8", body)
+    SimulatedResponse::text(status, "text/html; charset=UTF-8", body)
 }
 
 /// Damages the right answer on its way.
-fn spoil(kind: &FaultKind, reply: &mut Reply) {
+fn damage(kind: &FaultKind, reply: &mut SimulatedResponse) {
     match kind {
         FaultKind::TruncatedJson => {
             let mut middle = reply.body.len() / 2;

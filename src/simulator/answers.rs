@@ -6,17 +6,18 @@ use std::time::Duration;
 use chrono::{Days, Months, NaiveDate};
 use serde_json::{Value, json};
 
-use super::endpoint::Endpoint;
+use super::endpoint::SimulatedEndpoint;
 use super::faults::FaultKind;
-use super::listing::{self, Listing};
+use super::listing::{self, ListingRows};
 use super::options::{OnePersonAnswer, Options};
 use super::session::{Session, Shape, USER_ID_STEP};
 use super::tokens::PageTokens;
-use super::wire::{Call, Reply, name_in_error, needs_double_encoding};
+use super::wire::{ParsedRequest, SimulatedResponse, name_in_error, needs_double_encoding};
 use super::world::{Instance, World};
 use crate::model::Timestamp;
 
-type Answer = Result<Reply, Reply>;
+/// What Zoom has to say, or how it refuses.
+type ResponseOrRefusal = Result<SimulatedResponse, SimulatedResponse>;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -30,46 +31,46 @@ const INSTANCES_REACH: Duration = DAY.saturating_mul(456);
 const LIST_REACH: Months = Months::new(6);
 
 /// What one request sees of the account.
-pub(super) struct View<'a> {
+pub(super) struct RequestContext<'a> {
     pub(super) world: &'a World,
     pub(super) options: &'a Options,
-    pub(super) call: &'a Call,
+    pub(super) call: &'a ParsedRequest,
     pub(super) faults: &'a [(FaultKind, u32)],
     pub(super) now: Timestamp,
 }
 
 /// The `type` of the Dashboard's endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Type {
+enum DashboardType {
     Past,
     PastOne,
     Live,
 }
 
-impl<'a> View<'a> {
-    pub(super) fn answer(&self, pages: &mut PageTokens) -> Answer {
+impl<'a> RequestContext<'a> {
+    pub(super) fn answer(&self, pages: &mut PageTokens) -> ResponseOrRefusal {
         match self.call.endpoint {
-            Endpoint::Token => unreachable!("tokens are granted before anything is looked at"),
-            Endpoint::PastInstances => self.past_instances(),
-            Endpoint::PastMeeting => {
+            SimulatedEndpoint::Token => unreachable!("tokens are granted before anything is looked at"),
+            SimulatedEndpoint::PastInstances => self.past_instances(),
+            SimulatedEndpoint::PastMeeting => {
                 let instance = self.ended_instance()?;
-                Ok(Reply::json(&instance.past_entry(self.options, self.now)))
+                Ok(SimulatedResponse::json(&instance.past_entry(self.options, self.now)))
             }
-            Endpoint::PastParticipants => self.poorer_participants(Shape::Past, pages),
-            Endpoint::ReportParticipants => self.poorer_participants(Shape::Report, pages),
-            Endpoint::HistoryMeetings => self.history_meetings(pages),
-            Endpoint::MetricsMeetings => self.metrics_meetings(pages),
-            Endpoint::MetricsMeeting => {
+            SimulatedEndpoint::PastParticipants => self.poorer_participants(Shape::Past, pages),
+            SimulatedEndpoint::ReportParticipants => self.poorer_participants(Shape::Report, pages),
+            SimulatedEndpoint::HistoryMeetings => self.history_meetings(pages),
+            SimulatedEndpoint::MetricsMeetings => self.metrics_meetings(pages),
+            SimulatedEndpoint::MetricsMeeting => {
                 let (instance, _) = self.dashboard_instance()?;
                 let mut entry = instance.dashboard_entry(self.options, self.now);
                 entry["in_room_participants"] = 0.into();
-                Ok(Reply::json(&entry))
+                Ok(SimulatedResponse::json(&entry))
             }
-            Endpoint::MetricsParticipants => self.metrics_participants(pages),
+            SimulatedEndpoint::MetricsParticipants => self.metrics_participants(pages),
         }
     }
 
-    fn past_instances(&self) -> Answer {
+    fn past_instances(&self) -> ResponseOrRefusal {
         let Some(meeting_id) = self.call.meeting_id().filter(|id| self.world.knows_meeting(*id, self.now))
         else {
             return Err(does_not_exist(&self.call.target));
@@ -85,10 +86,10 @@ impl<'a> View<'a> {
             .collect();
         let list =
             if self.is_struck_by(&FaultKind::NoRows) { json!({}) } else { json!({ "meetings": ended }) };
-        Ok(Reply::json(&list))
+        Ok(SimulatedResponse::json(&list))
     }
 
-    fn poorer_participants(&self, shape: Shape, pages: &mut PageTokens) -> Answer {
+    fn poorer_participants(&self, shape: Shape, pages: &mut PageTokens) -> ResponseOrRefusal {
         listing::page_size(self.call)?;
         let instance = self.ended_instance()?;
         if instance.is_of_one() && !self.options.one_person_in_reports {
@@ -97,14 +98,14 @@ impl<'a> View<'a> {
         self.sessions_page(&instance.sessions, shape, Vec::new(), pages)
     }
 
-    fn metrics_participants(&self, pages: &mut PageTokens) -> Answer {
+    fn metrics_participants(&self, pages: &mut PageTokens) -> ResponseOrRefusal {
         listing::page_size(self.call)?;
         let (instance, kind) = self.dashboard_instance()?;
         let envelope = vec![("meeting_number", instance.meeting_id.to_string().into())];
-        if kind == Type::Live {
+        if kind == DashboardType::Live {
             return self.sessions_page(&instance.sessions_at(self.now), Shape::Dashboard, envelope, pages);
         }
-        let hidden = kind == Type::Past && instance.is_of_one();
+        let hidden = kind == DashboardType::Past && instance.is_of_one();
         let sessions = if hidden { &[][..] } else { &instance.sessions };
         self.sessions_page(sessions, Shape::Dashboard, envelope, pages)
     }
@@ -115,12 +116,13 @@ impl<'a> View<'a> {
         shape: Shape,
         envelope: Vec<(&'static str, Value)>,
         pages: &mut PageTokens,
-    ) -> Answer {
+    ) -> ResponseOrRefusal {
         let sessions = self.grown(sessions);
         let with_registrant = self.call.parameter("include_fields") == Some("registrant_id")
             && self.call.parameter("type").is_none_or(|kind| kind != "live");
         let write_row = |index: usize, page: &mut String| sessions[index].write(shape, with_registrant, page);
-        let listing = Listing { key: "participants", rows: sessions.len(), envelope, write_row: &write_row };
+        let listing =
+            ListingRows { key: "participants", rows: sessions.len(), envelope, write_row: &write_row };
         listing::page(&listing, self.call, self.options, pages, self.faults, self.now)
     }
 
@@ -139,17 +141,17 @@ impl<'a> View<'a> {
         Cow::Owned(sessions)
     }
 
-    fn metrics_meetings(&self, pages: &mut PageTokens) -> Answer {
+    fn metrics_meetings(&self, pages: &mut PageTokens) -> ResponseOrRefusal {
         listing::page_size(self.call)?;
         let kind = self.kind()?;
         let (from, to) = self.dates()?;
         let by_end = match self.call.parameter("query_date_type") {
             None | Some("start_time") => false,
-            Some("end_time") if kind == Type::Past && !self.options.end_time_queries => {
+            Some("end_time") if kind == DashboardType::Past && !self.options.end_time_queries => {
                 let message = "This account cannot query meetings by `end_time`.";
-                return Err(Reply::error(400, 12_700, message));
+                return Err(SimulatedResponse::error(400, 12_700, message));
             }
-            Some("end_time") => kind == Type::Past,
+            Some("end_time") => kind == DashboardType::Past,
             Some(_) => return Err(invalid("query_date_type")),
         };
         let mut found: Vec<&Instance> = self
@@ -157,14 +159,14 @@ impl<'a> View<'a> {
             .kept(self.now)
             .filter(|instance| !instance.webinar)
             .filter(|instance| match kind {
-                Type::Live => instance.is_live(self.now),
-                Type::Past => self.is_over(instance) && !instance.is_of_one(),
-                Type::PastOne => self.is_over(instance) && instance.is_of_one(),
+                DashboardType::Live => instance.is_live(self.now),
+                DashboardType::Past => self.is_over(instance) && !instance.is_of_one(),
+                DashboardType::PastOne => self.is_over(instance) && instance.is_of_one(),
             })
             .filter(|instance| {
                 let at = if by_end { instance.end.unwrap_or(instance.start) } else { instance.start };
                 // Zoom matches whole UTC days, whatever the time of day that was given.
-                kind == Type::Live || (from..=to).contains(&at.utc().date_naive())
+                kind == DashboardType::Live || (from..=to).contains(&at.utc().date_naive())
             })
             .collect();
         found.sort_by_key(|instance| std::cmp::Reverse(instance.start));
@@ -175,11 +177,11 @@ impl<'a> View<'a> {
             entry["start_time"] = instance.listed_start().into();
             page.push_str(&entry.to_string());
         };
-        let listing = Listing { key: "meetings", rows: found.len(), envelope, write_row: &write_row };
+        let listing = ListingRows { key: "meetings", rows: found.len(), envelope, write_row: &write_row };
         listing::page(&listing, self.call, self.options, pages, self.faults, self.now)
     }
 
-    fn history_meetings(&self, pages: &mut PageTokens) -> Answer {
+    fn history_meetings(&self, pages: &mut PageTokens) -> ResponseOrRefusal {
         listing::page_size(self.call)?;
         let (from, to) = self.dates()?;
         let by_end = self.call.parameter("date_type") == Some("end_time");
@@ -196,7 +198,7 @@ impl<'a> View<'a> {
         let write_row = |index: usize, page: &mut String| {
             page.push_str(&found[index].history_entry(self.options, self.now).to_string());
         };
-        let listing = Listing {
+        let listing = ListingRows {
             key: "history_meetings",
             rows: found.len(),
             envelope: Vec::new(),
@@ -206,7 +208,7 @@ impl<'a> View<'a> {
     }
 
     /// The days that an account-wide list is asked for: a month at most, within the last six.
-    fn dates(&self) -> Result<(NaiveDate, NaiveDate), Reply> {
+    fn dates(&self) -> Result<(NaiveDate, NaiveDate), SimulatedResponse> {
         let day = |name: &'static str| {
             let text = self.call.parameter(name).ok_or_else(|| invalid(name))?;
             let date = text.get(..10).unwrap_or(text);
@@ -225,20 +227,20 @@ impl<'a> View<'a> {
         Ok((from, to))
     }
 
-    fn kind(&self) -> Result<Type, Reply> {
+    fn kind(&self) -> Result<DashboardType, SimulatedResponse> {
         match self.call.parameter("type") {
-            None | Some("live") => Ok(Type::Live),
-            Some("past") => Ok(Type::Past),
-            Some("pastOne") => Ok(Type::PastOne),
+            None | Some("live") => Ok(DashboardType::Live),
+            Some("past") => Ok(DashboardType::Past),
+            Some("pastOne") => Ok(DashboardType::PastOne),
             Some(_) => Err(invalid("type")),
         }
     }
 
     /// The instance that a Dashboard request means, if it belongs to the `type` that was asked for.
-    fn dashboard_instance(&self) -> Result<(&'a Instance, Type), Reply> {
+    fn dashboard_instance(&self) -> Result<(&'a Instance, DashboardType), SimulatedResponse> {
         let kind = self.kind()?;
         let not_ended = || not_ended(self.call.endpoint, &self.call.target);
-        if kind == Type::Live {
+        if kind == DashboardType::Live {
             let instance = self.find(|instance| instance.is_live(self.now))?;
             return if instance.is_live(self.now) { Ok((instance, kind)) } else { Err(not_ended()) };
         }
@@ -247,10 +249,12 @@ impl<'a> View<'a> {
             return Err(too_old());
         }
         match (kind, instance.is_of_one()) {
-            (Type::PastOne, false) => Err(not_ended()),
-            (Type::Past, true) => match self.options.one_person_on_past {
+            (DashboardType::PastOne, false) => Err(not_ended()),
+            (DashboardType::Past, true) => match self.options.one_person_on_past {
                 OnePersonAnswer::NotFound => Err(not_ended()),
-                OnePersonAnswer::BadRequest => Err(Reply::error(400, 3_000, "Cannot access meeting info.")),
+                OnePersonAnswer::BadRequest => {
+                    Err(SimulatedResponse::error(400, 3_000, "Cannot access meeting info."))
+                }
                 OnePersonAnswer::EmptyListing => Ok((instance, kind)),
             },
             _ => Ok((instance, kind)),
@@ -258,7 +262,7 @@ impl<'a> View<'a> {
     }
 
     /// The instance that the request means, if it is over and no older than a year.
-    fn ended_instance(&self) -> Result<&'a Instance, Reply> {
+    fn ended_instance(&self) -> Result<&'a Instance, SimulatedResponse> {
         let instance = self.find(|instance| self.is_over(instance))?;
         if !self.is_over(instance) {
             return Err(not_ended(self.call.endpoint, &self.call.target));
@@ -271,7 +275,7 @@ impl<'a> View<'a> {
 
     /// The instance that the raw target names: a number stands for the latest that is `wanted`, a UUID is
     /// found only in the encoding that Zoom asks for.
-    fn find(&self, wanted: impl Fn(&Instance) -> bool) -> Result<&'a Instance, Reply> {
+    fn find(&self, wanted: impl Fn(&Instance) -> bool) -> Result<&'a Instance, SimulatedResponse> {
         let found = if let Some(meeting_id) = self.call.meeting_id() {
             if !self.world.knows_meeting(meeting_id, self.now) {
                 return Err(does_not_exist(&self.call.target));
@@ -317,37 +321,37 @@ impl<'a> View<'a> {
     }
 }
 
-fn invalid(field: &str) -> Reply {
-    Reply::invalid_parameter(field, &format!("Invalid parameter: {field}."))
+fn invalid(field: &str) -> SimulatedResponse {
+    SimulatedResponse::invalid_parameter(field, &format!("Invalid parameter: {field}."))
 }
 
-fn does_not_exist(target: &str) -> Reply {
-    Reply::error(404, 3_001, &format!("Meeting does not exist: {}.", name_in_error(target)))
+fn does_not_exist(target: &str) -> SimulatedResponse {
+    SimulatedResponse::error(404, 3_001, &format!("Meeting does not exist: {}.", name_in_error(target)))
 }
 
 /// Zoom's answer where a meeting exists, but not so.
-pub(super) fn not_ended(endpoint: Endpoint, target: &str) -> Reply {
+pub(super) fn not_ended(endpoint: SimulatedEndpoint, target: &str) -> SimulatedResponse {
     if endpoint.is_dashboard() {
-        Reply::error(404, 3_001, "Meeting ID is invalid or has not ended.")
-    } else if endpoint == Endpoint::ReportParticipants {
+        SimulatedResponse::error(404, 3_001, "Meeting ID is invalid or has not ended.")
+    } else if endpoint == SimulatedEndpoint::ReportParticipants {
         let message = format!("Meeting {} not found or has expired.", name_in_error(target));
-        Reply::error(404, 3_001, &message)
+        SimulatedResponse::error(404, 3_001, &message)
     } else {
         does_not_exist(target)
     }
 }
 
 /// Zoom's answer for an instance older than a year.
-pub(super) fn too_old() -> Reply {
-    Reply::error(400, 12_702, "Can not access a meeting a year ago.")
+pub(super) fn too_old() -> SimulatedResponse {
+    SimulatedResponse::error(400, 12_702, "Can not access a meeting a year ago.")
 }
 
 /// Zoom's answer where an account, or the host of a meeting, pays for nothing.
-pub(super) fn unpaid(whom: &str) -> Reply {
-    Reply::error(400, 200, &format!("Only available for paid account: {whom}."))
+pub(super) fn unpaid(whom: &str) -> SimulatedResponse {
+    SimulatedResponse::error(400, 200, &format!("Only available for paid account: {whom}."))
 }
 
 /// Zoom's answer for a webinar.
-pub(super) fn webinar() -> Reply {
-    Reply::error(400, 300, "Cannot access webinar info.")
+pub(super) fn webinar() -> SimulatedResponse {
+    SimulatedResponse::error(400, 300, "Cannot access webinar info.")
 }

@@ -6,7 +6,7 @@ use crate::model::RateLabel;
 
 /// An endpoint of the simulated Zoom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Endpoint {
+pub enum SimulatedEndpoint {
     /// `POST /oauth/token`.
     Token,
     /// `GET /past_meetings/{id}/instances`.
@@ -27,7 +27,7 @@ pub enum Endpoint {
     MetricsParticipants,
 }
 
-impl Endpoint {
+impl SimulatedEndpoint {
     /// Every endpoint.
     pub const ALL: &'static [Self] = &[
         Self::Token,
@@ -106,7 +106,7 @@ impl Endpoint {
     }
 }
 
-impl fmt::Display for Endpoint {
+impl fmt::Display for SimulatedEndpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.name())
     }

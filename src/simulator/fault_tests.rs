@@ -132,10 +132,10 @@ async fn a_fault_strikes_whom_it_names_and_when() {
     client.simulator.fault("token-401,endpoint=token,attempts=1".parse().unwrap());
     assert_eq!(client.grant().await["code"], 124);
     assert!(client.grant().await["access_token"].is_string());
-    assert_eq!(client.simulator.count_at(Endpoint::Token), 2);
+    assert_eq!(client.simulator.count_at(SimulatedEndpoint::Token), 2);
 
     client.simulator.clear_faults();
-    let meeting = Fault::new(FaultKind::NotFound).of_meeting(algebra()).at(Endpoint::PastMeeting);
+    let meeting = Fault::new(FaultKind::NotFound).of_meeting(algebra()).at(SimulatedEndpoint::PastMeeting);
     client.simulator.fault(meeting.attempts(2..=2));
     for (path, status) in
         [(poisoned, 200), (PATH, 200), ("/past_meetings/85746065432", 404), ("/past_meetings/two==", 200)]

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::endpoint::Endpoint;
+use super::endpoint::SimulatedEndpoint;
 use super::faults::{Fault, FaultKind, PageFilter, Target};
 use crate::model::parse_instant;
 
@@ -41,7 +41,7 @@ pub enum FaultTextError {
 }
 
 /// A kind of fault, as the command line offers it.
-struct Offer {
+struct FaultSpec {
     name: &'static str,
     /// What may stand after the name, for people.
     value: &'static str,
@@ -51,9 +51,9 @@ struct Offer {
 }
 
 /// Takes a fault without a value.
-macro_rules! plain {
+macro_rules! without_value {
     ($name:literal, $kind:expr, $explanation:literal) => {
-        Offer {
+        FaultSpec {
             name: $name,
             value: "",
             explanation: $explanation,
@@ -62,8 +62,8 @@ macro_rules! plain {
     };
 }
 
-const OFFERS: &[Offer] = &[
-    Offer {
+const SPECS: &[FaultSpec] = &[
+    FaultSpec {
         name: "answer",
         value: "=STATUS:BODY",
         explanation: "this status with this body",
@@ -72,7 +72,7 @@ const OFFERS: &[Offer] = &[
             Some(FaultKind::Answer { status: http_status(status)?, body: body.to_owned() })
         },
     },
-    Offer {
+    FaultSpec {
         name: "refuse",
         value: "=STATUS/CODE",
         explanation: "this status with Zoom's code and words; under 200 there is no list beside them",
@@ -81,11 +81,11 @@ const OFFERS: &[Offer] = &[
             Some(FaultKind::Refused { status: http_status(status)?, code: code.parse().ok()? })
         },
     },
-    plain!("html-500", FaultKind::Html { status: 500 }, "500 with an HTML page"),
-    plain!("html-502", FaultKind::Html { status: 502 }, "502 with an HTML page"),
-    plain!("html-503", FaultKind::Html { status: 503 }, "503 with an HTML page"),
-    plain!("html-403", FaultKind::Blocked, "403 with the HTML page `Sorry, you have been blocked`"),
-    Offer {
+    without_value!("html-500", FaultKind::Html { status: 500 }, "500 with an HTML page"),
+    without_value!("html-502", FaultKind::Html { status: 502 }, "502 with an HTML page"),
+    without_value!("html-503", FaultKind::Html { status: 503 }, "503 with an HTML page"),
+    without_value!("html-403", FaultKind::Blocked, "403 with the HTML page `Sorry, you have been blocked`"),
+    FaultSpec {
         name: "429-second",
         value: "[=RETRY-AFTER]",
         explanation: "429 for the limit of a second, without headers but the Retry-After given",
@@ -93,41 +93,45 @@ const OFFERS: &[Offer] = &[
             throttled(value, |retry_after| FaultKind::TooManyPerSecond { retry_after, headers: false })
         },
     },
-    Offer {
+    FaultSpec {
         name: "429-daily",
         value: "[=RETRY-AFTER]",
         explanation: "429 for the limit of a day, with X-RateLimit headers and the Retry-After given",
         make: |value| throttled(value, |retry_after| FaultKind::TooManyPerDay { retry_after, headers: true }),
     },
-    plain!("token-401", FaultKind::BadToken, "401 with code 124: the access token is invalid"),
-    plain!("scope-4711", FaultKind::MissingScope, "400 with code 4711: a scope is missing"),
-    plain!("scope-104", FaultKind::BrokenScopeError, "400 with code 104 in invalid JSON: a scope is missing"),
-    plain!("plan-200", FaultKind::Plan, "400 with code 200: the plan has no Dashboard"),
-    plain!("missing-3001", FaultKind::NotFound, "404 with code 3001: no such meeting, or not ended"),
-    plain!("old-12702", FaultKind::TooOld, "400 with code 12702: older than a year"),
-    plain!("webinar-300", FaultKind::Webinar, "400 with code 300: a webinar"),
-    plain!("truncated-json", FaultKind::TruncatedJson, "the right answer, broken off in its middle"),
-    plain!("empty-body", FaultKind::EmptyBody, "200 with nothing"),
-    plain!("not-json", FaultKind::NotJson, "200 with a text that is no JSON"),
-    Offer {
+    without_value!("token-401", FaultKind::BadToken, "401 with code 124: the access token is invalid"),
+    without_value!("scope-4711", FaultKind::MissingScope, "400 with code 4711: a scope is missing"),
+    without_value!(
+        "scope-104",
+        FaultKind::BrokenScopeError,
+        "400 with code 104 in invalid JSON: a scope is missing"
+    ),
+    without_value!("plan-200", FaultKind::Plan, "400 with code 200: the plan has no Dashboard"),
+    without_value!("missing-3001", FaultKind::NotFound, "404 with code 3001: no such meeting, or not ended"),
+    without_value!("old-12702", FaultKind::TooOld, "400 with code 12702: older than a year"),
+    without_value!("webinar-300", FaultKind::Webinar, "400 with code 300: a webinar"),
+    without_value!("truncated-json", FaultKind::TruncatedJson, "the right answer, broken off in its middle"),
+    without_value!("empty-body", FaultKind::EmptyBody, "200 with nothing"),
+    without_value!("not-json", FaultKind::NotJson, "200 with a text that is no JSON"),
+    FaultSpec {
         name: "cut",
         value: "=BYTES",
         explanation: "the connection is dropped after so many bytes of the body",
         make: |value| value.parse().ok().map(FaultKind::Cut),
     },
-    Offer {
+    FaultSpec {
         name: "stall",
         value: "=BYTES",
         explanation: "after so many bytes of the body nothing more comes, and the connection stays open",
         make: |value| value.parse().ok().map(FaultKind::Stalled),
     },
-    Offer {
+    FaultSpec {
         name: "huge",
         value: "=BYTES",
         explanation: "a body of so many bytes, at most 1000000000, most of them blanks",
         make: |value| value.parse().ok().filter(|bytes| *bytes <= 1_000_000_000).map(FaultKind::Huge),
     },
-    Offer {
+    FaultSpec {
         name: "redirect",
         value: "=URL",
         explanation: "302 to this URL",
@@ -136,40 +140,52 @@ const OFFERS: &[Offer] = &[
             visible.then(|| FaultKind::Redirect(value.to_owned()))
         },
     },
-    plain!("drop", FaultKind::Dropped, "the connection is dropped at once"),
-    Offer {
+    without_value!("drop", FaultKind::Dropped, "the connection is dropped at once"),
+    FaultSpec {
         name: "delay",
         value: "=MILLISECONDS",
         explanation: "the answer takes so much longer",
         make: |value| value.parse().ok().map(Duration::from_millis).map(FaultKind::Delay),
     },
-    plain!("page-token-expired", FaultKind::PageTokenExpired, "every page token is refused with code 300"),
-    plain!("page-token-repeated", FaultKind::PageTokenRepeated, "the first page for ever, with one token"),
-    plain!("page-token-absent", FaultKind::PageTokenAbsent, "the last page has no next_page_token"),
-    plain!("growing", FaultKind::Growing, "each reading of a listing finds one row more"),
-    plain!("emptied", FaultKind::Emptied, "the first reading finds everything, later ones nothing"),
-    plain!("empty", FaultKind::Empty, "a list has no rows, whatever descriptions tell"),
-    Offer {
+    without_value!(
+        "page-token-expired",
+        FaultKind::PageTokenExpired,
+        "every page token is refused with code 300"
+    ),
+    without_value!(
+        "page-token-repeated",
+        FaultKind::PageTokenRepeated,
+        "the first page for ever, with one token"
+    ),
+    without_value!("page-token-absent", FaultKind::PageTokenAbsent, "the last page has no next_page_token"),
+    without_value!("growing", FaultKind::Growing, "each reading of a listing finds one row more"),
+    without_value!("emptied", FaultKind::Emptied, "the first reading finds everything, later ones nothing"),
+    without_value!("empty", FaultKind::Empty, "a list has no rows, whatever descriptions tell"),
+    FaultSpec {
         name: "total",
         value: "=RECORDS",
         explanation: "total_records is this, however many rows there are",
         make: |value| value.parse().ok().map(FaultKind::Total),
     },
-    Offer {
+    FaultSpec {
         name: "total-too-large",
         value: "=ROWS",
         explanation: "total_records is larger than the rows given, by so many",
         make: |value| value.parse().ok().map(FaultKind::TotalTooLarge),
     },
-    plain!("repeated-rows", FaultKind::RepeatedRows, "each page begins with the last row of the one before"),
-    plain!("no-rows", FaultKind::NoRows, "the answer has no list of rows"),
+    without_value!(
+        "repeated-rows",
+        FaultKind::RepeatedRows,
+        "each page begins with the last row of the one before"
+    ),
+    without_value!("no-rows", FaultKind::NoRows, "the answer has no list of rows"),
 ];
 
 impl Fault {
     /// Every kind as it is written, with one line that explains it.
     #[must_use]
     pub fn catalogue() -> Vec<(String, &'static str)> {
-        OFFERS.iter().map(|offer| (format!("{}{}", offer.name, offer.value), offer.explanation)).collect()
+        SPECS.iter().map(|spec| (format!("{}{}", spec.name, spec.value), spec.explanation)).collect()
     }
 
     /// The catalogue and the conditions as the text of a help page.
@@ -198,24 +214,24 @@ impl FromStr for Fault {
     /// taken from the end.
     fn from_str(text: &str) -> Result<Self, FaultTextError> {
         let (name, _) = text.split_once(['=', ',']).unwrap_or((text, ""));
-        let offer = OFFERS
+        let spec = SPECS
             .iter()
-            .find(|offer| offer.name == name.trim())
+            .find(|spec| spec.name == name.trim())
             .ok_or_else(|| FaultTextError::UnknownKind { found: shorten(name) })?;
         let mut rest = text.get(name.len()..).unwrap_or_default();
         let mut fault = Self::new(FaultKind::Dropped);
         while let Some((before, condition)) = rest.rsplit_once(',') {
             match apply(&fault, condition) {
                 Some(with) => fault = with,
-                None if offer.name == "answer" => break,
+                None if spec.name == "answer" => break,
                 None => return Err(FaultTextError::Condition { found: shorten(condition) }),
             }
             rest = before;
         }
         let value = rest.strip_prefix('=').unwrap_or(rest);
-        fault.kind = (offer.make)(value).ok_or_else(|| FaultTextError::Value {
-            kind: offer.name,
-            wanted: if offer.value.is_empty() { "no value" } else { offer.value },
+        fault.kind = (spec.make)(value).ok_or_else(|| FaultTextError::Value {
+            kind: spec.name,
+            wanted: if spec.value.is_empty() { "no value" } else { spec.value },
             found: shorten(value),
         })?;
         Ok(fault)
@@ -228,7 +244,7 @@ fn apply(fault: &Fault, condition: &str) -> Option<Fault> {
     let (name, value) = condition.trim().split_once('=')?;
     match name {
         "endpoint" => {
-            let endpoint = Endpoint::ALL.iter().find(|endpoint| endpoint.name() == value)?;
+            let endpoint = SimulatedEndpoint::ALL.iter().find(|endpoint| endpoint.name() == value)?;
             Some(fault.at(*endpoint))
         }
         "target" => {
@@ -273,7 +289,7 @@ fn throttled(retry_after: &str, kind: fn(Option<String>) -> FaultKind) -> Option
 }
 
 fn endpoints() -> Vec<&'static str> {
-    Endpoint::ALL.iter().map(|endpoint| endpoint.name()).collect()
+    SimulatedEndpoint::ALL.iter().map(|endpoint| endpoint.name()).collect()
 }
 
 /// As much of a wrong text as an error line bears.
@@ -303,7 +319,7 @@ mod tests {
     #[test]
     fn conditions_follow_in_any_order() {
         let wanted = Fault::new(FaultKind::Delay(Duration::from_millis(20)))
-            .at(Endpoint::MetricsParticipants)
+            .at(SimulatedEndpoint::MetricsParticipants)
             .of_instance("/ab==".parse().unwrap())
             .attempts(2..=3)
             .pages(PageFilter::Later);

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::endpoint::Endpoint;
-use super::wire::Call;
+use super::endpoint::SimulatedEndpoint;
+use super::wire::ParsedRequest;
 use super::world::World;
 use crate::model::{InstanceUuid, MeetingId, Timestamp};
 
@@ -147,7 +147,7 @@ pub struct Fault {
     /// What goes wrong.
     pub kind: FaultKind,
     /// The endpoint; `None`: all but the token's.
-    pub endpoint: Option<Endpoint>,
+    pub endpoint: Option<SimulatedEndpoint>,
     /// Whom it strikes.
     pub target: Target,
     /// Which of the matching requests since the fault was set, counted from 1 (readings of a
@@ -178,7 +178,7 @@ impl Fault {
 
     /// The same fault at one endpoint only.
     #[must_use]
-    pub fn at(self, endpoint: Endpoint) -> Self {
+    pub fn at(self, endpoint: SimulatedEndpoint) -> Self {
         Self { endpoint: Some(endpoint), ..self }
     }
 
@@ -218,11 +218,11 @@ impl Fault {
         Self { until: Some(until), ..self }
     }
 
-    fn strikes(&self, call: &Call, world: &World, now: Timestamp) -> bool {
+    fn strikes(&self, call: &ParsedRequest, world: &World, now: Timestamp) -> bool {
         let is_on = self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until);
         let endpoint = match self.endpoint {
             Some(endpoint) => endpoint == call.endpoint,
-            None => call.endpoint != Endpoint::Token,
+            None => call.endpoint != SimulatedEndpoint::Token,
         };
         let first = call.parameter("next_page_token").is_none();
         let page = match self.pages {
@@ -260,7 +260,12 @@ impl Faults {
     }
 
     /// What goes wrong with this request, in the order in which it was set, with the attempt's number.
-    pub(super) fn strike(&mut self, call: &Call, world: &World, now: Timestamp) -> Vec<(FaultKind, u32)> {
+    pub(super) fn strike(
+        &mut self,
+        call: &ParsedRequest,
+        world: &World,
+        now: Timestamp,
+    ) -> Vec<(FaultKind, u32)> {
         let first_page = call.parameter("next_page_token").is_none();
         self.0
             .iter_mut()
@@ -278,6 +283,6 @@ impl Faults {
 }
 
 /// Which listing is read.
-fn listing(call: &Call) -> String {
+fn listing(call: &ParsedRequest) -> String {
     format!("{} {} {}", call.endpoint.name(), call.target, call.parameter("type").unwrap_or_default())
 }

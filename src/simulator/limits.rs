@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::options::Limits;
-use super::wire::Reply;
+use super::wire::SimulatedResponse;
 use crate::model::{RateLabel, Timestamp};
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
@@ -82,12 +82,12 @@ fn window_of(label: RateLabel, limits: &Limits) -> (Duration, Option<u32>) {
 }
 
 /// Zoom's answer to too many requests.
-pub(super) fn too_many(label: Option<RateLabel>, excess: Excess, with_headers: bool) -> Reply {
+pub(super) fn too_many(label: Option<RateLabel>, excess: Excess, with_headers: bool) -> SimulatedResponse {
     let (message, kind, limit) = match excess {
         Excess::Window { limit } => (PER_SECOND, "QPS", limit),
         Excess::Daily { limit, .. } => (DAILY, "Daily-limit", limit),
     };
-    let mut reply = Reply::error(429, 429, message);
+    let mut reply = SimulatedResponse::error(429, 429, message);
     if with_headers {
         if let Some(label) = label {
             reply = reply.with_header("x-ratelimit-category", label.as_str());

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::faults::FaultKind;
 use super::options::Options;
 use super::tokens::{PageTokens, bad_page_token};
-use super::wire::{Call, Reply};
+use super::wire::{ParsedRequest, SimulatedResponse};
 use crate::model::Timestamp;
 
 /// The largest `page_size` that Zoom takes.
@@ -18,7 +18,7 @@ const LARGEST_PAGE_SIZE: usize = 300;
 const DEFAULT_PAGE_SIZE: usize = 30;
 
 /// Everything that a listing holds, to be cut into pages.
-pub(super) struct Listing<'a> {
+pub(super) struct ListingRows<'a> {
     /// The name of the list in the answer.
     pub(super) key: &'static str,
     /// How many rows there are.
@@ -30,11 +30,11 @@ pub(super) struct Listing<'a> {
 }
 
 /// How many rows the request wants on a page, or Zoom's refusal.
-pub(super) fn page_size(call: &Call) -> Result<usize, Reply> {
+pub(super) fn page_size(call: &ParsedRequest) -> Result<usize, SimulatedResponse> {
     let Some(text) = call.parameter("page_size") else { return Ok(DEFAULT_PAGE_SIZE) };
     match text.parse() {
         Ok(size) if (1..=LARGEST_PAGE_SIZE).contains(&size) => Ok(size),
-        _ => Err(Reply::invalid_parameter("page_size", "Invalid parameter: page_size.")),
+        _ => Err(SimulatedResponse::invalid_parameter("page_size", "Invalid parameter: page_size.")),
     }
 }
 
@@ -43,74 +43,91 @@ pub(super) fn page_size(call: &Call) -> Result<usize, Reply> {
 /// Rows are written one after the other as JSON text, so that a large listing costs little more than
 /// copying it.
 pub(super) fn page(
-    listing: &Listing<'_>,
-    call: &Call,
+    listing: &ListingRows<'_>,
+    call: &ParsedRequest,
     options: &Options,
     tokens: &mut PageTokens,
     faults: &[(FaultKind, u32)],
     now: Timestamp,
-) -> Result<Reply, Reply> {
+) -> Result<SimulatedResponse, SimulatedResponse> {
     let size = page_size(call)?;
     let step = size.min(options.largest_page).max(1);
-    let binding = call.binding();
-    let offset = match call.parameter("next_page_token") {
+    let faulty = ListingFaults::of(faults);
+    let given = call.parameter("next_page_token");
+    let offset = match given {
         None => 0,
-        Some(token) => {
-            if faults.iter().any(|(kind, _)| *kind == FaultKind::PageTokenExpired) {
-                return Err(bad_page_token());
-            }
-            tokens.redeem(token, &binding, now).ok_or_else(bad_page_token)?
-        }
+        Some(_) if faulty.token_expired => return Err(bad_page_token()),
+        Some(token) => tokens.redeem(token, &call.binding(), now).ok_or_else(bad_page_token)?,
     };
-    let wrong = Wrong::of(faults);
-    let rows = if wrong.empty { 0 } else { listing.rows };
-    let given_token = call.parameter("next_page_token").map(str::to_owned);
-    let (offset, next_page_token) = if wrong.token_repeated && rows > 0 {
+    let rows = if faulty.empty { 0 } else { listing.rows };
+    let mut issue = |offset| {
         let lifetime = Duration::from_secs(options.page_token_seconds);
-        (0, Some(given_token.unwrap_or_else(|| tokens.issue(binding, 0, now, lifetime))))
-    } else if offset + step < rows {
-        let lifetime = Duration::from_secs(options.page_token_seconds);
-        (offset, Some(tokens.issue(binding, offset + step, now, lifetime)))
+        tokens.issue(call.binding(), offset, now, lifetime)
+    };
+    let page = if faulty.token_repeated && rows > 0 {
+        let token = given.map_or_else(|| issue(0), str::to_owned);
+        PageOfRows { size, step, rows, offset: 0, next_page_token: Some(token) }
     } else {
-        (offset, None)
+        let next_page_token = (offset + step < rows).then(|| issue(offset + step));
+        PageOfRows { size, step, rows, offset, next_page_token }
     };
-    let mut body = String::with_capacity(1_200 * step.min(rows) + 400);
-    body.push('{');
-    for (name, value) in &listing.envelope {
-        write!(body, "\"{name}\":{value},").expect("a string takes any text");
-    }
-    write!(
-        body,
-        "\"page_count\":{},\"page_size\":{size},\"total_records\":{}",
-        rows.div_ceil(step),
-        wrong.total.unwrap_or_else(|| i64::try_from(rows + wrong.total_too_large).unwrap_or(i64::MAX)),
-    )
-    .expect("a string takes any text");
-    match &next_page_token {
-        Some(token) => write!(body, ",\"next_page_token\":\"{token}\"").expect("a string takes any text"),
-        None if wrong.token_absent => {}
-        None => body.push_str(",\"next_page_token\":\"\""),
-    }
-    if !wrong.no_rows {
-        write!(body, ",\"{}\":[", listing.key).expect("a string takes any text");
-        let begin = if wrong.repeated_rows { offset.saturating_sub(1) } else { offset };
-        for index in begin..rows.min(offset + step) {
-            if index > begin {
-                body.push(',');
-            }
-            (listing.write_row)(index, &mut body);
+    Ok(SimulatedResponse::text(200, "application/json;charset=UTF-8", page.write(listing, &faulty)))
+}
+
+/// Which part of a listing a page holds.
+struct PageOfRows {
+    /// The size that was asked for.
+    size: usize,
+    /// The rows that a page holds.
+    step: usize,
+    /// The rows of the whole listing.
+    rows: usize,
+    offset: usize,
+    next_page_token: Option<String>,
+}
+
+impl PageOfRows {
+    fn write(&self, listing: &ListingRows<'_>, faulty: &ListingFaults) -> String {
+        let mut body = String::with_capacity(1_200 * self.step.min(self.rows) + 400);
+        body.push('{');
+        for (name, value) in &listing.envelope {
+            write!(body, "\"{name}\":{value},").expect("a string takes any text");
         }
-        body.push(']');
+        let total = i64::try_from(self.rows + faulty.total_too_large).unwrap_or(i64::MAX);
+        write!(
+            body,
+            "\"page_count\":{},\"page_size\":{},\"total_records\":{}",
+            self.rows.div_ceil(self.step),
+            self.size,
+            faulty.total.unwrap_or(total),
+        )
+        .expect("a string takes any text");
+        if self.next_page_token.is_some() || !faulty.token_absent {
+            let token = self.next_page_token.as_deref().unwrap_or_default();
+            write!(body, ",\"next_page_token\":\"{token}\"").expect("a string takes any text");
+        }
+        if !faulty.no_rows {
+            write!(body, ",\"{}\":[", listing.key).expect("a string takes any text");
+            let begin = self.offset.saturating_sub(usize::from(faulty.repeated_rows));
+            for index in begin..self.rows.min(self.offset + self.step) {
+                if index > begin {
+                    body.push(',');
+                }
+                (listing.write_row)(index, &mut body);
+            }
+            body.push(']');
+        }
+        body.push('}');
+        body
     }
-    body.push('}');
-    Ok(Reply::text(200, "application/json;charset=UTF-8", body))
 }
 
 /// What is wrong with the listing.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "any of them may be wrong at once")]
-struct Wrong {
+struct ListingFaults {
     empty: bool,
+    token_expired: bool,
     token_repeated: bool,
     token_absent: bool,
     repeated_rows: bool,
@@ -119,22 +136,23 @@ struct Wrong {
     total: Option<i64>,
 }
 
-impl Wrong {
+impl ListingFaults {
     fn of(faults: &[(FaultKind, u32)]) -> Self {
-        let mut wrong = Self::default();
+        let mut faulty = Self::default();
         for (kind, reading) in faults {
             match kind {
-                FaultKind::Emptied => wrong.empty |= *reading > 1,
-                FaultKind::Empty => wrong.empty = true,
-                FaultKind::Total(records) => wrong.total = Some(*records),
-                FaultKind::PageTokenRepeated => wrong.token_repeated = true,
-                FaultKind::PageTokenAbsent => wrong.token_absent = true,
-                FaultKind::RepeatedRows => wrong.repeated_rows = true,
-                FaultKind::NoRows => wrong.no_rows = true,
-                FaultKind::TotalTooLarge(by) => wrong.total_too_large = *by,
+                FaultKind::Emptied => faulty.empty |= *reading > 1,
+                FaultKind::Empty => faulty.empty = true,
+                FaultKind::Total(records) => faulty.total = Some(*records),
+                FaultKind::PageTokenExpired => faulty.token_expired = true,
+                FaultKind::PageTokenRepeated => faulty.token_repeated = true,
+                FaultKind::PageTokenAbsent => faulty.token_absent = true,
+                FaultKind::RepeatedRows => faulty.repeated_rows = true,
+                FaultKind::NoRows => faulty.no_rows = true,
+                FaultKind::TotalTooLarge(by) => faulty.total_too_large = *by,
                 _ => {}
             }
         }
-        wrong
+        faulty
     }
 }

@@ -6,6 +6,14 @@
 //! misbehaves: see [`Fault`].
 //!
 //! The same seed and the same clock give the same answers.
+//!
+//! | question | files |
+//! |---|---|
+//! | what there is to be told | `world` (hosts, instances), `session` (rows), `people`; `term` and `courses` make a term of meetings from a seed, `sized` a world of any size |
+//! | what is told of it | `endpoint` (label, scope), `answers` (the right answer or Zoom's refusal), `entries` (descriptions), `listing` (one page of rows) |
+//! | how Zoom behaves | `options` (plan, scopes, habits), `tokens` (access and page tokens), `limits` (429) |
+//! | what goes wrong | `faults` (which, for whom, when), `fault_text` (as the command line writes them) |
+//! | who answers | `account` (from a request to its answer and the log), `server` (HTTP), `wire` (paths, queries, bodies), `connection` (breaks it) |
 
 mod account;
 mod answers;
@@ -35,10 +43,10 @@ mod habit_tests;
 mod tests;
 
 pub use account::LoggedRequest;
-pub use endpoint::Endpoint;
+pub use endpoint::SimulatedEndpoint;
 pub use fault_text::FaultTextError;
 pub use faults::{Fault, FaultKind, PageFilter, Target};
-pub use options::{Credentials, Limits, OnePersonAnswer, Options, UntoldEnd};
+pub use options::{Limits, OnePersonAnswer, Options, SimulatedCredentials, UntoldEnd};
 pub use server::Simulator;
 pub use session::{FIRST_USER_ID, Session, USER_ID_STEP};
 pub use world::{Host, Instance, World};

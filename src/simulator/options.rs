@@ -3,14 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::endpoint::Endpoint;
+use super::endpoint::SimulatedEndpoint;
 use crate::clock::Clock;
 
 const DAY: Duration = Duration::from_hours(24);
 
 /// What the server's clients must know to get a token. Nothing real opens with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
+pub struct SimulatedCredentials {
     /// The account's id.
     pub account_id: String,
     /// The app's id.
@@ -19,7 +19,7 @@ pub struct Credentials {
     pub client_secret: String,
 }
 
-impl Default for Credentials {
+impl Default for SimulatedCredentials {
     fn default() -> Self {
         Self {
             account_id: "SimulatedAccountId0001".to_owned(),
@@ -105,7 +105,7 @@ pub struct Options {
     /// What time it is: ages, token lifetimes and the day's quota go by it.
     pub clock: Clock,
     /// What the token endpoint accepts.
-    pub credentials: Credentials,
+    pub credentials: SimulatedCredentials,
     /// The scopes that a token is granted.
     pub scopes: Vec<String>,
     /// How long an access token lives.
@@ -150,8 +150,12 @@ impl Default for Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             seed: 1,
             clock: Clock::system(),
-            credentials: Credentials::default(),
-            scopes: Endpoint::ALL.iter().filter_map(|endpoint| endpoint.scope()).map(str::to_owned).collect(),
+            credentials: SimulatedCredentials::default(),
+            scopes: SimulatedEndpoint::ALL
+                .iter()
+                .filter_map(|endpoint| endpoint.scope())
+                .map(str::to_owned)
+                .collect(),
             token_seconds: 3_600,
             dashboard: true,
             paid: true,

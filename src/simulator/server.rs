@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, Received};
 use super::connection::{Switch, SwitchedListener};
-use super::endpoint::Endpoint;
-use super::options::Credentials;
-use super::wire::{Delivery, Reply};
+use super::endpoint::SimulatedEndpoint;
+use super::options::SimulatedCredentials;
+use super::wire::{Delivery, SimulatedResponse};
 use super::{Fault, LoggedRequest, Options, World};
 use crate::model::RateLabel;
 
@@ -103,7 +103,7 @@ impl Simulator {
 
     /// What the token endpoint accepts.
     #[must_use]
-    pub fn credentials(&self) -> Credentials {
+    pub fn credentials(&self) -> SimulatedCredentials {
         self.shared.account().options.credentials.clone()
     }
 
@@ -157,7 +157,7 @@ impl Simulator {
 
     /// How many requests of this endpoint have come so far.
     #[must_use]
-    pub fn count_at(&self, endpoint: Endpoint) -> usize {
+    pub fn count_at(&self, endpoint: SimulatedEndpoint) -> usize {
         self.shared.account().log.iter().filter(|request| request.endpoint == Some(endpoint)).count()
     }
 
@@ -210,7 +210,7 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn respond(reply: Reply, switch: &Switch, stop: &CancellationToken) -> Response<Body> {
+fn respond(reply: SimulatedResponse, switch: &Switch, stop: &CancellationToken) -> Response<Body> {
     let mut response = Response::builder().status(reply.status);
     for (name, value) in reply.headers {
         response = response.header(name, value);

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
+
 use super::session::{FIRST_USER_ID, Facts, Session, USER_ID_STEP, instant};
-use super::wire::base64;
 use super::world::{Instance, World};
 use crate::model::{InstanceUuid, MeetingId, Timestamp};
 
@@ -49,7 +51,7 @@ fn meeting(number: usize) -> (MeetingId, String) {
 
 /// A UUID as Zoom makes them: sixteen bytes in base64.
 fn uuid(dice: &mut fastrand::Rng) -> InstanceUuid {
-    base64(&dice.u128(..).to_be_bytes()).parse().expect("base64 is what a UUID is made of")
+    BASE64.encode(dice.u128(..).to_be_bytes()).parse().expect("base64 is what a UUID is made of")
 }
 
 fn whole_second(at: Timestamp) -> Timestamp {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use chrono::Days;
 use serde_json::json;
 
 use super::courses::{Course, courses, latest_start};
 use super::people::{self, Person, guest_name, mark_caller, mark_guest};
 use super::session::{FIRST_USER_ID, Session, USER_ID_STEP};
-use super::wire::base64;
 use super::world::{Host, Instance, World};
 use crate::model::{InstanceUuid, MeetingId, Timestamp};
 
@@ -39,7 +40,7 @@ impl World {
             let latest = latest_start(&course, now);
             for week in 1..=WEEKS {
                 let Some(start) = latest.checked_sub_days(Days::new(7 * (week - 1))) else { continue };
-                let holding = Holding { course: &course, people: &people, room: &room, week };
+                let holding = CourseWeek { course: &course, people: &people, room: &room, week };
                 for instance in holding.instances(&mut dice, start.into()) {
                     world.add_instance(instance.with_host(host.clone()));
                 }
@@ -59,7 +60,7 @@ fn host(person: &Person) -> Host {
 }
 
 /// A course in one week.
-struct Holding<'a> {
+struct CourseWeek<'a> {
     course: &'a Course,
     people: &'a [Person],
     room: &'a Person,
@@ -67,11 +68,11 @@ struct Holding<'a> {
 }
 
 /// One stay before it has a number.
-struct Stay<'a> {
+struct SessionDraft<'a> {
     who: Who<'a>,
     join: Timestamp,
     leave: Timestamp,
-    place: Place,
+    place: MeetingRoom,
     /// Counts the person's connections, since each new one has another `participant_uuid`.
     connection: u64,
     device: usize,
@@ -85,7 +86,7 @@ enum Who<'a> {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum Place {
+enum MeetingRoom {
     Waiting,
     Main,
     /// A breakout room, and whether Zoom forgot who it is.
@@ -96,7 +97,7 @@ fn minutes(number: u64) -> Duration {
     Duration::from_mins(number)
 }
 
-impl<'a> Holding<'a> {
+impl<'a> CourseWeek<'a> {
     fn instances(&self, dice: &mut fastrand::Rng, start: Timestamp) -> Vec<Instance> {
         let start = start.plus(Duration::from_secs(dice.u64(..90)));
         let end = start.plus(minutes(self.course.minutes) + Duration::from_secs(dice.u64(..240)));
@@ -119,12 +120,12 @@ impl<'a> Holding<'a> {
         instance
     }
 
-    fn stays(&self, dice: &mut fastrand::Rng, start: Timestamp, end: Timestamp) -> Vec<Stay<'a>> {
+    fn stays(&self, dice: &mut fastrand::Rng, start: Timestamp, end: Timestamp) -> Vec<SessionDraft<'a>> {
         let mut stays = Vec::new();
         for index in self.course.members.clone() {
             let who = Who::Member(&self.people[index], index);
             if index == self.course.members.start {
-                stays.push(Stay::main(who, start, end));
+                stays.push(SessionDraft::main(who, start, end));
             } else if self.course.alone_in_week != Some(self.week) && dice.u8(..100) < 84 {
                 self.attend(dice, who, start, end, &mut stays);
             }
@@ -140,7 +141,7 @@ impl<'a> Holding<'a> {
             self.attend(dice, who, start, end, &mut stays);
         }
         if self.course.room {
-            stays.push(Stay::main(Who::Member(self.room, 950), start.plus(minutes(1)), end));
+            stays.push(SessionDraft::main(Who::Member(self.room, 950), start.plus(minutes(1)), end));
         }
         stays
     }
@@ -152,7 +153,7 @@ impl<'a> Holding<'a> {
         who: Who<'a>,
         start: Timestamp,
         end: Timestamp,
-        stays: &mut Vec<Stay<'a>>,
+        stays: &mut Vec<SessionDraft<'a>>,
     ) {
         let late = match dice.u8(..100) {
             0..15 => dice.u64(6 * 60..18 * 60),
@@ -167,7 +168,7 @@ impl<'a> Holding<'a> {
         }
         if dice.u8(..100) < 25 {
             let asked = join.minus(Duration::from_secs(dice.u64(10..120)));
-            stays.push(Stay { place: Place::Waiting, ..Stay::main(who, asked, join) });
+            stays.push(SessionDraft { place: MeetingRoom::Waiting, ..SessionDraft::main(who, asked, join) });
         }
         let middle = join.plus(leave.since(join) / 2);
         let rooms = self.course.breakouts && self.week.is_multiple_of(2);
@@ -176,15 +177,15 @@ impl<'a> Holding<'a> {
             0..14 => {
                 // The connection is lost and made again: a new number, a row of its own.
                 let back = middle.plus(Duration::from_secs(dice.u64(15..300)));
-                stays.push(Stay::main(who, join, middle));
-                stays.push(Stay { connection: 1, ..Stay::main(who, back.min(leave), leave) });
+                stays.push(SessionDraft::main(who, join, middle));
+                stays.push(SessionDraft { connection: 1, ..SessionDraft::main(who, back.min(leave), leave) });
             }
             14..22 if matches!(who, Who::Member(..)) => {
-                stays.push(Stay::main(who, join, leave));
-                let second = Stay::main(who, middle, leave.minus(minutes(1)).max(middle));
-                stays.push(Stay { connection: 2, device: 1, ..second });
+                stays.push(SessionDraft::main(who, join, leave));
+                let second = SessionDraft::main(who, middle, leave.minus(minutes(1)).max(middle));
+                stays.push(SessionDraft { connection: 2, device: 1, ..second });
             }
-            _ => stays.push(Stay::main(who, join, leave)),
+            _ => stays.push(SessionDraft::main(who, join, leave)),
         }
     }
 
@@ -196,21 +197,24 @@ impl<'a> Holding<'a> {
         join: Timestamp,
         leave: Timestamp,
         start: Timestamp,
-        stays: &mut Vec<Stay<'a>>,
+        stays: &mut Vec<SessionDraft<'a>>,
     ) {
         let opens = start.plus(minutes(30) + Duration::from_secs(dice.u64(..20)));
         let closes = start.plus(minutes(50) + Duration::from_secs(dice.u64(..20)));
         if join >= opens || leave <= closes {
-            stays.push(Stay::main(who, join, leave));
+            stays.push(SessionDraft::main(who, join, leave));
             return;
         }
         let mut rooms = fastrand::Rng::with_seed(self.week);
         let uuids = [uuid(&mut rooms, 2), uuid(&mut rooms, 3), uuid(&mut rooms, 4)];
         let room = uuids[dice.usize(..uuids.len())].clone();
         let forgotten = dice.u8(..4) == 0;
-        stays.push(Stay::main(who, join, opens));
-        stays.push(Stay { place: Place::Breakout(room, forgotten), ..Stay::main(who, opens, closes) });
-        stays.push(Stay::main(who, closes, leave));
+        stays.push(SessionDraft::main(who, join, opens));
+        stays.push(SessionDraft {
+            place: MeetingRoom::Breakout(room, forgotten),
+            ..SessionDraft::main(who, opens, closes)
+        });
+        stays.push(SessionDraft::main(who, closes, leave));
     }
 
     /// Who registered keeps one id for the whole term; whoever dials in has none.
@@ -223,7 +227,7 @@ impl<'a> Holding<'a> {
         self.course.registration.then(|| format!("rg{number:08x}{:012x}", self.course.meeting_id))
     }
 
-    fn row(&self, dice: &mut fastrand::Rng, number: u64, stay: &Stay<'_>, end: Timestamp) -> Session {
+    fn row(&self, dice: &mut fastrand::Rng, number: u64, stay: &SessionDraft<'_>, end: Timestamp) -> Session {
         let (name, whose) = match stay.who {
             Who::Member(person, index) => (person.name.as_str(), index),
             Who::Guest(name, index) => (name, index),
@@ -249,9 +253,9 @@ impl<'a> Holding<'a> {
             session.set("in_room_participants", json!(dice.u8(3..7)));
         }
         match &stay.place {
-            Place::Main => session,
-            Place::Waiting => session.waiting(),
-            Place::Breakout(room, forgotten) => {
+            MeetingRoom::Main => session,
+            MeetingRoom::Waiting => session.waiting(),
+            MeetingRoom::Breakout(room, forgotten) => {
                 let session = session.breakout(room.as_str());
                 if *forgotten { session.with("id", "").with("participant_user_id", "") } else { session }
             }
@@ -259,13 +263,13 @@ impl<'a> Holding<'a> {
     }
 }
 
-impl<'a> Stay<'a> {
+impl<'a> SessionDraft<'a> {
     fn main(who: Who<'a>, join: Timestamp, leave: Timestamp) -> Self {
-        Self { who, join, leave, place: Place::Main, connection: 0, device: 0 }
+        Self { who, join, leave, place: MeetingRoom::Main, connection: 0, device: 0 }
     }
 }
 
-fn reason(name: &str, stay: &Stay<'_>, end: Timestamp) -> String {
+fn reason(name: &str, stay: &SessionDraft<'_>, end: Timestamp) -> String {
     if stay.leave == end {
         format!("{name} left the meeting.<br>Reason: Host ended the meeting.")
     } else {
@@ -296,7 +300,7 @@ fn uuid(dice: &mut fastrand::Rng, kind: u64) -> InstanceUuid {
         4 => (bytes[0], bytes[6]) = (bytes[0] & 0x7f, 0xf8 | bytes[6] & 3),
         _ => {}
     }
-    base64(&bytes).parse().expect("base64 is what a UUID is made of")
+    BASE64.encode(bytes).parse().expect("base64 is what a UUID is made of")
 }
 
 #[cfg(test)]

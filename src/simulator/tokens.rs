@@ -1,14 +1,16 @@
 //! Access tokens and page tokens: opaque, short-lived, deterministic from the seed.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::json;
 
-use super::endpoint::Endpoint;
+use super::endpoint::SimulatedEndpoint;
 use super::options::Options;
-use super::wire::{Reply, base64, form_pairs};
+use super::wire::{SimulatedResponse, form_pairs};
 use crate::model::Timestamp;
-use std::time::Duration;
 
 /// The access tokens that were given out.
 #[derive(Debug)]
@@ -35,10 +37,10 @@ impl AccessTokens {
         base_url: &str,
         now: Timestamp,
         request: &TokenRequest<'_>,
-    ) -> Reply {
+    ) -> SimulatedResponse {
         let refusal = |status, reason: &str, error: &str| {
             let body = json!({ "reason": reason, "error": error });
-            Reply { status, ..Reply::json(&body) }
+            SimulatedResponse { status, ..SimulatedResponse::json(&body) }
         };
         let credentials = &options.credentials;
         let form = form_pairs(request.body);
@@ -49,7 +51,7 @@ impl AccessTokens {
             return refusal(400, "unsupported grant type", "unsupported_grant_type");
         }
         let pair = format!("{}:{}", credentials.client_id, credentials.client_secret);
-        if request.authorization != format!("Basic {}", base64(pair.as_bytes())) {
+        if request.authorization != format!("Basic {}", BASE64.encode(pair)) {
             return refusal(401, "Invalid client_id or client_secret", "invalid_client");
         }
         if parameter("account_id") != Some(&credentials.account_id) {
@@ -59,7 +61,7 @@ impl AccessTokens {
         let expires_at = now.plus(Duration::from_secs(options.token_seconds));
         self.granted.retain(|_, grant| grant.expires_at > now);
         self.granted.insert(token.clone(), Grant { scopes: options.scopes.clone(), expires_at });
-        Reply::json(&json!({
+        SimulatedResponse::json(&json!({
             "access_token": token,
             "token_type": "bearer",
             "expires_in": options.token_seconds,
@@ -69,13 +71,18 @@ impl AccessTokens {
     }
 
     /// Whether the bearer may use the endpoint; if not, Zoom's refusal.
-    pub(super) fn check(&self, authorization: &str, endpoint: Endpoint, now: Timestamp) -> Result<(), Reply> {
+    pub(super) fn check(
+        &self,
+        authorization: &str,
+        endpoint: SimulatedEndpoint,
+        now: Timestamp,
+    ) -> Result<(), SimulatedResponse> {
         let token = authorization.strip_prefix("Bearer ").unwrap_or_default();
         let Some(grant) = self.granted.get(token) else {
-            return Err(Reply::error(401, 124, "Invalid access token."));
+            return Err(SimulatedResponse::error(401, 124, "Invalid access token."));
         };
         if grant.expires_at <= now {
-            return Err(Reply::error(401, 124, "Access token is expired."));
+            return Err(SimulatedResponse::error(401, 124, "Access token is expired."));
         }
         let Some(wanted) = endpoint.scope() else { return Ok(()) };
         let serves = |scope: &String| scope == wanted || endpoint.classic_scopes().contains(&scope.as_str());
@@ -92,8 +99,8 @@ impl AccessTokens {
 }
 
 /// Zoom's answer to a token without a scope.
-pub(super) fn missing_scope(scope: &str) -> Reply {
-    Reply::error(400, 4711, &format!("Invalid access token, does not contain scopes:[{scope}]."))
+pub(super) fn missing_scope(scope: &str) -> SimulatedResponse {
+    SimulatedResponse::error(400, 4711, &format!("Invalid access token, does not contain scopes:[{scope}]."))
 }
 
 /// What a client sent to the token endpoint.
@@ -108,11 +115,11 @@ pub(super) struct TokenRequest<'a> {
 #[derive(Debug)]
 pub(super) struct PageTokens {
     dice: fastrand::Rng,
-    issued: HashMap<String, Place>,
+    issued: HashMap<String, IssuedPage>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct IssuedPage {
     binding: String,
     offset: usize,
     expires_at: Timestamp,
@@ -138,7 +145,7 @@ impl PageTokens {
             self.issued.retain(|_, place| place.expires_at > now);
         }
         let token: String = (0..35).map(|_| self.dice.alphanumeric()).collect();
-        self.issued.insert(token.clone(), Place { binding, offset, expires_at: now.plus(lifetime) });
+        self.issued.insert(token.clone(), IssuedPage { binding, offset, expires_at: now.plus(lifetime) });
         token
     }
 
@@ -150,6 +157,6 @@ impl PageTokens {
 }
 
 /// Zoom's answer to a page token that it cannot use.
-pub(super) fn bad_page_token() -> Reply {
-    Reply::error(400, 300, "The next page token is either invalid or expired.")
+pub(super) fn bad_page_token() -> SimulatedResponse {
+    SimulatedResponse::error(400, 300, "The next page token is either invalid or expired.")
 }

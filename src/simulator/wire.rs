@@ -3,40 +3,48 @@
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::endpoint::Endpoint;
+use super::endpoint::SimulatedEndpoint;
 use crate::model::{InstanceUuid, MeetingId};
 
 /// A request that was understood as far as its path.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) endpoint: Endpoint,
+pub(super) struct ParsedRequest {
+    pub(super) endpoint: SimulatedEndpoint,
     /// The path's segment that names a meeting, exactly as it came; blank where the endpoint has none.
     pub(super) target: String,
     /// The parameters of the query, decoded.
     pub(super) query: Vec<(String, String)>,
 }
 
-impl Call {
+impl ParsedRequest {
     /// The call behind a method, a raw path and a raw query; `None` where Zoom has no such endpoint.
     pub(super) fn parse(method: &str, raw_path: &str, raw_query: &str) -> Option<Self> {
         let segments: Vec<&str> = raw_path.split('/').skip(1).collect();
         let (endpoint, target) = match (method, segments.as_slice()) {
-            ("POST", ["oauth", "token"]) => (Endpoint::Token, ""),
+            ("POST", ["oauth", "token"]) => (SimulatedEndpoint::Token, ""),
             ("GET", ["v2", rest @ ..]) => match rest {
-                ["past_meetings", target] => (Endpoint::PastMeeting, *target),
-                ["past_meetings", target, "instances"] => (Endpoint::PastInstances, *target),
-                ["past_meetings", target, "participants"] => (Endpoint::PastParticipants, *target),
-                ["report", "meetings", target, "participants"] => (Endpoint::ReportParticipants, *target),
-                ["report", "history_meetings"] => (Endpoint::HistoryMeetings, ""),
-                ["metrics", "meetings"] => (Endpoint::MetricsMeetings, ""),
-                ["metrics", "meetings", target] => (Endpoint::MetricsMeeting, *target),
-                ["metrics", "meetings", target, "participants"] => (Endpoint::MetricsParticipants, *target),
+                ["past_meetings", target] => (SimulatedEndpoint::PastMeeting, *target),
+                ["past_meetings", target, "instances"] => (SimulatedEndpoint::PastInstances, *target),
+                ["past_meetings", target, "participants"] => (SimulatedEndpoint::PastParticipants, *target),
+                ["report", "meetings", target, "participants"] => {
+                    (SimulatedEndpoint::ReportParticipants, *target)
+                }
+                ["report", "history_meetings"] => (SimulatedEndpoint::HistoryMeetings, ""),
+                ["metrics", "meetings"] => (SimulatedEndpoint::MetricsMeetings, ""),
+                ["metrics", "meetings", target] => (SimulatedEndpoint::MetricsMeeting, *target),
+                ["metrics", "meetings", target, "participants"] => {
+                    (SimulatedEndpoint::MetricsParticipants, *target)
+                }
                 _ => return None,
             },
             _ => return None,
         };
-        let wants_target =
-            !matches!(endpoint, Endpoint::Token | Endpoint::MetricsMeetings | Endpoint::HistoryMeetings);
+        let wants_target = !matches!(
+            endpoint,
+            SimulatedEndpoint::Token
+                | SimulatedEndpoint::MetricsMeetings
+                | SimulatedEndpoint::HistoryMeetings
+        );
         (wants_target != target.is_empty()).then(|| Self {
             endpoint,
             target: target.to_owned(),
@@ -107,28 +115,9 @@ pub(super) fn form_pairs(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Base64 with the standard alphabet and padding: UUIDs and the Basic header are written in it.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            if place <= chunk.len() {
-                let six_bits = (group >> (18 - 6 * place)) & 63;
-                text.push(char::from(ALPHABET[six_bits as usize]));
-            } else {
-                text.push('=');
-            }
-        }
-    }
-    text
-}
-
 /// An answer before it is sent.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
+pub(super) struct SimulatedResponse {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
@@ -147,7 +136,7 @@ pub(super) enum Delivery {
     Dropped,
 }
 
-impl Reply {
+impl SimulatedResponse {
     pub(super) fn json(body: &Value) -> Self {
         Self::text(200, "application/json;charset=UTF-8", body.to_string())
     }
@@ -183,18 +172,9 @@ impl Reply {
 mod tests {
     use super::*;
 
-    fn call(path: &str) -> Option<Call> {
+    fn call(path: &str) -> Option<ParsedRequest> {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        Call::parse("GET", path, query)
-    }
-
-    #[test]
-    fn base64_is_the_standard_one() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[0xff, 0xff, 0xfe]), "///+");
+        ParsedRequest::parse("GET", path, query)
     }
 
     #[test]
@@ -202,7 +182,7 @@ mod tests {
         let call =
             call("/v2/metrics/meetings/%252Fab%252F%252Fc%253D%253D/participants?type=past&page_size=300")
                 .unwrap();
-        assert_eq!(call.endpoint, Endpoint::MetricsParticipants);
+        assert_eq!(call.endpoint, SimulatedEndpoint::MetricsParticipants);
         assert_eq!(call.target, "%252Fab%252F%252Fc%253D%253D");
         assert_eq!(call.parameter("type"), Some("past"));
         assert_eq!(call.spellings(), [("/ab//c==".parse().unwrap(), 2)]);

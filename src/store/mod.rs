@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod ingest;
 mod instances;
+mod lists;
 mod maintenance;
 mod metrics;
 mod people;
@@ -168,6 +169,8 @@ impl Store {
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
+            // The one connection is to a file: there is nothing that it could have lost.
+            .test_before_acquire(false)
             .max_lifetime(None)
             .acquire_timeout(Duration::from_hours(24))
             .connect_with(options)

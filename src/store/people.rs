@@ -10,7 +10,7 @@ use crate::identity::{
     InstanceContext, components,
 };
 use crate::store::script::{Script, Values};
-use crate::store::session::rows::{json_list, numbers};
+use crate::store::lists::{json_list, numbers};
 use crate::store::settings::guests_of_meeting;
 
 /// What a rework changed.

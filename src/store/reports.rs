@@ -10,7 +10,7 @@ use sqlx::{Column, Decode, QueryBuilder, Row, Sqlite, TypeInfo, ValueRef};
 pub use self::held::Held;
 pub use self::status::LastEnds;
 use crate::model::{InstanceUuid, MeetingId, Table, Timestamp, Value};
-use crate::store::session::rows::json_list;
+use crate::store::lists::json_list;
 use crate::identity::normalized;
 use crate::store::{Store, StoreError};
 

@@ -12,7 +12,7 @@ use crate::model::{MeetingId, Timestamp};
 use crate::roster::Member;
 use crate::store::erasure_list;
 use crate::identity::normalized;
-use crate::store::session::rows::json_list;
+use crate::store::lists::json_list;
 use crate::store::{Store, StoreError};
 
 impl Store {

@@ -156,7 +156,7 @@ async fn place_anew(
           WHERE ?1 OR attendance_dirty OR meeting_id IN (SELECT value FROM json_each(?2))",
     )
     .bind(zone_changed)
-    .bind(crate::store::session::rows::json_list(plans_changed))
+    .bind(crate::store::lists::json_list(plans_changed))
     .fetch_all(&mut *connection)
     .await?;
     for instance_id in instances {
@@ -173,7 +173,7 @@ async fn place_anew(
           GROUP BY meeting_id",
     )
     .bind(gap_changed)
-    .bind(crate::store::session::rows::json_list(&stale))
+    .bind(crate::store::lists::json_list(&stale))
     .fetch_all(&mut *connection)
     .await?;
     for instance_id in one_each {
@@ -235,7 +235,7 @@ async fn apply_meetings(
     sqlx::query(
         "UPDATE meetings SET listed = 0 WHERE listed AND meeting_id NOT IN (SELECT value FROM json_each(?))",
     )
-    .bind(crate::store::session::rows::json_list(&listed))
+    .bind(crate::store::lists::json_list(&listed))
     .execute(&mut *connection)
     .await?;
     Ok(plans_changed)
@@ -287,7 +287,7 @@ async fn rework_people(
           WHERE s.person_id IS NOT NULL AND (?1 OR i.meeting_id IN (SELECT value FROM json_each(?2)))",
     )
     .bind(everyone)
-    .bind(crate::store::session::rows::json_list(meetings))
+    .bind(crate::store::lists::json_list(meetings))
     .fetch_all(&mut *connection)
     .await?;
     let context = IdentityContext::load(connection).await?;

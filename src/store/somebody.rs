@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use crate::store::decisions::Whom;
 use crate::identity::{Anchor, IdentifierKind, normalized};
 use crate::store::people;
-use crate::store::session::rows::json_list;
+use crate::store::lists::json_list;
 use crate::store::{Store, StoreError};
 
 /// Somebody of whom the database holds something.

@@ -3,72 +3,15 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::presentable::Hidden;
-use super::throttle::{Throttle, read_retry_after, read_throttle};
+use super::disposition::{Disposition, RequestPhase, SourceRefusal};
+use super::sanitize::Hidden;
+use super::throttle::{read_retry_after, read_throttle};
+use super::wire::parse_object;
 use crate::model::{RateLabel, Timestamp};
 
-/// What to do about an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Disposition {
-    /// It may pass: repeated with backoff; where that did not help, a later run tries again.
-    Retry,
-    /// The token is renewed once and the request repeated.
-    RenewToken,
-    /// A rate limit was hit: the label pauses.
-    Throttled(Throttle),
-    /// The day's quota is used up, Zoom's or the ledger's: the run ends, its backlog is kept until then.
-    Quota {
-        /// The reset.
-        until: Timestamp,
-    },
-    /// This source is not for this app or account; the next one may be.
-    NextSource(SourceRefusal),
-    /// The page token is no longer good: drop the pages so far, begin the listing again.
-    RestartListing,
-    /// The pages lead nowhere: keep what came as incomplete.
-    StopListing,
-    /// Ask for `pastOne` once, then treat what that answers.
-    TryPastOne,
-    /// Zoom does not have it, or does not have it yet: later, each time later.
-    NotThere,
-    /// This one instance is refused for a reason of its own; all others go on.
-    Parked(String),
-    /// Zoom refuses the app: nothing can be read until a person mends it.
-    Credentials,
-    /// No answer at all: repeated like [`Disposition::Retry`], then left to a later run.
-    Unreachable,
-    /// The ledger cannot be kept; the source of the error says why.
-    Ledger,
-}
-
-/// Why a source is refused as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SourceRefusal {
-    /// The app lacks one of these scopes; empty where Zoom does not name them.
-    MissingScopes(Vec<String>),
-    /// The account's plan lacks it, or a feature of it is off; in Zoom's words.
-    Plan(String),
-}
-
-/// What was being asked when the refusal came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// A token.
-    Token,
-    /// A meeting, or a list of them.
-    Lookup,
-    /// The first page of participants.
-    FirstPage {
-        /// Whether from the Dashboard's `past`, beside which there is `pastOne`.
-        past: bool,
-    },
-    /// A page of participants, or of meetings, by the token of the one before.
-    FollowUpPage,
-}
-
 /// A refusal as it came.
-pub(super) struct Answer<'a> {
-    pub(super) stage: Stage,
+pub(super) struct ResponseParts<'a> {
+    pub(super) phase: RequestPhase,
     pub(super) label: RateLabel,
     pub(super) status: u16,
     pub(super) limit_type: Option<&'a str>,
@@ -81,7 +24,7 @@ pub(super) struct Answer<'a> {
 
 /// What a refusal means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Meaning {
+pub(super) struct Classification {
     pub(super) disposition: Disposition,
     pub(super) code: Option<i64>,
     /// Zoom's words, fit to be shown.
@@ -91,7 +34,7 @@ pub(super) struct Meaning {
 }
 
 /// Says what a refusal means.
-pub(super) fn classify(answer: &Answer<'_>) -> Meaning {
+pub(super) fn classify(answer: &ResponseParts<'_>) -> Classification {
     let (code, message) = if is_html(answer) {
         (None, "an HTML page, as a gateway or a block sends".to_owned())
     } else {
@@ -103,7 +46,7 @@ pub(super) fn classify(answer: &Answer<'_>) -> Meaning {
     } else {
         answer.status
     };
-    let disposition = match answer.stage {
+    let disposition = match answer.phase {
         _ if status == 429 => Disposition::Throttled(read_throttle(
             answer.label,
             answer.limit_type,
@@ -112,38 +55,43 @@ pub(super) fn classify(answer: &Answer<'_>) -> Meaning {
             answer.now,
         )),
         // Old documents print code 300 as an HTTP status.
-        _ if may_pass(status) && code != Some(300) => Disposition::Retry,
-        Stage::Token => Disposition::Credentials,
-        _ => of_the_api(answer, status, code, &message),
+        _ if is_transient_status(status) && code != Some(300) => Disposition::Retry,
+        RequestPhase::Token => Disposition::Credentials,
+        _ => classify_api_refusal(answer, status, code, &message),
     };
     let retry_at = answer.retry_after.and_then(|text| read_retry_after(text, answer.now));
-    Meaning { disposition, code, message, retry_at }
+    Classification { disposition, code, message, retry_at }
 }
 
 /// Whether another try may be answered better, whatever was asked. A redirect is not followed, since the
 /// token would go with it: it comes from a gateway in between, or the config names another host than Zoom's.
 /// It is not repeated at once, but a later run may have better luck.
-fn may_pass(status: u16) -> bool {
+fn is_transient_status(status: u16) -> bool {
     matches!(status, 100..=399 | 407 | 408 | 425 | 500..)
 }
 
-fn of_the_api(answer: &Answer<'_>, status: u16, code: Option<i64>, message: &str) -> Disposition {
+fn classify_api_refusal(
+    answer: &ResponseParts<'_>,
+    status: u16,
+    code: Option<i64>,
+    message: &str,
+) -> Disposition {
     let lower = message.to_ascii_lowercase();
     match code {
         Some(4711 | 104) => return missing_scopes(answer.body),
         _ if lower.contains("does not contain scopes") => return missing_scopes(answer.body),
         Some(124 | 4700) => return Disposition::RenewToken,
-        Some(200) => return Disposition::NextSource(SourceRefusal::Plan(message.to_owned())),
+        Some(200) => return Disposition::TryNextSource(SourceRefusal::Plan(message.to_owned())),
         Some(2001) => return Disposition::Credentials,
-        Some(300) if answer.stage == Stage::FollowUpPage => return Disposition::RestartListing,
+        Some(300) if answer.phase == RequestPhase::FollowUpPage => return Disposition::RestartListing,
         Some(12702) => return Disposition::Parked("it is more than a year old".to_owned()),
         _ => {}
     }
     match status {
         401 => Disposition::RenewToken,
-        404 | 400 if answer.stage == (Stage::FirstPage { past: true }) => Disposition::TryPastOne,
-        404 if code != Some(1001) => Disposition::NotThere,
-        _ if code == Some(3001) => Disposition::NotThere,
+        404 | 400 if answer.phase == (RequestPhase::FirstPage { past: true }) => Disposition::RetryAsPastOne,
+        404 if code != Some(1001) => Disposition::NotFound,
+        _ if code == Some(3001) => Disposition::NotFound,
         _ => Disposition::Parked(reason_to_park(answer, code, message)),
     }
 }
@@ -157,10 +105,10 @@ fn missing_scopes(body: &str) -> Disposition {
         .map(str::to_owned)
         .collect();
     scopes.truncate(20);
-    Disposition::NextSource(SourceRefusal::MissingScopes(scopes))
+    Disposition::TryNextSource(SourceRefusal::MissingScopes(scopes))
 }
 
-fn reason_to_park(answer: &Answer<'_>, code: Option<i64>, message: &str) -> String {
+fn reason_to_park(answer: &ResponseParts<'_>, code: Option<i64>, message: &str) -> String {
     match (answer.status, code) {
         (_, Some(300)) if message.to_ascii_lowercase().contains("webinar") => {
             format!("it is a webinar, which rollcall cannot read: {message}")
@@ -173,7 +121,7 @@ fn reason_to_park(answer: &Answer<'_>, code: Option<i64>, message: &str) -> Stri
     }
 }
 
-fn is_html(answer: &Answer<'_>) -> bool {
+fn is_html(answer: &ResponseParts<'_>) -> bool {
     answer.is_html || answer.body.trim_start().starts_with('<')
 }
 
@@ -190,7 +138,7 @@ fn read_body(body: &str, hidden: &Hidden) -> (Option<i64>, String) {
         error: Value,
         errors: Value,
     }
-    let Ok(read) = super::wire::parse_object::<Body>(body) else { return read_broken_body(body, hidden) };
+    let Ok(read) = parse_object::<Body>(body) else { return read_broken_body(body, hidden) };
     let mut words: Vec<String> = [&read.message, &read.reason, &read.error]
         .iter()
         .filter_map(|value| value.as_str())
@@ -200,7 +148,7 @@ fn read_body(body: &str, hidden: &Hidden) -> (Option<i64>, String) {
         Some(format!("{}: {}", error.get("field")?.as_str()?, error.get("message")?.as_str()?))
     }));
     let code = read.code.as_i64().or_else(|| read.code.as_str()?.trim().parse().ok());
-    (code, hidden.presentable(&words.join("; ")))
+    (code, hidden.sanitize_message(&words.join("; ")))
 }
 
 /// As [`read_body`], for what is no valid JSON: code 104 comes with unescaped quotes in its message.
@@ -215,12 +163,5 @@ fn read_broken_body(body: &str, hidden: &Hidden) -> (Option<i64>, String) {
         digits[..end].parse().ok()
     });
     let message = after("message").map_or(body, |rest| rest.trim_end_matches(['}', '"', ' ', '\n']));
-    (code, hidden.presentable(message.trim_start_matches('"')))
-}
-
-impl Disposition {
-    /// Whether the retry loop may send the request again.
-    pub(super) fn may_repeat(&self) -> bool {
-        matches!(self, Self::Retry | Self::Unreachable)
-    }
+    (code, hidden.sanitize_message(message.trim_start_matches('"')))
 }

@@ -9,17 +9,17 @@ use crate::model::RateLabel;
 
 /// Requests, counted by label as they are sent. Clones count into the same numbers.
 #[derive(Clone, Default)]
-pub struct Counters(Arc<Tallies>);
+pub struct Counters(Arc<AllCounters>);
 
 #[derive(Default)]
-struct Tallies {
-    by_label: [Tally; RateLabel::ALL.len()],
+struct AllCounters {
+    by_label: [LabelCounters; RateLabel::ALL.len()],
     /// By HTTP status; none where no answer came.
     answers: Mutex<BTreeMap<(RateLabel, Option<u16>), u64>>,
 }
 
 #[derive(Default)]
-struct Tally {
+struct LabelCounters {
     requests: AtomicU64,
     retries: AtomicU64,
     throttled: AtomicU64,
@@ -27,7 +27,7 @@ struct Tally {
 
 /// The numbers at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct RequestCounts {
     /// Requests sent, repeats included.
     pub requests: u64,
     /// Of these, repeats of one that failed.
@@ -39,19 +39,21 @@ pub struct Counts {
 impl Counters {
     /// The numbers of all labels together.
     #[must_use]
-    pub fn total(&self) -> Counts {
-        RateLabel::ALL.iter().map(|label| self.of(*label)).fold(Counts::default(), |sum, one| Counts {
-            requests: sum.requests + one.requests,
-            retries: sum.retries + one.retries,
-            throttled: sum.throttled + one.throttled,
+    pub fn total(&self) -> RequestCounts {
+        RateLabel::ALL.iter().map(|label| self.of(*label)).fold(RequestCounts::default(), |sum, one| {
+            RequestCounts {
+                requests: sum.requests + one.requests,
+                retries: sum.retries + one.retries,
+                throttled: sum.throttled + one.throttled,
+            }
         })
     }
 
     /// The numbers of one label.
     #[must_use]
-    pub fn of(&self, label: RateLabel) -> Counts {
+    pub fn of(&self, label: RateLabel) -> RequestCounts {
         let tally = self.tally(label);
-        Counts {
+        RequestCounts {
             requests: tally.requests.load(Ordering::Relaxed),
             retries: tally.retries.load(Ordering::Relaxed),
             throttled: tally.throttled.load(Ordering::Relaxed),
@@ -85,7 +87,7 @@ impl Counters {
         self.tally(label).throttled.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn tally(&self, label: RateLabel) -> &Tally {
+    fn tally(&self, label: RateLabel) -> &LabelCounters {
         &self.0.by_label[label as usize]
     }
 }

@@ -18,22 +18,22 @@ pub enum Encoding {
     #[default]
     Documented,
     /// Once where the documentation says twice, and the reverse.
-    Other,
+    Alternate,
 }
 
 impl Encoding {
     /// Whether the other encoding may find an instance that the documented one does not.
     #[must_use]
-    pub fn other_may_help(uuid: &InstanceUuid) -> bool {
+    pub fn alternate_may_help(uuid: &InstanceUuid) -> bool {
         uuid.as_str().contains('/')
     }
 
     /// The encoding that is not this one.
     #[must_use]
-    pub const fn other(self) -> Self {
+    pub const fn alternate(self) -> Self {
         match self {
-            Self::Documented => Self::Other,
-            Self::Other => Self::Documented,
+            Self::Documented => Self::Alternate,
+            Self::Alternate => Self::Documented,
         }
     }
 
@@ -73,9 +73,9 @@ mod tests {
 
     #[test]
     fn the_other_encoding_is_the_other_one() {
-        assert_eq!(segment(Encoding::Other, "/a=="), "%2Fa%3D%3D");
-        assert_eq!(segment(Encoding::Other, "a/b=="), "a%252Fb%253D%253D");
-        assert!(Encoding::other_may_help(&"a/b".parse().unwrap()));
-        assert!(!Encoding::other_may_help(&"a+b==".parse().unwrap()));
+        assert_eq!(segment(Encoding::Alternate, "/a=="), "%2Fa%3D%3D");
+        assert_eq!(segment(Encoding::Alternate, "a/b=="), "a%252Fb%253D%253D");
+        assert!(Encoding::alternate_may_help(&"a/b".parse().unwrap()));
+        assert!(!Encoding::alternate_may_help(&"a+b==".parse().unwrap()));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::classify::{Disposition, SourceRefusal};
-use super::endpoints::Endpoint;
+use super::disposition::{Disposition, SourceRefusal};
+use super::endpoint::Endpoint;
 use super::ledger::LedgerError;
 use super::throttle::Throttle;
 use crate::model::{RateLabel, Timestamp};
@@ -187,6 +187,13 @@ impl ZoomError {
         }
     }
 
+    /// Whether the same request may be answered better at once. A redirect is not: the same address would redirect
+    /// again, for as long as the config names it.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self.disposition(), Disposition::Retry | Disposition::Unreachable)
+            && !self.status().is_some_and(is_redirect)
+    }
+
     /// Zoom's code, where it gave one.
     #[must_use]
     pub fn code(&self) -> Option<i64> {
@@ -210,7 +217,7 @@ impl ZoomError {
 
     /// The same refusal, with another consequence: a token that is refused though it is fresh, a pause that
     /// ends the run.
-    pub(super) fn now_means(self, disposition: Disposition) -> Self {
+    pub(super) fn with_disposition(self, disposition: Disposition) -> Self {
         match self {
             Self::Refused(refusal) => Self::Refused(Box::new(Refusal { disposition, ..*refusal })),
             other => other,
@@ -229,15 +236,15 @@ impl fmt::Display for Refusal {
             Disposition::Credentials => formatter.write_str(
                 "; check zoom.account_id, zoom.client_id and the client secret, and that the app is activated",
             )?,
-            Disposition::NextSource(SourceRefusal::MissingScopes(scopes)) if scopes.is_empty() => {
+            Disposition::TryNextSource(SourceRefusal::MissingScopes(scopes)) if scopes.is_empty() => {
                 write!(formatter, "; add the scope {} to the app", self.endpoint.scopes().first().unwrap_or(&"it needs"))?;
             }
-            Disposition::NextSource(SourceRefusal::MissingScopes(scopes)) => {
+            Disposition::TryNextSource(SourceRefusal::MissingScopes(scopes)) => {
                 write!(formatter, "; add one of these scopes to the app: {}", scopes.join(", "))?;
             }
-            Disposition::NextSource(SourceRefusal::Plan(_)) => formatter.write_str(
+            Disposition::TryNextSource(SourceRefusal::Plan(_)) => formatter.write_str(
                 "; the account needs a plan with this feature, the Dashboard a Business plan with the Dashboard \
-                 feature on (Zoom's support enables it)",
+                 feature on (ZoomClient's support enables it)",
             )?,
             Disposition::Throttled(Throttle { until: Some(until), .. }) | Disposition::Quota { until } => {
                 write!(formatter, "; not to be asked again before {until}")?;
@@ -280,7 +287,7 @@ impl fmt::Display for PagingFault {
 }
 
 /// Whether this status sends the client elsewhere, where it does not go: its token would go with it.
-pub(super) const fn is_redirect(status: u16) -> bool {
+const fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 

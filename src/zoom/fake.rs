@@ -8,7 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
-use super::{InMemoryLedger, Ledger, Limits, Plan, Rate, RetryPolicy, Settings, Unlimited, Zoom};
+use super::{
+    InMemoryLedger, Ledger, Plan, Rate, RateLimits, RetryPolicy, Unlimited, ZoomClient, ZoomSettings,
+};
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
@@ -106,8 +108,8 @@ impl Fake {
         self.asked().iter().map(line).filter(|line| !line.starts_with("POST ")).collect()
     }
 
-    pub(super) fn settings(&self) -> Settings {
-        Settings {
+    pub(super) fn settings(&self) -> ZoomSettings {
+        ZoomSettings {
             account_id: "account".to_owned(),
             client_id: "client".to_owned(),
             client_secret: "s3cret-s3cret".into(),
@@ -124,17 +126,18 @@ impl Fake {
         }
     }
 
-    pub(super) fn zoom(&self) -> Zoom {
+    pub(super) fn zoom(&self) -> ZoomClient {
         self.zoom_with(noon(), Arc::new(Unlimited))
     }
 
-    pub(super) fn zoom_with(&self, clock: Clock, ledger: Arc<dyn Ledger>) -> Zoom {
-        Zoom::new(self.settings(), clock, ledger).unwrap()
+    pub(super) fn zoom_with(&self, clock: Clock, ledger: Arc<dyn Ledger>) -> ZoomClient {
+        ZoomClient::new(self.settings(), clock, ledger).unwrap()
     }
 
-    pub(super) fn zoom_with_ledger(&self) -> (Zoom, Arc<InMemoryLedger>) {
+    pub(super) fn zoom_with_ledger(&self) -> (ZoomClient, Arc<InMemoryLedger>) {
         let clock = noon();
-        let ledger = Arc::new(InMemoryLedger::new(Limits::of(Plan::Business).daily_pools(), clock.clone()));
+        let ledger =
+            Arc::new(InMemoryLedger::new(RateLimits::of(Plan::Business).daily_pools(), clock.clone()));
         (self.zoom_with(clock, Arc::clone(&ledger) as Arc<dyn Ledger>), ledger)
     }
 }
@@ -150,10 +153,10 @@ pub(super) fn noon() -> Clock {
     Clock::fixed(Timestamp::from_millis(1_772_366_400_000))
 }
 
-/// Limits that no test notices.
-fn fast() -> Limits {
+/// RateLimits that no test notices.
+fn fast() -> RateLimits {
     let rate = Rate::per_second(10_000);
-    Limits { plan: Plan::Business, light: rate, medium: rate, heavy: rate, resource_intensive: rate }
+    RateLimits { plan: Plan::Business, light: rate, medium: rate, heavy: rate, resource_intensive: rate }
 }
 
 async fn serve(

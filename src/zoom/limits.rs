@@ -53,7 +53,7 @@ pub struct DailyPool {
 
 /// The rate of each label. The fields may be set to something else than the plan's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct RateLimits {
     /// The plan they come from, which decides the daily pools.
     pub plan: Plan,
     /// Light requests.
@@ -66,7 +66,7 @@ pub struct Limits {
     pub resource_intensive: Rate,
 }
 
-impl Limits {
+impl RateLimits {
     /// The limits of a plan, as Zoom documents them (2026). They are the account's: all of its apps share them.
     #[must_use]
     pub const fn of(plan: Plan) -> Self {
@@ -120,11 +120,11 @@ mod tests {
     fn a_label_draws_from_one_daily_pool_at_most() {
         for plan in [Plan::Free, Plan::Pro, Plan::Business] {
             for label in RateLabel::ALL {
-                let pools = Limits::of(plan).daily_pools();
+                let pools = RateLimits::of(plan).daily_pools();
                 let drawn = pools.iter().filter(|pool| pool.labels.contains(label)).count();
                 assert!(drawn <= 1, "{plan:?} {label}");
             }
-            let rate = Limits::of(plan).rate(RateLabel::Heavy);
+            let rate = RateLimits::of(plan).rate(RateLabel::Heavy);
             assert!(rate.requests >= 1 && rate.per == SECOND);
         }
     }

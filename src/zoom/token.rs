@@ -9,12 +9,12 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
-use super::Settings;
-use super::classify::Stage;
-use super::endpoints::Endpoint;
+use super::backoff::{Attempt, RetryPolicy, retry};
+use super::disposition::RequestPhase;
+use super::endpoint::Endpoint;
 use super::error::ZoomError;
-use super::http::{Http, is_loopback};
-use super::retry::RetryPolicy;
+use super::settings::ZoomSettings;
+use super::transport::{Http, is_loopback};
 use super::wire::{TokenAnswer, parse_object};
 use crate::clock::Clock;
 use crate::model::Timestamp;
@@ -59,8 +59,8 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Has a token at hand.
-pub(super) struct Tokens {
+/// The token at hand, and what a new one is asked for with.
+pub(super) struct TokenCache {
     account_id: String,
     client_id: String,
     client_secret: SecretString,
@@ -81,8 +81,8 @@ struct State {
     last_failure: Option<ZoomError>,
 }
 
-impl Tokens {
-    pub(super) fn new(settings: Settings, http: Http, clock: Clock) -> Self {
+impl TokenCache {
+    pub(super) fn new(settings: ZoomSettings, http: Http, clock: Clock) -> Self {
         Self {
             account_id: settings.account_id,
             client_id: settings.client_id,
@@ -99,15 +99,16 @@ impl Tokens {
 
     /// The token at hand, or a new one where there is none or it is about to end.
     pub(super) async fn current(&self) -> Result<Arc<Token>, ZoomError> {
-        self.unless(|token| self.clock.now() < token.renew_at).await
+        self.get_or_refresh(|token| self.clock.now() < token.renew_at).await
     }
 
-    /// Another token than this one, which Zoom refused. Whoever comes second gets what the first one got.
+    /// Replaces a rejected token. Concurrent callers share one refresh.
     pub(super) async fn renew(&self, refused: &Arc<Token>) -> Result<Arc<Token>, ZoomError> {
-        self.unless(|token| !Arc::ptr_eq(token, refused)).await
+        self.get_or_refresh(|token| !Arc::ptr_eq(token, refused)).await
     }
 
-    async fn unless(&self, is_good: impl Fn(&Arc<Token>) -> bool) -> Result<Arc<Token>, ZoomError> {
+    /// The token at hand where it is good, else a new one; concurrent callers share one refresh, and its failure.
+    async fn get_or_refresh(&self, is_good: impl Fn(&Arc<Token>) -> bool) -> Result<Arc<Token>, ZoomError> {
         let failures_before = self.failures.load(Ordering::Acquire);
         let mut state = self.state.lock().await;
         if let Some(token) = state.token.as_ref().filter(|token| is_good(token)) {
@@ -135,19 +136,15 @@ impl Tokens {
     }
 
     async fn request(&self) -> Result<Token, ZoomError> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let error = match self.request_once().await {
-                Ok(token) => return Ok(token),
-                Err(error) => error,
-            };
-            let throttled = matches!(error, ZoomError::Refused(ref refusal) if refusal.status == 429);
-            if attempt >= self.retry.attempts || !(error.disposition().may_repeat() || throttled) {
-                return Err(error);
+        retry(self.retry, &self.clock, |_| async move {
+            match self.request_once().await {
+                Ok(token) => Attempt::Done(token),
+                // No limiter paces these requests.
+                Err(error) if error.may_pass() || error.status() == Some(429) => Attempt::Retry(error),
+                Err(error) => Attempt::Fail(error),
             }
-            tokio::time::sleep(self.retry.delay(attempt, error.retry_at(), self.clock.now())).await;
-        }
+        })
+        .await
     }
 
     async fn request_once(&self) -> Result<Token, ZoomError> {
@@ -158,7 +155,7 @@ impl Tokens {
             .basic_auth(&self.client_id, Some(self.client_secret.expose_secret()))
             .form(&form);
         let asked_at = self.clock.now();
-        let received = self.http.exchange(request, Endpoint::Token, Stage::Token, &self.clock).await?;
+        let received = self.http.exchange(request, Endpoint::Token, RequestPhase::Token, &self.clock).await?;
         let malformed = |detail: String| ZoomError::Malformed {
             endpoint: Endpoint::Token,
             detail,

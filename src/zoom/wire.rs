@@ -10,18 +10,19 @@ use crate::model::{InstanceUuid, MeetingId, Timestamp, parse_instant};
 
 /// One ended instance, as `GET /past_meetings/{id}/instances` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instance {
+pub struct PastInstance {
     /// Its UUID.
     pub uuid: InstanceUuid,
     /// Its start, where it is given and can be read.
     pub start_time: Option<Timestamp>,
 }
 
-/// One instance, as `GET /past_meetings/{id or uuid}` describes it.
+/// One instance, as `GET /past_meetings/{id or uuid}` or the Dashboard (`GET /metrics/meetings`,
+/// `GET /metrics/meetings/{id}`) describes it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
-pub struct PastMeeting {
-    /// The instance's UUID; asked by numeric ID, that of the latest instance.
+pub struct MeetingDetails {
+    /// The instance's UUID; where a past meeting was asked for by numeric ID, that of the latest instance.
     #[serde(deserialize_with = "uuid")]
     pub uuid: Option<InstanceUuid>,
     /// The meeting's numeric ID.
@@ -30,61 +31,51 @@ pub struct PastMeeting {
     /// What the meeting is called.
     #[serde(deserialize_with = "text")]
     pub topic: Option<String>,
-    /// The host's name.
-    #[serde(rename = "user_name", deserialize_with = "text")]
-    pub host_name: Option<String>,
-    /// The host's email.
-    #[serde(rename = "user_email", deserialize_with = "text")]
-    pub host_email: Option<String>,
-    /// When it began.
-    #[serde(deserialize_with = "instant")]
-    pub start_time: Option<Timestamp>,
-    /// When it ended; may be absent for a while.
-    #[serde(deserialize_with = "instant")]
-    pub end_time: Option<Timestamp>,
-    /// Its length in minutes; 0 means that Zoom has not worked it out yet.
-    #[serde(rename = "duration", deserialize_with = "integer")]
-    pub duration_minutes: Option<i64>,
-    /// Joins, not people.
-    #[serde(deserialize_with = "integer")]
-    pub participants_count: Option<i64>,
-}
-
-/// One instance, as the Dashboard (`GET /metrics/meetings`, `GET /metrics/meetings/{id}`) describes it.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(default)]
-pub struct DashboardMeeting {
-    /// The instance's UUID.
-    #[serde(deserialize_with = "uuid")]
-    pub uuid: Option<InstanceUuid>,
-    /// The meeting's numeric ID.
-    #[serde(deserialize_with = "meeting_id")]
-    pub id: Option<MeetingId>,
-    /// What the meeting is called.
     #[serde(deserialize_with = "text")]
-    pub topic: Option<String>,
-    /// The host's name.
-    #[serde(rename = "host", deserialize_with = "text")]
-    pub host_name: Option<String>,
-    /// The host's email.
-    #[serde(rename = "email", deserialize_with = "text")]
-    pub host_email: Option<String>,
+    user_name: Option<String>,
+    #[serde(deserialize_with = "text")]
+    host: Option<String>,
+    #[serde(deserialize_with = "text")]
+    user_email: Option<String>,
+    #[serde(deserialize_with = "text")]
+    email: Option<String>,
     /// When it began.
     #[serde(deserialize_with = "instant")]
     pub start_time: Option<Timestamp>,
     /// When it ended; absent while it is on, and for a while after.
     #[serde(deserialize_with = "instant")]
     pub end_time: Option<Timestamp>,
-    /// Joins, not people.
     #[serde(deserialize_with = "integer")]
-    pub participants: Option<i64>,
+    participants_count: Option<i64>,
+    #[serde(deserialize_with = "integer")]
+    participants: Option<i64>,
+}
+
+impl MeetingDetails {
+    /// The host's name, which a past meeting and the Dashboard spell apart.
+    #[must_use]
+    pub fn host_name(&self) -> Option<&str> {
+        self.user_name.as_deref().or(self.host.as_deref())
+    }
+
+    /// The host's email, likewise.
+    #[must_use]
+    pub fn host_email(&self) -> Option<&str> {
+        self.user_email.as_deref().or(self.email.as_deref())
+    }
+
+    /// Joins, not people.
+    #[must_use]
+    pub fn joins(&self) -> Option<i64> {
+        self.participants_count.or(self.participants)
+    }
 }
 
 /// One page of the account's meetings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DashboardPage {
     /// Those whose UUID and ID can be read; the others are counted in `skipped`.
-    pub meetings: Vec<DashboardMeeting>,
+    pub meetings: Vec<MeetingDetails>,
     /// Elements without a readable UUID or ID.
     pub skipped: usize,
     /// The next page's token; `None` on the last page.
@@ -117,13 +108,13 @@ pub(super) struct Instances {
 
 impl Instances {
     /// The instances whose UUID can be read, and the number of the others.
-    pub(super) fn into_parts(self) -> (Vec<Instance>, usize) {
+    pub(super) fn into_parts(self) -> (Vec<PastInstance>, usize) {
         let meetings = self.meetings.unwrap_or_default();
         let all = meetings.len();
-        let instances: Vec<Instance> = meetings
+        let instances: Vec<PastInstance> = meetings
             .into_iter()
-            .filter_map(|value| serde_json::from_value::<PastMeeting>(value).ok())
-            .filter_map(|meeting| Some(Instance { uuid: meeting.uuid?, start_time: meeting.start_time }))
+            .filter_map(|value| serde_json::from_value::<MeetingDetails>(value).ok())
+            .filter_map(|meeting| Some(PastInstance { uuid: meeting.uuid?, start_time: meeting.start_time }))
             .collect();
         let skipped = all - instances.len();
         (instances, skipped)
@@ -145,10 +136,10 @@ impl DashboardMeetings {
     pub(super) fn into_page(self, tracking_id: Option<String>) -> DashboardPage {
         let meetings = self.meetings.unwrap_or_default();
         let all = meetings.len();
-        let meetings: Vec<DashboardMeeting> = meetings
+        let meetings: Vec<MeetingDetails> = meetings
             .into_iter()
             .filter_map(|value| serde_json::from_value(value).ok())
-            .filter(|meeting: &DashboardMeeting| meeting.uuid.is_some() && meeting.id.is_some())
+            .filter(|meeting: &MeetingDetails| meeting.uuid.is_some() && meeting.id.is_some())
             .collect();
         DashboardPage {
             skipped: all - meetings.len(),
@@ -209,15 +200,7 @@ impl Expected for DashboardMeetings {
     }
 }
 
-impl Expected for PastMeeting {
-    const WANTED: &'static str = "any fact about the meeting";
-
-    fn is_there(&self) -> bool {
-        *self != Self::default()
-    }
-}
-
-impl Expected for DashboardMeeting {
+impl Expected for MeetingDetails {
     const WANTED: &'static str = "any fact about the meeting";
 
     fn is_there(&self) -> bool {
@@ -381,10 +364,8 @@ mod tests {
         let page = parse_object::<DashboardMeetings>(body).unwrap().into_page(None);
         let meeting = &page.meetings[0];
         assert_eq!(meeting.id.unwrap().get(), 85_746_065_432);
-        assert_eq!(
-            (meeting.host_email.as_deref(), meeting.end_time, meeting.participants),
-            (None, None, Some(3))
-        );
+        assert_eq!((meeting.host_name(), meeting.host_email()), (Some("H"), None));
+        assert_eq!((meeting.end_time, meeting.joins()), (None, Some(3)));
         assert_eq!(page.next_page_token.as_deref(), Some("t"));
     }
 

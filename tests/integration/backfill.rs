@@ -38,13 +38,13 @@ async fn a_window_is_read_as_far_back_as_each_source_reaches() {
     );
     stage.zoom.clear_requests();
     let (summary, _) = stage.run_with(&stage.backfill(120)).await;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Ok, 2));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Ok, 2));
     // What is settled costs no request: two listings, two descriptions, and the instances of the one meeting.
     assert_eq!(stage.zoom.count(RateLabel::Heavy), 2);
     assert_eq!(stage.zoom.count(RateLabel::Light), 2);
     assert_eq!(stage.zoom.count(RateLabel::Medium), 1);
     let (summary, _) = stage.run_with(&stage.backfill(330)).await;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Ok, 2));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Ok, 2));
     assert_eq!(
         sources(&stage).await,
         [
@@ -62,11 +62,11 @@ async fn settled_instances_are_read_again_only_by_force() {
     let stage = Stage::new(world(&[3, 40])).await;
     stage.run_with(&stage.backfill(60)).await;
     let (again, _) = stage.run_with(&stage.backfill(60)).await;
-    assert_eq!((again.instances_due, again.instances_read), (0, 0));
+    assert_eq!((again.instances_due, again.instances_fetched), (0, 0));
     let mut request = stage.backfill(60);
     request.selection.force = true;
     let (forced, _) = stage.run_with(&request).await;
-    assert_eq!((forced.instances_read, forced.counts.unchanged, forced.counts.inserted), (2, 6, 0));
+    assert_eq!((forced.instances_fetched, forced.counts.unchanged, forced.counts.inserted), (2, 6, 0));
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn an_instance_can_be_named_whenever_it_was_and_whatever_its_meeting() {
     request.selection.meetings = Vec::new();
     request.selection.instances = vec![uuid("/else//where=="), uuid("nowhere==")];
     let (summary, warnings) = stage.run_with(&request).await;
-    assert_eq!(summary.instances_read, 1);
+    assert_eq!(summary.instances_fetched, 1);
     assert_eq!(sources(&stage).await, ["/else//where==|settled|dashboard"]);
     assert!(warnings.iter().any(|words| words.contains("nowhere==")), "{warnings:?}");
 }
@@ -104,7 +104,7 @@ async fn the_whole_account_is_read_without_a_list_of_meetings() {
     request.account_wide = true;
     request.selection.meetings = Vec::new();
     let (summary, _) = stage.run_with(&request).await;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Ok, 4));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Ok, 4));
     // The meeting of one person is found in the list of those.
     assert_eq!(
         stage.row("SELECT topic, people FROM meetings_held WHERE instance_uuid = 'other=='").await,
@@ -121,13 +121,13 @@ async fn the_budget_ends_a_backfill_and_the_next_day_goes_on() {
     let stage = Stage::with(world(&ages), |options| options.limits.heavy_per_day = Some(20)).await;
     let (first, _) = stage.run_with(&stage.backfill(60)).await;
     assert_eq!(first.outcome, RunOutcome::Quota);
-    assert!((1..30).contains(&first.instances_read), "{first:?}");
+    assert!((1..30).contains(&first.instances_fetched), "{first:?}");
     let (at_once, _) = stage.run_with(&stage.backfill(60)).await;
-    assert_eq!((at_once.outcome, at_once.instances_read), (RunOutcome::Quota, 0));
+    assert_eq!((at_once.outcome, at_once.instances_fetched), (RunOutcome::Quota, 0));
     stage.clock.set(at("2026-03-11T00:00:01Z"));
     stage.zoom.options(|options| options.limits.heavy_per_day = None);
     let (next, _) = stage.run_with(&stage.backfill(60)).await;
-    assert_eq!((next.outcome, next.instances_read + first.instances_read), (RunOutcome::Ok, 30));
+    assert_eq!((next.outcome, next.instances_fetched + first.instances_fetched), (RunOutcome::Ok, 30));
 }
 
 /// A Zoom in the present, with thirty instances of the last thirty days.

@@ -15,7 +15,7 @@ use clap::Parser as _;
 use rollcall::cli::{Cli, Command, MeetingOrInstance};
 use rollcall::clock::Clock;
 use rollcall::collect::RunRequest;
-use rollcall::commands::{collect::exit_code, setup};
+use rollcall::commands::support::{errors::code_of_run, session, settings};
 use rollcall::config::{Config, Overrides};
 use rollcall::model::{Timestamp, Trigger, Window};
 use rollcall::simulator::{Fault, FaultKind, Instance, Options, Session, Simulator, World};
@@ -245,14 +245,14 @@ impl Room {
             Vec::<(String, String)>::new(),
         )
         .unwrap();
-        let store = setup::open_store(&config).await.unwrap();
-        setup::prepare(&config, &store, &self.clock).await.unwrap();
+        let store = session::open_store(&config).await.unwrap();
+        session::prepare(&config, &store, &self.clock).await.unwrap();
         let credentials = config.credentials().unwrap();
-        let collector = setup::collector(&config, credentials, &store, &self.clock).unwrap();
+        let collector = settings::collector(&config, credentials, &store, &self.clock).unwrap();
         let request = request(arguments, &config, self.clock.now());
         let summary = collector.run(&request, &|_| {}, &CancellationToken::new()).await.unwrap();
         store.close().await;
-        i32::from(exit_code(&summary).status())
+        i32::from(code_of_run(&summary).status())
     }
 }
 
@@ -261,7 +261,7 @@ fn request(arguments: &[String], config: &Config, now: Timestamp) -> RunRequest 
     let cli = Cli::try_parse_from(program.chain(arguments.iter().map(String::as_str))).unwrap();
     match cli.command {
         Command::Collect(options) if options.meetings.is_empty() => {
-            setup::run_request(config, Trigger::Manual, None)
+            session::run_request(config, Trigger::Manual, None)
         }
         Command::Backfill(options) => {
             let zone = config.schedule.timezone;
@@ -271,7 +271,7 @@ fn request(arguments: &[String], config: &Config, now: Timestamp) -> RunRequest 
                 MeetingOrInstance::Meeting(meeting) => *meeting,
                 MeetingOrInstance::Instance(uuid) => panic!("no case names {uuid}"),
             };
-            let request = setup::run_request(config, Trigger::Backfill, None);
+            let request = session::run_request(config, Trigger::Backfill, None);
             let meetings = if options.meetings.is_empty() {
                 request.meetings.clone()
             } else {

@@ -1,7 +1,7 @@
 //! `rollcall check`: what is right gets a tick, what is wrong a cross and its exit code, and nothing is written.
 
 use rollcall::clock::Clock;
-use rollcall::simulator::{Endpoint, Simulator, World};
+use rollcall::simulator::{SimulatedEndpoint, Simulator, World};
 
 use crate::harness::{Desk, Finished, HOUR, guests, lecture};
 
@@ -54,7 +54,11 @@ async fn a_good_setup_has_ticks_only_and_leaves_nothing_behind() {
         std::fs::read_dir(desk.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["config.toml"]);
     // One small request an endpoint.
-    for endpoint in [Endpoint::PastInstances, Endpoint::MetricsParticipants, Endpoint::ReportParticipants] {
+    for endpoint in [
+        SimulatedEndpoint::PastInstances,
+        SimulatedEndpoint::MetricsParticipants,
+        SimulatedEndpoint::ReportParticipants,
+    ] {
         assert_eq!(zoom.count_at(endpoint), 1, "{endpoint}");
     }
 }
@@ -154,8 +158,11 @@ async fn a_token_that_names_no_scopes_hides_no_refusal() {
     assert_eq!(checked.status, Some(77), "{checked:?}");
     assert!(!checked.stdout.contains("the scope is there"), "{checked:?}");
     assert!(checked.stdout.contains("no source of participants can be read"), "{checked:?}");
-    for endpoint in [Endpoint::MetricsParticipants, Endpoint::ReportParticipants, Endpoint::PastParticipants]
-    {
+    for endpoint in [
+        SimulatedEndpoint::MetricsParticipants,
+        SimulatedEndpoint::ReportParticipants,
+        SimulatedEndpoint::PastParticipants,
+    ] {
         assert_eq!(zoom.count_at(endpoint), 1, "{endpoint}");
     }
     assert_eq!(desk.run(&["collect"]).await.status, Some(77));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rollcall::clock::Clock;
 use rollcall::model::Timestamp;
-use rollcall::simulator::{Endpoint, Options, Simulator, World};
+use rollcall::simulator::{Options, SimulatedEndpoint, Simulator, World};
 use rollcall::store::{RunLock, Store};
 use tokio::net::UnixDatagram;
 use tokio::time::{sleep, timeout};
@@ -159,7 +159,7 @@ async fn a_stop_in_the_middle_of_a_fetch_interrupts_the_run() {
     let service = Service::new().await;
     service.zoom.fault("delay=60000,endpoint=metrics-participants".parse().unwrap());
     let mut daemon = service.start();
-    while service.zoom.count_at(Endpoint::MetricsParticipants) == 0 {
+    while service.zoom.count_at(SimulatedEndpoint::MetricsParticipants) == 0 {
         assert_eq!(daemon.ended(), None, "{}", daemon.stderr());
         sleep(Duration::from_millis(5)).await;
     }
@@ -171,7 +171,7 @@ async fn a_stop_in_the_middle_of_a_fetch_interrupts_the_run() {
 
 /// The daemon is told to stop while it waits for an answer of this endpoint: it ends at once, and says of the run that it
 /// was interrupted.
-async fn stops_while_it_asks(service: Service, endpoint: Endpoint) {
+async fn stops_while_it_asks(service: Service, endpoint: SimulatedEndpoint) {
     service.zoom.fault(format!("delay=60000,endpoint={endpoint}").parse().unwrap());
     let mut daemon = service.start();
     while service.zoom.count_at(endpoint) == 0 {
@@ -188,7 +188,7 @@ async fn stops_while_it_asks(service: Service, endpoint: Endpoint) {
 
 #[tokio::test]
 async fn a_stop_while_instances_are_asked_for_interrupts_the_run() {
-    stops_while_it_asks(Service::new().await, Endpoint::PastInstances).await;
+    stops_while_it_asks(Service::new().await, SimulatedEndpoint::PastInstances).await;
 }
 
 #[tokio::test]
@@ -199,17 +199,17 @@ async fn a_stop_while_live_meetings_are_asked_for_interrupts_the_run() {
     let text =
         std::fs::read_to_string(&config).unwrap().replacen("[collection]\nlookback = \"120d\"\n", "", 1);
     std::fs::write(config, text).unwrap();
-    stops_while_it_asks(service, Endpoint::MetricsMeeting).await;
+    stops_while_it_asks(service, SimulatedEndpoint::MetricsMeeting).await;
 }
 
 #[tokio::test]
 async fn a_stop_while_the_latest_instances_are_asked_for_interrupts_the_run() {
     let service = Service::new().await;
     // Neither the listing of instances nor the account-wide list is allowed.
-    for endpoint in [Endpoint::PastInstances, Endpoint::MetricsMeetings] {
+    for endpoint in [SimulatedEndpoint::PastInstances, SimulatedEndpoint::MetricsMeetings] {
         service.zoom.fault(format!("scope-4711,endpoint={endpoint}").parse().unwrap());
     }
-    stops_while_it_asks(service, Endpoint::PastMeeting).await;
+    stops_while_it_asks(service, SimulatedEndpoint::PastMeeting).await;
 }
 
 #[tokio::test]
@@ -395,7 +395,7 @@ async fn a_second_signal_ends_the_daemon_at_once_and_is_success_all_the_same() {
     let service = Service::new().await;
     service.zoom.fault("delay=60000,endpoint=metrics-participants".parse().unwrap());
     let mut daemon = service.start();
-    while service.zoom.count_at(Endpoint::MetricsParticipants) == 0 {
+    while service.zoom.count_at(SimulatedEndpoint::MetricsParticipants) == 0 {
         sleep(Duration::from_millis(5)).await;
     }
     // The end of the run cannot be written while somebody else writes.

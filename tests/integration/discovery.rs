@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rollcall::collect::RunRequest;
-use rollcall::commands::collect::exit_code;
+use rollcall::commands::support::errors::code_of_run;
 use rollcall::model::{MeetingId, RunOutcome, Timestamp, Trigger};
-use rollcall::simulator::{Endpoint, Host, Instance, Simulator, World};
+use rollcall::simulator::{Host, Instance, SimulatedEndpoint, Simulator, World};
 use rollcall::store::Selection;
 use tokio_util::sync::CancellationToken;
 
@@ -83,7 +83,7 @@ async fn a_meeting_refused_for_long_tells_what_it_held_meanwhile() {
         let summary = stage.run_after(DAY).await;
         // Whether it was asked or rests: the refusal is no good run.
         assert_eq!(summary.outcome, RunOutcome::Partial);
-        assert_eq!(exit_code(&summary).status(), 1);
+        assert_eq!(code_of_run(&summary).status(), 1);
     }
     let told = format!(
         "SELECT refused_since, refusal LIKE '%403%', last_told_at FROM meetings_listed WHERE meeting_id = {OTHER}"
@@ -111,7 +111,7 @@ async fn what_stops_the_account_wide_list_leaves_no_gap() {
     let collector = stage.collector();
     let run = Box::pin(collector.run(&account, &|_| {}, &stop));
     let asked = async {
-        while stage.zoom.count_at(Endpoint::MetricsMeetings) < 3 {
+        while stage.zoom.count_at(SimulatedEndpoint::MetricsMeetings) < 3 {
             tokio::task::yield_now().await;
         }
         stop.cancel();
@@ -132,7 +132,7 @@ async fn a_part_of_the_account_wide_list_that_is_refused_costs_no_other_part() {
     // The list of meetings of one.
     stage.fault("html-403,endpoint=metrics-meetings,attempts=2-");
     let summary = stage.run_with(&account).await.0;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 1));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 1));
     let troubles = stage.store.data_troubles(stage.clock.now().plus(2 * DAY)).await.unwrap();
     assert!(troubles.iter().any(|words| words.contains("has been refused since")), "{troubles:?}");
     // It counts as told only once all of it was.
@@ -166,7 +166,7 @@ async fn a_page_token_that_is_refused_in_the_account_wide_list_begins_it_again()
     }
     stage.fault("page-token-expired,endpoint=metrics-meetings");
     let (summary, _) = stage.run_with(&account).await;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 2));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 2));
     assert_eq!(stage.row("SELECT told_at FROM discoveries WHERE subject = 0").await, "");
 }
 
@@ -341,10 +341,10 @@ async fn an_unlicensed_host_parks_what_is_its_own_and_nothing_else() {
     stage.zoom.world(|world| world.unlicense(&format!("host{OTHER}")));
     let summary = stage.run().await;
     assert_eq!(
-        (summary.outcome, summary.instances_read, summary.instances_failed),
+        (summary.outcome, summary.instances_fetched, summary.instances_failed),
         (RunOutcome::Partial, 8, 4)
     );
-    assert_eq!(exit_code(&summary).status(), 1);
+    assert_eq!(code_of_run(&summary).status(), 1);
     let states = "SELECT meeting_id, state <> 'parked' AND rows_stored = 3, count(*) FROM meetings_held GROUP BY 1, 2 ORDER BY 1";
     assert_eq!(
         stage.rows(states).await,
@@ -407,7 +407,7 @@ async fn a_source_that_was_closed_is_lifted_once_it_serves() {
     stage.zoom.clear_requests();
     add(&stage, held(MEETING, "b==", now.plus(HOUR), HOUR));
     stage.run_after(HOUR).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0, "closed for a day");
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0, "closed for a day");
     // Zoom's support enables the feature.
     stage.zoom.options(|options| options.dashboard = true);
     stage.run_after(DAY).await;
@@ -417,7 +417,7 @@ async fn a_source_that_was_closed_is_lifted_once_it_serves() {
     assert_eq!(stage.rows("SELECT DISTINCT state FROM meetings_held").await, ["settled"]);
     stage.zoom.clear_requests();
     stage.run_after(DAY).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0);
 }
 
 #[tokio::test]
@@ -436,7 +436,7 @@ async fn a_source_that_was_closed_is_found_out_to_serve_where_nothing_new_is_hel
     for _ in 0..8 {
         stage.run_after(6 * HOUR).await;
     }
-    assert!(stage.zoom.count_at(Endpoint::MetricsParticipants) <= 26);
+    assert!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants) <= 26);
     stage.zoom.options(|options| options.dashboard = true);
     for _ in 0..8 {
         stage.run_after(6 * HOUR).await;
@@ -459,7 +459,7 @@ async fn a_refusal_of_live_listings_closes_nothing_else() {
         stage.fault(fault);
         add(&stage, held(MEETING, &format!("{}==", &fault[..4]), stage.clock.now(), HOUR));
         let summary = stage.run_after(61 * MINUTE).await;
-        assert_eq!((summary.counts.inserted, summary.stop), (3, None), "{fault}");
+        assert_eq!((summary.counts.inserted, summary.aborted), (3, None), "{fault}");
         stage.zoom.clear_faults();
     }
     stage.run_after(3 * HOUR).await;
@@ -497,11 +497,11 @@ async fn a_refusal_of_the_account_wide_list_leaves_what_is_known_to_be_read() {
         stage.fault(&format!("{fault},endpoint=metrics-meetings"));
         stage.clock.set(stage.clock.now().plus(wait));
         let summary = stage.run_with(&account).await.0;
-        assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 1), "{fault}");
-        assert_eq!(exit_code(&summary).status(), 1);
+        assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 1), "{fault}");
+        assert_eq!(code_of_run(&summary).status(), 1);
     }
     let summary = stage.run_with(&account).await.0;
-    assert_eq!((summary.outcome, exit_code(&summary).status()), (RunOutcome::Failed, 77));
+    assert_eq!((summary.outcome, code_of_run(&summary).status()), (RunOutcome::Failed, 77));
 }
 
 // Everything refused is not "ok".
@@ -605,7 +605,7 @@ async fn who_is_not_asked_any_more_refuses_nothing() {
     assert_eq!(refused().await, 0);
     stage.zoom.clear_requests();
     stage.run().await;
-    assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 1);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastInstances), 1);
 }
 
 #[tokio::test]
@@ -637,7 +637,7 @@ async fn a_forced_backfill_that_is_handed_over_goes_on_where_it_was() {
     }
     assert!(slices > 3, "{slices}");
     // Each once, and the one that is gone in both lists of the Dashboard.
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 61);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 61);
     assert_eq!(stage.rows("SELECT DISTINCT state FROM meetings_held").await, ["settled"]);
     assert_eq!(stored(&stage, "a7==").await, "3");
 }

@@ -1,7 +1,7 @@
 //! Each row of the contract's table of errors: what is stored, where the instance stands, what the log says.
 
 use rollcall::model::RunOutcome;
-use rollcall::simulator::{Endpoint, World};
+use rollcall::simulator::{SimulatedEndpoint, World};
 
 use crate::harness::{DAY, HOUR, NOW, Stage, at, guests, lecture};
 
@@ -169,29 +169,29 @@ async fn what_is_not_there_is_tried_for_a_week_each_time_later_and_is_no_failure
         let last = waits.last().copied().unwrap_or_default();
         assert!(wait > last || wait == DAY, "{wait:?} after {waits:?}");
         waits.push(wait);
-        assert_eq!(stage.run_after(wait).await.instances_not_there, 1);
+        assert_eq!(stage.run_after(wait).await.instances_not_found, 1);
     }
     assert!((7 * DAY..=8 * DAY).contains(&waits.iter().sum()), "{waits:?}");
     assert_eq!(stage.state(BAD).await, "unavailable|Zoom has had no data of it for a week");
     // It is never asked for again.
     stage.zoom.clear_requests();
     stage.run_after(30 * DAY).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0);
 }
 
 #[tokio::test]
 async fn a_token_that_is_refused_is_renewed_once() {
     let (stage, outcome, _) = struck("token-401,attempts=1").await;
     assert_eq!(outcome, RunOutcome::Ok);
-    assert_eq!(stage.zoom.count_at(Endpoint::Token), 2);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::Token), 2);
     assert_eq!(stage.row("SELECT count(*) FROM participants").await, "9");
 
     let stage = self::stage().await;
     stage.fault("token-401");
     let summary = stage.run().await;
     assert_eq!(summary.outcome, RunOutcome::Failed);
-    assert_eq!(rollcall::commands::collect::exit_code(&summary).status(), 77);
-    assert_eq!(stage.zoom.count_at(Endpoint::Token), 2);
+    assert_eq!(rollcall::commands::support::errors::code_of_run(&summary).status(), 77);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::Token), 2);
 }
 
 #[tokio::test]
@@ -238,11 +238,11 @@ async fn the_days_quota_ends_the_run_and_the_next_day_goes_on() {
     stage.fault("429-daily,endpoint=metrics-participants");
     let summary = stage.run().await;
     assert_eq!(summary.outcome, RunOutcome::Quota);
-    assert_eq!(rollcall::commands::collect::exit_code(&summary).status(), 75);
+    assert_eq!(rollcall::commands::support::errors::code_of_run(&summary).status(), 75);
     stage.zoom.clear_faults();
     stage.zoom.clear_requests();
     assert_eq!(stage.run_after(HOUR).await.outcome, RunOutcome::Quota);
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0);
     assert_eq!(stage.row("SELECT count(*) FROM meetings_held WHERE state = 'pending'").await, "3");
     let summary = stage.run_after(DAY / 2).await;
     assert_eq!((summary.outcome, summary.counts.inserted), (RunOutcome::Ok, 9));
@@ -260,11 +260,11 @@ async fn a_meeting_that_tells_no_instances_is_a_warning_and_its_known_ones_are_s
     // It is asked again, but not each time.
     stage.zoom.clear_requests();
     stage.run().await;
-    assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastInstances), 0);
     stage.run_after(HOUR).await;
     stage.run_after(HOUR).await;
     stage.run_after(HOUR).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 2);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastInstances), 2);
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn an_answer_that_never_ends_is_given_up_and_told_from_a_refusal() {
     stage.request_timeout = std::time::Duration::from_millis(200);
     stage.fault(&format!("stall=40,endpoint=metrics-participants,target={BAD}"));
     let summary = stage.run().await;
-    assert_eq!((summary.outcome, summary.instances_read), (RunOutcome::Partial, 2));
+    assert_eq!((summary.outcome, summary.instances_fetched), (RunOutcome::Partial, 2));
     assert_eq!(stage.row(FETCH).await, "failed|||0");
     assert_eq!(
         stage.row("SELECT error LIKE 'no answer in time%' FROM fetches WHERE outcome = 'failed'").await,

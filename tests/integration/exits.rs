@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use rollcall::clock::Clock;
-use rollcall::simulator::{Endpoint, Fault, FaultKind, Options, Simulator, World};
+use rollcall::simulator::{Fault, FaultKind, Options, SimulatedEndpoint, Simulator, World};
 use rollcall::store::RunLock;
 
 use crate::harness::{Desk, HOUR, guests, lecture, rows};
@@ -225,7 +225,7 @@ async fn missing_scopes_end_with_77_and_are_named() {
 async fn a_used_up_quota_ends_with_75_and_keeps_the_backlog() {
     let zoom = zoom().await;
     let quota = FaultKind::TooManyPerDay { retry_after: None, headers: true };
-    zoom.fault(Fault::new(quota).at(Endpoint::MetricsParticipants));
+    zoom.fault(Fault::new(quota).at(SimulatedEndpoint::MetricsParticipants));
     let desk = Desk::at_simulator(&zoom, MEETINGS);
     let finished = desk.run(&["collect"]).await;
     assert_eq!(finished.status, Some(75), "{finished:?}");
@@ -233,7 +233,7 @@ async fn a_used_up_quota_ends_with_75_and_keeps_the_backlog() {
     zoom.clear_faults();
     zoom.clear_requests();
     assert_eq!(desk.run(&["collect"]).await.status, Some(75));
-    assert_eq!(zoom.count_at(Endpoint::MetricsParticipants), 0);
+    assert_eq!(zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0);
     let database = desk.database().await;
     assert_eq!(rows(&database, "SELECT outcome FROM runs").await, ["quota", "quota"]);
     assert_eq!(rows(&database, "SELECT state FROM meetings_held").await, ["pending"]);

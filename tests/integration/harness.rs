@@ -12,7 +12,7 @@ use rollcall::model::{InstanceUuid, MeetingId, Timestamp, Trigger, Window, parse
 use rollcall::plan::Policy;
 use rollcall::simulator::{FIRST_USER_ID, Fault, Instance, Options, Session, Simulator, USER_ID_STEP, World};
 use rollcall::store::{MeetingSettings, Selection, Settings as StoreSettings, Store};
-use rollcall::zoom::{Limits, Plan, Rate, RetryPolicy, Settings, Zoom};
+use rollcall::zoom::{Plan, Rate, RateLimits, RetryPolicy, ZoomClient, ZoomSettings};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use tempfile::TempDir;
@@ -215,15 +215,15 @@ impl Stage {
         Some(due_at.since(self.clock.now()))
     }
 
-    fn client(&self) -> Zoom {
+    fn client(&self) -> ZoomClient {
         let credentials = self.zoom.credentials();
         let fast = Rate::per_second(100_000);
-        let limits = Limits {
+        let limits = RateLimits {
             light: fast,
             medium: fast,
             heavy: fast,
             resource_intensive: fast,
-            ..Limits::of(Plan::Business)
+            ..RateLimits::of(Plan::Business)
         };
         let ledger = StoreLedger::new(self.store.clone(), self.clock.clone(), limits.daily_pools(), 0.8);
         let retry = RetryPolicy {
@@ -231,7 +231,7 @@ impl Stage {
             first_delay: Duration::from_millis(1),
             longest_delay: Duration::from_millis(2),
         };
-        let settings = Settings {
+        let settings = ZoomSettings {
             account_id: credentials.account_id,
             client_id: credentials.client_id,
             client_secret: credentials.client_secret.into(),
@@ -242,7 +242,7 @@ impl Stage {
             limits,
             retry,
         };
-        Zoom::new(settings, self.clock.clone(), Arc::new(ledger)).unwrap()
+        ZoomClient::new(settings, self.clock.clone(), Arc::new(ledger)).unwrap()
     }
 }
 
@@ -288,7 +288,7 @@ impl Desk {
 
     /// A desk with a config that points to a Zoom, and has these lines before the sections.
     pub fn at_zoom(api_url: &str, token_url: &str, head: &str) -> Self {
-        let credentials = rollcall::simulator::Credentials::default();
+        let credentials = rollcall::simulator::SimulatedCredentials::default();
         let desk = Self::new();
         desk.write(
             "config.toml",

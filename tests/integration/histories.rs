@@ -21,10 +21,10 @@ use std::time::Duration;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use rollcall::clock::Clock;
 use rollcall::collect::{Collector, Event, RunRequest, Summary};
-use rollcall::commands::collect::exit_code;
+use rollcall::commands::support::errors::code_of_run;
 use rollcall::exit::ExitCode;
 use rollcall::model::{InstanceUuid, RunOutcome, Source, Timestamp, Trigger, Window};
-use rollcall::simulator::{Endpoint, Instance, LoggedRequest, World};
+use rollcall::simulator::{Instance, LoggedRequest, SimulatedEndpoint, World};
 use rollcall::store::Selection;
 use sqlx::Connection as _;
 use tempfile::TempDir;
@@ -437,7 +437,7 @@ impl<'h> Life<'h> {
         ended: &Ended,
     ) -> Result<(), String> {
         let Ended::Well(summary) = ended else { return Ok(()) };
-        if summary.stop.is_some() {
+        if summary.aborted.is_some() {
             return Ok(());
         }
         let may_be_lifted = |name: &String| {
@@ -644,10 +644,10 @@ impl<'h> Life<'h> {
             return Ok(());
         }
         let log = self.stage.zoom.requests();
-        let of_api = || log.iter().filter(|request| request.endpoint != Some(Endpoint::Token));
+        let of_api = || log.iter().filter(|request| request.endpoint != Some(SimulatedEndpoint::Token));
         let refused = of_api().any(|request| request.status != Some(404));
         let served = of_api().any(|request| request.status == Some(200));
-        let code = exit_code(summary);
+        let code = code_of_run(summary);
         if refused && !served && (summary.outcome == RunOutcome::Ok || code == ExitCode::Success) {
             return Err(format!("nothing was answered, and the run is {}, exit {code:?}", summary.outcome));
         }
@@ -678,7 +678,7 @@ fn zooms_rows(instance: &Instance) -> BTreeSet<String> {
 
 /// The instance whose participants a Heavy request asks for.
 fn asked_for(request: &LoggedRequest) -> Option<String> {
-    let heavy = [Some(Endpoint::MetricsParticipants), Some(Endpoint::ReportParticipants)];
+    let heavy = [Some(SimulatedEndpoint::MetricsParticipants), Some(SimulatedEndpoint::ReportParticipants)];
     let path = request.target.split('?').next()?;
     let segment = path.strip_suffix("/participants")?.rsplit('/').next()?;
     heavy.contains(&request.endpoint).then(|| {

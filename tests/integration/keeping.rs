@@ -130,7 +130,7 @@ async fn a_forgotten_person_is_nowhere_and_does_not_come_back() {
         request.selection.force = true;
         request.window = Some(Window { from: stage.clock.now().minus(7 * DAY), to: stage.clock.now() });
         let (summary, warnings) = stage.run_with(&request).await;
-        assert!(summary.instances_read > 0, "{source}: {summary:?} {warnings:?}");
+        assert!(summary.instances_fetched > 0, "{source}: {summary:?} {warnings:?}");
         assert_eq!(traces(&stage.store).await, Vec::<String>::new(), "after {source}");
         let now = stage.rows(MINUTES).await;
         assert!(before.iter().all(|line| now.contains(line)), "{source}: {now:?}, before {before:?}");
@@ -196,7 +196,7 @@ async fn a_pruned_instance_that_is_named_is_brought_back() {
     request.window = Some(Window { from: now.minus(DAY), to: now });
     request.selection.instances = vec![uuid("old==")];
     let (summary, warnings) = stage.run_with(&request).await;
-    assert_eq!((summary.instances_read, warnings.len()), (0, 1), "{warnings:?}");
+    assert_eq!((summary.instances_fetched, warnings.len()), (0, 1), "{warnings:?}");
     assert!(warnings[0].contains("--force"), "{warnings:?}");
     request.selection.force = true;
     assert_eq!(stage.run_with(&request).await.0.counts.inserted, 3);
@@ -208,12 +208,12 @@ async fn pruned_instances_are_not_discovered_again() {
         .with(guests(lecture("Old", at(NOW), 6 * DAY), 3))
         .with(guests(lecture("New", at(NOW), 2 * HOUR), 3));
     let stage = Stage::new(world).await;
-    assert_eq!(stage.run().await.instances_read, 2);
+    assert_eq!(stage.run().await.instances_fetched, 2);
     let now = stage.clock.now();
     let pruned = stage.store.prune(Some(now.minus(3 * DAY)), now).await.unwrap();
     assert_eq!((pruned.instances, pruned.sessions), (1, 3));
     let summary = stage.run_after(DAY).await;
-    assert_eq!(summary.instances_read, 1);
+    assert_eq!(summary.instances_fetched, 1);
     assert_eq!(stage.rows("SELECT instance_uuid FROM meetings_held").await, ["New"]);
     assert_eq!(stage.rows("SELECT uuid FROM tombstones").await, ["Old"]);
 }

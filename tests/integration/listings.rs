@@ -1,6 +1,6 @@
 //! Listings that are not what they should be: short, endless, suspect, shifted; of one person; of a meeting that is on.
 
-use rollcall::simulator::{Endpoint, Instance, OnePersonAnswer, World};
+use rollcall::simulator::{Instance, OnePersonAnswer, SimulatedEndpoint, World};
 
 use crate::harness::{DAY, HOUR, MINUTE, NOW, Stage, at, guests, lecture, stay, uuid};
 
@@ -35,7 +35,7 @@ async fn a_listing_that_claims_more_than_it_gives_is_read_again_at_growing_dista
     assert_eq!(stage.row(TALLY).await, "settled|7|5|2");
     stage.zoom.clear_requests();
     assert_eq!(stage.run_after(30 * DAY).await.instances_due, 0);
-    assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 0);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 0);
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn a_repeated_page_token_ends_the_listing_as_incomplete() {
         stage.row("SELECT outcome, rows_reported, rows_inserted, error LIKE '%twice%' FROM fetches").await,
         "incomplete|5|2|1"
     );
-    assert!(stage.zoom.count_at(Endpoint::MetricsParticipants) <= 3);
+    assert!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants) <= 3);
     stage.zoom.clear_faults();
     assert_eq!(stage.run_after(15 * MINUTE).await.counts.inserted, 3);
     assert_eq!(stage.row(LAST).await, "ok|5|3|2|0");
@@ -106,7 +106,7 @@ async fn rows_that_come_twice_over_pages_cause_one_more_read() {
     assert_eq!((counts.received, counts.inserted, counts.duplicate), (8, 6, 2));
     // Old enough to be settled by one complete read, were it not for the duplicates.
     assert_eq!(stage.row(TALLY).await, "collected|6|6|0");
-    assert_eq!(stage.run_after(HOUR).await.instances_read, 1);
+    assert_eq!(stage.run_after(HOUR).await.instances_fetched, 1);
     assert_eq!(stage.row(TALLY).await, "settled|6|6|0");
 }
 
@@ -153,7 +153,11 @@ async fn an_empty_listing_after_a_full_one_wipes_nothing_at_once() {
     stage.run_after(DAY).await;
     assert_eq!(stage.row(LAST).await, "incomplete|0|0|0|0");
     assert_eq!(stage.row("SELECT state, rows_stored FROM meetings_held").await, "collected|40");
-    assert_eq!(stage.zoom.count_at(Endpoint::ReportParticipants), 0, "nothing poorer can replace it");
+    assert_eq!(
+        stage.zoom.count_at(SimulatedEndpoint::ReportParticipants),
+        0,
+        "nothing poorer can replace it"
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use rollcall::clock::Clock;
 use rollcall::model::RunOutcome;
-use rollcall::simulator::{Endpoint, Instance, Options, Session, Simulator, World};
+use rollcall::simulator::{Instance, Options, Session, SimulatedEndpoint, Simulator, World};
 use serde_json::json;
 
 use crate::harness::{DAY, Desk, HOUR, MINUTE, NOW, Stage, at, guests, lecture, rows, stay, uuid};
@@ -138,7 +138,7 @@ async fn an_end_that_zoom_has_not_worked_out_is_asked_for_again() {
         .world(|world| world.instance_mut(&uuid(NAME)).unwrap().end = Some(end.unwrap().minus(10 * MINUTE)));
     stage.zoom.clear_requests();
     stage.run_after(DAY).await;
-    assert_eq!(stage.zoom.count_at(Endpoint::PastMeeting), 1);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastMeeting), 1);
     assert_eq!(stage.row(told).await, "2026-03-10T11:45:00.000Z|0|3000|8820");
 }
 

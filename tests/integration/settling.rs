@@ -1,7 +1,7 @@
 //! Re-reads with an end, and no request more than is needed.
 
 use rollcall::model::{RateLabel, RunOutcome};
-use rollcall::simulator::{Endpoint, World};
+use rollcall::simulator::{SimulatedEndpoint, World};
 
 use crate::harness::{DAY, HOUR, MINUTE, NOW, Stage, at, guests, lecture, meeting, uuid};
 
@@ -76,7 +76,7 @@ async fn one_that_never_stops_changing_is_settled_after_seven_days() {
     stage.run().await;
     let mut reads = 0;
     for _ in 0..20 {
-        reads += stage.run_after(DAY).await.instances_read;
+        reads += stage.run_after(DAY).await.instances_fetched;
     }
     // The one past the last age, and one on each of the seven days after it.
     assert_eq!(reads, 8);
@@ -104,7 +104,7 @@ async fn a_first_read_that_stopped_short_is_followed_until_nothing_changes() {
 #[tokio::test]
 async fn settled_instances_cost_no_request_ever_again() {
     let stage = Stage::new(World::sized(5, at(NOW).minus(3 * DAY), 40, 4)).await;
-    assert_eq!(stage.run().await.instances_read, 40);
+    assert_eq!(stage.run().await.instances_fetched, 40);
     assert_eq!(stage.row("SELECT count(*) FROM meetings_held WHERE state = 'settled'").await, "40");
     requests(&stage);
     for _ in 0..3 {
@@ -149,7 +149,7 @@ async fn what_is_older_than_the_window_is_known_and_not_asked_for() {
     stage.run_with(&request).await;
     assert_eq!(stage.state("old==").await, "pending|");
     stage.zoom.clear_faults();
-    assert_eq!(stage.run().await.instances_read, 1);
+    assert_eq!(stage.run().await.instances_fetched, 1);
     assert_eq!(stage.state("old==").await, "settled|");
 }
 
@@ -171,8 +171,8 @@ async fn a_meeting_taken_off_the_list_keeps_its_due_re_reads() {
     stage.run().await;
     stage.meetings = vec![];
     requests(&stage);
-    assert_eq!(stage.run_after(DAY).await.instances_read, 1);
-    assert_eq!(stage.zoom.count_at(Endpoint::PastInstances), 0);
+    assert_eq!(stage.run_after(DAY).await.instances_fetched, 1);
+    assert_eq!(stage.zoom.count_at(SimulatedEndpoint::PastInstances), 0);
     stage.meetings = vec![meeting(crate::harness::MEETING)];
     assert_eq!(stage.run().await.instances_found, 0);
 }

@@ -1,6 +1,6 @@
 //! Many rows, many pages, many instances, and UUIDs of every shape: exactly what Zoom has is stored.
 
-use rollcall::simulator::{Endpoint, World};
+use rollcall::simulator::{SimulatedEndpoint, World};
 
 use crate::harness::{DAY, HOUR, NOW, Stage, at, guests, lecture};
 
@@ -27,7 +27,7 @@ async fn five_thousand_participants_are_stored_exactly_whatever_the_page_size() 
             stage.row("SELECT pages, rows_reported, rows_received, outcome FROM fetches").await,
             format!("{pages}|5000|5000|ok")
         );
-        assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), pages as usize);
+        assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), pages as usize);
     }
 }
 
@@ -62,7 +62,10 @@ async fn a_meeting_held_twelve_times_is_collected_twelve_times_whatever_its_uuid
         }
         let stage = Stage::with(world, |options| options.inner_slash_either_way = either_way).await;
         let summary = stage.run().await;
-        assert_eq!((summary.instances_found, summary.instances_read, summary.instances_failed), (12, 12, 0));
+        assert_eq!(
+            (summary.instances_found, summary.instances_fetched, summary.instances_failed),
+            (12, 12, 0)
+        );
         for (number, name) in (1_u32..).zip(names) {
             let stored = stage
                 .row(&format!(
@@ -73,7 +76,7 @@ async fn a_meeting_held_twelve_times_is_collected_twelve_times_whatever_its_uuid
             assert_eq!(stored, format!("{0}|{0}", number + 1), "{name}");
         }
         // Every UUID was found at the first try: no listing was asked for in two encodings.
-        assert_eq!(stage.zoom.count_at(Endpoint::MetricsParticipants), 12);
+        assert_eq!(stage.zoom.count_at(SimulatedEndpoint::MetricsParticipants), 12);
     }
 }
 
@@ -81,7 +84,7 @@ async fn a_meeting_held_twelve_times_is_collected_twelve_times_whatever_its_uuid
 async fn instances_of_all_listed_meetings_are_read_side_by_side() {
     let stage = Stage::new(World::sized(3, at(NOW), 60, 5)).await;
     let summary = stage.run().await;
-    assert_eq!((summary.instances_found, summary.instances_read), (60, 60));
+    assert_eq!((summary.instances_found, summary.instances_fetched), (60, 60));
     assert_eq!(stage.row("SELECT count(*), count(DISTINCT instance_uuid) FROM participants").await, "300|60");
     assert_eq!(stage.row("SELECT count(DISTINCT meeting_id) FROM meetings_held").await, "20");
     assert_eq!(stage.run_after(HOUR).await.instances_found, 0);

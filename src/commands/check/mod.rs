@@ -54,7 +54,7 @@ async fn whole(options: &CheckOptions, config: &Config, findings: &mut Findings<
             findings.note("Zoom was not asked (--offline): token, scopes and plan are not known.");
         }
         Some(credentials) => zoom::check(config, credentials, &clock, findings).await,
-        None => findings.note("Zoom was not asked, for want of credentials."),
+        None => findings.note("Zoom was not asked: no credentials are configured."),
     }
     privacy::check(config, findings);
     findings.note("Webinars are not collected yet; an instance that turns out to be one is parked.");

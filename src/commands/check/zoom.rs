@@ -10,14 +10,15 @@ use futures_util::StreamExt as _;
 use super::Findings;
 use crate::clock::Clock;
 use crate::collect::{EndpointRequirement, clock_warning, required_endpoints};
-use crate::commands::setup;
+use crate::commands::support::errors::code_of_zoom;
+use crate::commands::support::settings;
 use crate::config::{Config, Credentials, Discovery};
 use crate::exit::ExitCode;
 use crate::model::{InstanceUuid, RateLabel, Source};
 use crate::store::{Store, StoreError};
 use crate::zoom::{
     DashboardListingRequest, Disposition, Encoding, Endpoint, ListingRequest, ListingType, MeetingKey,
-    ParticipantsEndpoint, Unlimited, Zoom, ZoomError,
+    ParticipantsEndpoint, Unlimited, ZoomClient, ZoomError,
 };
 
 /// Rows asked for: enough to see that they come.
@@ -33,15 +34,15 @@ pub(super) async fn check(
     let mut small = config.clone();
     small.zoom.page_size = PAGE_SIZE;
     // A handful of requests: the day's pool is nothing to them, and the ledger is in a file that is not written here.
-    let client = match setup::zoom_with(&small, credentials, clock, Arc::new(Unlimited)) {
+    let client = match settings::zoom_with(&small, credentials, clock, Arc::new(Unlimited)) {
         Ok(client) => client,
         Err(error) => {
-            return findings.bad("zoom", error.to_string(), crate::commands::code_of_zoom(&error));
+            return findings.bad("zoom", error.to_string(), code_of_zoom(&error));
         }
     };
     let granted = match client.scopes().await {
         Ok(granted) => granted,
-        Err(error) => return findings.bad("token", error.to_string(), code_of(&error)),
+        Err(error) => return findings.bad("token", error.to_string(), code_of_zoom(&error)),
     };
     let host = config.zoom.token_url.host_str().unwrap_or_default();
     let scopes = match granted.len() {
@@ -51,7 +52,7 @@ pub(super) async fn check(
     findings.good("token", format!("{host} can be reached and gives one, {scopes}"));
     let account_wide = config.collection.discovery == Discovery::Account;
     let needs = required_endpoints(
-        setup::collect_settings(config).source,
+        settings::collect_settings(config).source,
         account_wide,
         config.collection.include_live,
     );
@@ -59,10 +60,10 @@ pub(super) async fn check(
     let (mut sources_lost, mut any_refused, mut serving) = (0, false, Vec::new());
     for need in &needs {
         let verdict = probe.endpoint(need, findings).await;
-        any_refused |= verdict == Verdict::Refused;
-        serving.extend(need.source.filter(|_| verdict == Verdict::Works));
+        any_refused |= verdict == EndpointStatus::Refused;
+        serving.extend(need.source.filter(|_| verdict == EndpointStatus::Works));
         // What could not be asked for because of a refusal is no better than refused.
-        let lost = verdict == Verdict::Refused || (verdict == Verdict::NotAsked && any_refused);
+        let lost = verdict == EndpointStatus::Refused || (verdict == EndpointStatus::NotAsked && any_refused);
         sources_lost += usize::from(lost && need.source.is_some());
     }
     if sources_lost == needs.iter().filter(|need| need.source.is_some()).count() {
@@ -101,7 +102,7 @@ async fn open_sources(serving: &[Source], path: &Path, clock: &Clock) {
 /// What is asked with.
 struct Probe<'a> {
     config: &'a Config,
-    zoom: &'a Zoom,
+    zoom: &'a ZoomClient,
     clock: &'a Clock,
     /// An instance of the listed meetings, as soon as one is known.
     instance: Option<InstanceUuid>,
@@ -118,7 +119,7 @@ enum Answered {
 
 /// Whether an endpoint can be used.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum EndpointStatus {
     /// As far as that can be found out.
     Works,
     /// Nobody knows.
@@ -129,7 +130,7 @@ enum Verdict {
 
 impl Probe<'_> {
     /// Whether the endpoint can be used, as far as that can be found out.
-    async fn endpoint(&mut self, need: &EndpointRequirement, findings: &mut Findings<'_>) -> Verdict {
+    async fn endpoint(&mut self, need: &EndpointRequirement, findings: &mut Findings<'_>) -> EndpointStatus {
         let what = need.endpoint.name();
         let scope = need.endpoint.missing_scope(self.granted);
         if let Some(scope) = scope.filter(|_| !self.granted.is_empty()) {
@@ -150,21 +151,21 @@ impl Probe<'_> {
                          meeting in the config, or check again after one was held"
                     ),
                 );
-                return Verdict::NotAsked;
+                return EndpointStatus::NotAsked;
             }
             Err(error) => match error.disposition() {
                 // Of this one instance; the endpoint itself answers.
-                Disposition::NotThere | Disposition::TryPastOne | Disposition::Parked(_) => {
+                Disposition::NotFound | Disposition::RetryAsPastOne | Disposition::Parked(_) => {
                     findings.good(what, format!("it answers, though not for what was asked ({error})"));
                 }
-                Disposition::NextSource(_) => {
+                Disposition::TryNextSource(_) => {
                     let words = format!("{error}; without it, {}", need.without);
                     return refused(words, need, findings);
                 }
-                _ => findings.bad(what, error.to_string(), code_of(&error)),
+                _ => findings.bad(what, error.to_string(), code_of_zoom(&error)),
             },
         }
-        Verdict::Works
+        EndpointStatus::Works
     }
 
     async fn ask(&mut self, endpoint: Endpoint) -> Result<Answered, ZoomError> {
@@ -208,7 +209,7 @@ impl Probe<'_> {
             });
             let goes_on = match &answered {
                 Ok(_) => self.instance.is_none(),
-                Err(error) => matches!(error.disposition(), Disposition::NotThere),
+                Err(error) => matches!(error.disposition(), Disposition::NotFound),
             };
             if !goes_on {
                 break;
@@ -257,24 +258,15 @@ async fn stored_instance(path: &Path) -> Option<InstanceUuid> {
 }
 
 /// What a run cannot do without is an error; the rest costs something.
-fn refused(words: String, need: &EndpointRequirement, findings: &mut Findings<'_>) -> Verdict {
+fn refused(words: String, need: &EndpointRequirement, findings: &mut Findings<'_>) -> EndpointStatus {
     if need.is_required {
         findings.bad(need.endpoint.name(), words, ExitCode::Refused);
     } else {
         findings.warn(need.endpoint.name(), words);
     }
-    Verdict::Refused
+    EndpointStatus::Refused
 }
 
 fn answers(label: RateLabel) -> Answered {
     Answered::With(format!("it answers; its requests count as {label}"))
-}
-
-/// Whose error it is.
-fn code_of(error: &ZoomError) -> ExitCode {
-    match error.disposition() {
-        Disposition::Quota { .. } | Disposition::Throttled(_) => ExitCode::TryLater,
-        Disposition::Credentials | Disposition::RenewToken | Disposition::NextSource(_) => ExitCode::Refused,
-        _ => ExitCode::Unreachable,
-    }
 }

@@ -26,13 +26,14 @@ impl RunLock {
         }
     }
 
-    /// Takes the lock of the database at `path` as soon as it is free.
+    /// Takes the lock of the database at `path` as soon as it is free; having to wait is logged.
     ///
     /// Whoever waits here can be seen by [`RunLock::is_awaited`].
     pub async fn acquire(path: &Path) -> Result<Self, StoreError> {
         if let Some(lock) = Self::try_acquire(path)? {
             return Ok(lock);
         }
+        tracing::info!(database = %path.display(), "waiting for the run or command that holds the database");
         let waiting_path = beside(path, ".waiting");
         let waiting =
             open(&waiting_path).map_err(|source| StoreError::Lock { path: waiting_path.clone(), source })?;

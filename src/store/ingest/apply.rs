@@ -14,7 +14,8 @@ use crate::model::Timestamp;
 use crate::plan::Progress;
 use crate::store::people::{self, Reworked};
 use crate::store::script::Script;
-use crate::store::session::rows::{self, NewSession, json_list};
+use crate::store::lists::json_list;
+use crate::store::session::rows::{self, NewSession};
 use crate::store::session::shared::{KnownFacts, insert_shared};
 
 /// What decides about withdrawing.

@@ -10,7 +10,7 @@ use crate::identity::{Evidence, Identifier, IdentifierKind, IdentityContext, Ins
 use crate::model::Source;
 use crate::plan::Progress;
 use crate::store::instances::{ProgressRow, progress_columns};
-use crate::store::session::rows::numbers;
+use crate::store::lists::numbers;
 use crate::store::session::shared::{StoredFacts, UnknownFacts, look_up, stored_facts};
 use crate::store::settings::guests_of_meeting;
 

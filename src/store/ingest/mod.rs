@@ -1,6 +1,7 @@
 //! From a decoded listing to the tables: one read of all that decides, decisions, one write.
 
 mod apply;
+mod intake;
 mod known;
 pub(super) mod listing;
 mod prepared;

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sqlx::{Sqlite, Transaction};
 
-use super::listing::{FetchRecord, Ingest, Listing, Stored};
+use super::intake::Ingest;
+use super::listing::{FetchRecord, Listing, Stored};
 use super::prepared::PreparedListing;
 use crate::plan::Policy;
 use crate::store::session::shared::KnownFacts;

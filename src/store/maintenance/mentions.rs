@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 use crate::decode::{Field, Row, is_word};
 use crate::store::erasure_list::PSEUDONYM;
 use crate::identity::normalized;
-use crate::store::session::rows::json_list;
+use crate::store::lists::json_list;
 
 /// A place where a text stands that tells of somebody, or of another one who is called the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

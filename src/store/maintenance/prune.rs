@@ -10,7 +10,7 @@ use crate::store::attendance::presence;
 use crate::store::calendar;
 use crate::identity::IdentityContext;
 use crate::store::people;
-use crate::store::session::rows::json_list;
+use crate::store::lists::json_list;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::{Store, StoreError};
 

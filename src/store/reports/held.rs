@@ -10,7 +10,8 @@ use crate::store::decisions::shown_sql;
 use crate::identity::{Evidence, GuestScope, Identifier, IdentifierKind, components};
 use crate::identity::{IdentityFields, InstanceContext, normalized};
 use crate::store::maintenance::mentions::{Mention, Texts, elsewhere};
-use crate::store::session::rows::{json_list, load_sessions, session_ids_of};
+use crate::store::lists::json_list;
+use crate::store::session::rows::{load_sessions, session_ids_of};
 use crate::store::{Somebody, Store, StoreError};
 
 /// All that is held on one person.

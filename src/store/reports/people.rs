@@ -7,7 +7,7 @@ use sqlx::QueryBuilder;
 use super::sort;
 use crate::model::{MeetingId, Table, Value};
 use crate::store::decisions::shown_sql;
-use crate::store::session::rows::json_list;
+use crate::store::lists::json_list;
 use crate::identity::normalized;
 use crate::store::{Store, StoreError};
 

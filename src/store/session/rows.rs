@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use serde_json::Value as Json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use crate::decode::{Field, Row, RowHashes, StorageTable, Value};
 use crate::store::script::{Script, Values};
-use crate::store::session::shared::{KnownFacts, PARTS, insert_shared, name_of};
+use crate::store::lists::json_list;
+use crate::store::session::columns::{PARTS, column, fields_of, name_of};
+use crate::store::session::shared::{KnownFacts, insert_shared};
 
 /// A session to insert.
 pub(crate) struct NewSession<'r, 'a> {
@@ -17,20 +18,6 @@ pub(crate) struct NewSession<'r, 'a> {
     pub person_id: Option<i64>,
     pub row: &'r Row<'a>,
     pub hashes: &'r RowHashes,
-}
-
-/// The column that holds a field: Zoom's name, but for what would say too little or is in other units.
-pub(crate) fn column(field: Field) -> &'static str {
-    match field {
-        Field::Id => "zoom_id",
-        Field::JoinTime => "join_at",
-        Field::LeaveTime => "leave_at",
-        _ => field.name(),
-    }
-}
-
-pub(crate) fn fields_of(table: StorageTable) -> impl Iterator<Item = Field> {
-    Field::ALL.iter().copied().filter(move |field| field.table() == table)
 }
 
 /// The columns of `sessions` that hold these fields and the keys, in the order in which they are bound.
@@ -181,14 +168,4 @@ pub(crate) async fn session_ids_of(
         .bind(instance_id)
         .fetch_all(connection)
         .await
-}
-
-/// A list of numbers as one bound value.
-pub(crate) fn json_list(numbers: &[i64]) -> String {
-    Json::from(numbers).to_string()
-}
-
-/// The numbers of a list that SQL has joined with blanks.
-pub(crate) fn numbers(list: Option<&str>) -> Vec<i64> {
-    list.into_iter().flat_map(|list| list.split(' ')).filter_map(|number| number.parse().ok()).collect()
 }

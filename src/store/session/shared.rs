@@ -7,24 +7,8 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::decode::{Row, RowHashes, StorageTable};
 use crate::store::script::{Script, Values};
-use crate::store::session::rows::{column, fields_of, numbers};
-
-/// The name of a table that sessions share, and its key. Each row of it has a digest, by which it is found.
-pub(super) const fn name_of(table: StorageTable) -> (&'static str, &'static str) {
-    match table {
-        StorageTable::Session => ("sessions", "session_id"),
-        StorageTable::Profile => ("profiles", "profile_id"),
-        StorageTable::Client => ("clients", "client_id"),
-        StorageTable::Network => ("networks", "network_id"),
-        StorageTable::Media => ("media_devices", "media_id"),
-        StorageTable::Environment => ("client_environments", "environment_id"),
-        StorageTable::Extra => ("extra_fields", "extra_id"),
-    }
-}
-
-/// The tables that an environment refers to.
-pub(super) const PARTS: [StorageTable; 3] =
-    [StorageTable::Client, StorageTable::Network, StorageTable::Media];
+use crate::store::lists::numbers;
+use crate::store::session::columns::{PARTS, column, fields_of, name_of};
 
 /// The numbers of shared facts that are in the file, by their digests, so that they need not be looked up.
 ///

@@ -2,18 +2,17 @@
 
 use std::fmt::Write;
 
-use crate::model::RateLabel;
-use crate::model::parse_instant;
-use crate::zoom::classify::{Answer, Meaning, classify};
-use crate::zoom::presentable::{Hidden, MESSAGE_CHARS, is_visible};
-use crate::zoom::{Disposition, Stage};
+use crate::model::{RateLabel, drives_a_terminal, is_unseen, parse_instant};
+use crate::zoom::classify::{Classification, ResponseParts, classify};
+use crate::zoom::sanitize::{Hidden, MESSAGE_CHARS};
+use crate::zoom::{Disposition, RequestPhase};
 
-const FIRST_PAST: Stage = Stage::FirstPage { past: true };
-const FIRST: Stage = Stage::FirstPage { past: false };
+const FIRST_PAST: RequestPhase = RequestPhase::FirstPage { past: true };
+const FIRST: RequestPhase = RequestPhase::FirstPage { past: false };
 
-fn meaning(stage: Stage, status: u16, body: &str) -> Meaning {
-    classify(&Answer {
-        stage,
+fn meaning(phase: RequestPhase, status: u16, body: &str) -> Classification {
+    classify(&ResponseParts {
+        phase,
         label: RateLabel::Heavy,
         status,
         limit_type: None,
@@ -25,10 +24,10 @@ fn meaning(stage: Stage, status: u16, body: &str) -> Meaning {
     })
 }
 
-fn kind(meaning: &Meaning) -> String {
+fn kind(meaning: &Classification) -> String {
     let text = format!("{:?}", meaning.disposition);
     match &meaning.disposition {
-        Disposition::NextSource(refusal) => format!("{refusal:?}"),
+        Disposition::TryNextSource(refusal) => format!("{refusal:?}"),
         _ => text.split(['(', ' ']).next().unwrap_or_default().to_owned(),
     }
 }
@@ -37,12 +36,12 @@ fn kind(meaning: &Meaning) -> String {
 #[test]
 fn every_status_has_its_disposition() {
     let mut table = String::new();
-    for stage in [Stage::Token, Stage::Lookup, FIRST_PAST, FIRST, Stage::FollowUpPage] {
-        writeln!(table, "{stage:?}").unwrap();
+    for phase in [RequestPhase::Token, RequestPhase::Lookup, FIRST_PAST, FIRST, RequestPhase::FollowUpPage] {
+        writeln!(table, "{phase:?}").unwrap();
         let mut start = 100;
         for status in 100..600_u16 {
-            let now = kind(&meaning(stage, status, ""));
-            if status == 599 || kind(&meaning(stage, status + 1, "")) != now {
+            let now = kind(&meaning(phase, status, ""));
+            if status == 599 || kind(&meaning(phase, status + 1, "")) != now {
                 writeln!(table, "  {start}-{status} {now}").unwrap();
                 start = status + 1;
             }
@@ -64,7 +63,7 @@ fn every_status_has_its_disposition() {
       400-400 Parked
       401-401 RenewToken
       402-403 Parked
-      404-404 NotThere
+      404-404 NotFound
       405-406 Parked
       407-408 Retry
       409-424 Parked
@@ -75,10 +74,10 @@ fn every_status_has_its_disposition() {
       500-599 Retry
     FirstPage { past: true }
       100-399 Retry
-      400-400 TryPastOne
+      400-400 RetryAsPastOne
       401-401 RenewToken
       402-403 Parked
-      404-404 TryPastOne
+      404-404 RetryAsPastOne
       405-406 Parked
       407-408 Retry
       409-424 Parked
@@ -92,7 +91,7 @@ fn every_status_has_its_disposition() {
       400-400 Parked
       401-401 RenewToken
       402-403 Parked
-      404-404 NotThere
+      404-404 NotFound
       405-406 Parked
       407-408 Retry
       409-424 Parked
@@ -106,7 +105,7 @@ fn every_status_has_its_disposition() {
       400-400 Parked
       401-401 RenewToken
       402-403 Parked
-      404-404 NotThere
+      404-404 NotFound
       405-406 Parked
       407-408 Retry
       409-424 Parked
@@ -159,9 +158,9 @@ fn every_code_has_its_disposition() {
     let mut table = String::new();
     for (status, body) in answers {
         let first = meaning(FIRST_PAST, status, body);
-        let kinds: Vec<String> = [FIRST_PAST, FIRST, Stage::FollowUpPage]
+        let kinds: Vec<String> = [FIRST_PAST, FIRST, RequestPhase::FollowUpPage]
             .iter()
-            .map(|stage| kind(&meaning(*stage, status, body)))
+            .map(|phase| kind(&meaning(*phase, status, body)))
             .collect();
         let code = first.code.map_or("-".to_owned(), |code| code.to_string());
         writeln!(table, "{status} {code} {}\n    {}", first.message, kinds.join(" | ")).unwrap();
@@ -182,33 +181,33 @@ fn every_code_has_its_disposition() {
     400 200 This API is only available for ZMP and Business or higher accounts that have enabled the Dashboard feature.
         Plan("This API is only available for ZMP and Business or higher accounts that have enabled the Dashboard feature.") | Plan("This API is only available for ZMP and Business or higher accounts that have enabled the Dashboard feature.") | Plan("This API is only available for ZMP and Business or higher accounts that have enabled the Dashboard feature.")
     400 300 The next page token is invalid or expired.
-        TryPastOne | Parked | RestartListing
+        RetryAsPastOne | Parked | RestartListing
     300 300 Cannot access webinar info.
         Parked | Parked | RestartListing
     404 1001 User does not exist: (email)
-        TryPastOne | Parked | Parked
+        RetryAsPastOne | Parked | Parked
     400 1010 User not found on this account.
-        TryPastOne | Parked | Parked
+        RetryAsPastOne | Parked | Parked
     404 2001 Account does not exist.
         Credentials | Credentials | Credentials
     404 3001 Meeting does not exist: pfVh==.
-        TryPastOne | NotThere | NotThere
+        RetryAsPastOne | NotFound | NotFound
     400 3001 Meeting does not exist.
-        TryPastOne | NotThere | NotThere
+        RetryAsPastOne | NotFound | NotFound
     400 12702 Can not access a meeting a year ago.
         Parked | Parked | Parked
     403 12703 No permission for this group.
         Parked | Parked | Parked
     400 9999 Something new; page_size: too large
-        TryPastOne | Parked | Parked
+        RetryAsPastOne | Parked | Parked
     403 - an HTML page, as a gateway or a block sends
         Parked | Parked | Parked
     404 - an HTML page, as a gateway or a block sends
-        TryPastOne | NotThere | NotThere
+        RetryAsPastOne | NotFound | NotFound
     502 - an HTML page, as a gateway or a block sends
         Retry | Retry | Retry
     400 30 {"code":30
-        TryPastOne | Parked | Parked
+        RetryAsPastOne | Parked | Parked
     "#);
 }
 
@@ -227,7 +226,7 @@ fn a_reason_to_park_says_what_it_is() {
 #[test]
 fn the_token_endpoint_speaks_another_language() {
     let body = r#"{"reason":"Invalid client_id or client_secret","error":"invalid_client"}"#;
-    let refused = meaning(Stage::Token, 400, body);
+    let refused = meaning(RequestPhase::Token, 400, body);
     assert_eq!(refused.disposition, Disposition::Credentials);
     assert_eq!(refused.message, "Invalid client_id or client_secret; invalid_client");
 }
@@ -235,10 +234,10 @@ fn the_token_endpoint_speaks_another_language() {
 proptest::proptest! {
     #[test]
     fn no_body_is_too_strange(status in 100_u16..600, body in "\\PC*|\\{\"(code|message)\":.*|\"code\" ?:.*") {
-        for stage in [Stage::Token, Stage::Lookup, FIRST_PAST, FIRST, Stage::FollowUpPage] {
-            let meaning = meaning(stage, status, &body);
+        for phase in [RequestPhase::Token, RequestPhase::Lookup, FIRST_PAST, FIRST, RequestPhase::FollowUpPage] {
+            let meaning = meaning(phase, status, &body);
             proptest::prop_assert!(meaning.message.chars().count() <= MESSAGE_CHARS + 1);
-            proptest::prop_assert!(meaning.message.chars().all(is_visible));
+            proptest::prop_assert!(meaning.message.chars().all(|c| !drives_a_terminal(c) && !is_unseen(c)));
         }
     }
 }

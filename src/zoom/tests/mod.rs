@@ -1,7 +1,7 @@
 //! The client against a small fake of Zoom, and what needs no server but much room.
 
 mod classify;
-mod listing;
-mod pace;
+mod limiter;
+mod paging;
 mod retry;
 mod token;

@@ -16,7 +16,7 @@ fn meeting() -> MeetingId {
     MeetingId::new(85_746_065_432).unwrap()
 }
 
-async fn instances(replies: Vec<Reply>) -> (Fake, Zoom, Result<Vec<Instance>, ZoomError>) {
+async fn instances(replies: Vec<Reply>) -> (Fake, ZoomClient, Result<Vec<PastInstance>, ZoomError>) {
     let fake = Fake::with(replies).await;
     let zoom = fake.zoom();
     let result = zoom.instances(meeting()).await;
@@ -38,7 +38,10 @@ async fn what_may_pass_is_repeated() {
         let (fake, zoom, result) = instances(vec![bad, Reply::ok(INSTANCES)]).await;
         assert_eq!(result.expect(&name)[0].uuid.as_str(), "a==");
         assert_eq!(fake.lines().len(), 2, "{name}");
-        assert_eq!(zoom.counters().of(RateLabel::Medium), Counts { requests: 2, retries: 1, throttled: 0 });
+        assert_eq!(
+            zoom.counters().of(RateLabel::Medium),
+            RequestCounts { requests: 2, retries: 1, throttled: 0 }
+        );
     }
 }
 
@@ -90,9 +93,12 @@ async fn a_server_that_takes_too_long_is_unreachable() {
         }
     })
     .await;
-    let settings = Settings { request_timeout: Duration::from_millis(60), ..fake.settings() };
-    let error =
-        Zoom::new(settings, noon(), Arc::new(Unlimited)).unwrap().instances(meeting()).await.unwrap_err();
+    let settings = ZoomSettings { request_timeout: Duration::from_millis(60), ..fake.settings() };
+    let error = ZoomClient::new(settings, noon(), Arc::new(Unlimited))
+        .unwrap()
+        .instances(meeting())
+        .await
+        .unwrap_err();
     assert!(matches!(error, ZoomError::Connection { fault: ConnectionFault::TimeOut, .. }), "{error}");
     assert_eq!(fake.lines().len(), 3);
 }
@@ -104,7 +110,7 @@ async fn nobody_listening_is_unreachable_and_the_error_holds_no_url() {
         fake.settings()
     };
     tokio::task::yield_now().await;
-    let error = Zoom::new(settings, noon(), Arc::new(Unlimited)).unwrap().scopes().await.unwrap_err();
+    let error = ZoomClient::new(settings, noon(), Arc::new(Unlimited)).unwrap().scopes().await.unwrap_err();
     assert!(matches!(error, ZoomError::Connection { fault: ConnectionFault::Connect, .. }), "{error}");
     assert!(!error.to_string().contains("http://"), "{error}");
 }
@@ -130,7 +136,7 @@ async fn a_429_pauses_and_is_told_to_the_ledger() {
     let began = tokio::time::Instant::now();
     zoom.instances(meeting()).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(990), "{:?}", began.elapsed());
-    assert_eq!(zoom.counters().total(), Counts { requests: 2, retries: 1, throttled: 1 });
+    assert_eq!(zoom.counters().total(), RequestCounts { requests: 2, retries: 1, throttled: 1 });
     zoom.return_unused().await.unwrap();
     assert_eq!(ledger.used(RateLabel::Medium), (2, 1));
 }
@@ -187,9 +193,9 @@ async fn a_request_dropped_before_it_is_sent_is_given_back() {
     let clock = noon();
     let ledger = Arc::new(InMemoryLedger::new(&[], clock.clone()));
     let slow =
-        Limits { medium: Rate { requests: 1, per: Duration::from_hours(1) }, ..fake.settings().limits };
-    let settings = Settings { limits: slow, ..fake.settings() };
-    let zoom = Zoom::new(settings, clock, Arc::clone(&ledger) as Arc<dyn Ledger>).unwrap();
+        RateLimits { medium: Rate { requests: 1, per: Duration::from_hours(1) }, ..fake.settings().limits };
+    let settings = ZoomSettings { limits: slow, ..fake.settings() };
+    let zoom = ZoomClient::new(settings, clock, Arc::clone(&ledger) as Arc<dyn Ledger>).unwrap();
     zoom.instances(meeting()).await.unwrap();
     let waits = tokio::time::timeout(Duration::from_millis(50), zoom.instances(meeting())).await;
     assert!(waits.is_err());

@@ -135,14 +135,15 @@ async fn the_api_is_where_the_token_answer_says() {
     };
     for url in [address.clone(), format!("{address}/"), format!("{address}/v2")] {
         let fake = named(&url).await;
-        let settings = Settings { api_url: None, ..fake.settings() };
-        Zoom::new(settings, noon(), Arc::new(Unlimited)).unwrap().instances(meeting()).await.unwrap();
+        let settings = ZoomSettings { api_url: None, ..fake.settings() };
+        ZoomClient::new(settings, noon(), Arc::new(Unlimited)).unwrap().instances(meeting()).await.unwrap();
     }
     assert_eq!(api.lines(), ["GET /v2/past_meetings/85746065432/instances HTTP/1.1"; 3]);
     for url in ["http://api.example.com", "ftp://127.0.0.1", "nonsense"] {
         let fake = named(url).await;
-        let settings = Settings { api_url: None, ..fake.settings() };
-        let error = Zoom::new(settings, noon(), Arc::new(Unlimited)).unwrap().scopes().await.unwrap_err();
+        let settings = ZoomSettings { api_url: None, ..fake.settings() };
+        let error =
+            ZoomClient::new(settings, noon(), Arc::new(Unlimited)).unwrap().scopes().await.unwrap_err();
         assert!(matches!(error, ZoomError::Setup(_)), "{error}");
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rollcall::model::{InstanceUuid, MeetingId, Timestamp};
 use rollcall::simulator::{
-    Endpoint, FIRST_USER_ID, Fault, FaultKind, Host, Instance, Session, Target, USER_ID_STEP, UntoldEnd,
+    FIRST_USER_ID, Fault, FaultKind, Host, Instance, Session, SimulatedEndpoint, Target, USER_ID_STEP,
+    UntoldEnd,
 };
 
 use crate::harness::{DAY, HOUR, MINUTE, NOW, at, meeting, uuid};
@@ -194,22 +195,24 @@ pub enum Place {
 
 impl Place {
     /// `None` stands for all but tokens.
-    fn endpoints(self) -> &'static [Option<Endpoint>] {
+    fn endpoints(self) -> &'static [Option<SimulatedEndpoint>] {
         match self {
             Self::Everywhere => &[None],
-            Self::EverywhereAndTokens => &[None, Some(Endpoint::Token)],
-            Self::Tokens => &[Some(Endpoint::Token)],
-            Self::Instances => &[Some(Endpoint::PastInstances)],
-            Self::AccountList => &[Some(Endpoint::MetricsMeetings)],
-            Self::Descriptions => &[Some(Endpoint::PastMeeting), Some(Endpoint::MetricsMeeting)],
+            Self::EverywhereAndTokens => &[None, Some(SimulatedEndpoint::Token)],
+            Self::Tokens => &[Some(SimulatedEndpoint::Token)],
+            Self::Instances => &[Some(SimulatedEndpoint::PastInstances)],
+            Self::AccountList => &[Some(SimulatedEndpoint::MetricsMeetings)],
+            Self::Descriptions => {
+                &[Some(SimulatedEndpoint::PastMeeting), Some(SimulatedEndpoint::MetricsMeeting)]
+            }
             Self::Participants => &[
-                Some(Endpoint::MetricsParticipants),
-                Some(Endpoint::ReportParticipants),
-                Some(Endpoint::PastParticipants),
+                Some(SimulatedEndpoint::MetricsParticipants),
+                Some(SimulatedEndpoint::ReportParticipants),
+                Some(SimulatedEndpoint::PastParticipants),
             ],
-            Self::Dashboard => &[Some(Endpoint::MetricsParticipants)],
-            Self::Report => &[Some(Endpoint::ReportParticipants)],
-            Self::PastMeetings => &[Some(Endpoint::PastParticipants)],
+            Self::Dashboard => &[Some(SimulatedEndpoint::MetricsParticipants)],
+            Self::Report => &[Some(SimulatedEndpoint::ReportParticipants)],
+            Self::PastMeetings => &[Some(SimulatedEndpoint::PastParticipants)],
         }
     }
 
@@ -238,7 +241,7 @@ impl Trouble {
         };
         let fault =
             Fault { target, ..Fault::new(self.what.kind()) }.from(now).until(now.plus(self.lasts.duration()));
-        let at = |endpoint: &Option<Endpoint>| Fault { endpoint: *endpoint, ..fault.clone() };
+        let at = |endpoint: &Option<SimulatedEndpoint>| Fault { endpoint: *endpoint, ..fault.clone() };
         self.place.endpoints().iter().map(at).collect()
     }
 }
@@ -278,7 +281,7 @@ impl History {
 
     /// What is refused for ever.
     pub fn refused_always(&self) -> Vec<Fault> {
-        let of_dashboard = [Endpoint::MetricsParticipants, Endpoint::MetricsMeeting];
+        let of_dashboard = [SimulatedEndpoint::MetricsParticipants, SimulatedEndpoint::MetricsMeeting];
         let refused =
             self.meetings.iter().enumerate().filter(|(_, held)| held.licence == Licence::NoDashboard);
         refused

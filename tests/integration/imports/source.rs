@@ -26,6 +26,8 @@ pub(super) struct Path {
     pub(super) segments: Vec<String>,
     /// Whether its beginning stands in an import, which is a path of its own.
     pub(super) is_imported: bool,
+    /// The name under which the file hands it on, with `pub use`.
+    pub(super) exported_as: Option<String>,
 }
 
 impl Source {
@@ -106,8 +108,16 @@ impl Source {
             if self.starts_path(at) {
                 let before = at.checked_sub(if self.is_joint(at.wrapping_sub(1)) { 2 } else { 1 });
                 let is_import = before.is_some_and(|before| self.tokens[before].kind.is("use"));
+                let is_export = is_import
+                    && before
+                        .and_then(|before| Some(&self.tokens[before.checked_sub(1)?].kind))
+                        .is_some_and(|kind| kind.is("pub") || *kind == Kind::Sign(')'));
                 let mut branch = Vec::new();
                 end = self.branches(at, &mut branch, &mut |line, segments, name| {
+                    if matches!(segments, [word] if word == "super" || word == "crate") {
+                        // `pub(super)` needs nothing.
+                        return;
+                    }
                     let mut segments = absolute(segments, module);
                     if segments.len() > 1 {
                         // `use std::time::{self}` imports `std::time`.
@@ -116,7 +126,8 @@ impl Source {
                     if is_import {
                         names.insert(name.to_owned(), segments.clone());
                     }
-                    found.push(Path { line, segments, is_imported: false });
+                    let exported_as = is_export.then(|| name.to_owned());
+                    found.push(Path { line, segments, is_imported: false, exported_as });
                 });
             }
             at = end;

@@ -6,12 +6,12 @@ use crate::config::{Config, Overrides};
 use crate::store::sample;
 
 /// The sample database, and a config without a file.
-pub(super) struct Bench {
+pub(super) struct TestEnv {
     pub(super) directory: TempDir,
     pub(super) config: Config,
 }
 
-impl Bench {
+impl TestEnv {
     pub(super) async fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let database = directory.path().join("rollcall.db");

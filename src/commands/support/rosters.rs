@@ -13,7 +13,7 @@ use crate::store::{Store, StoreError};
 
 /// Takes in the rosters that changed since they were last read. A file that cannot be used leaves the members as
 /// they were; what is wrong with it, or with a line of it, is answered as a warning each.
-pub async fn apply(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<String>, StoreError> {
+pub(super) async fn apply(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<String>, StoreError> {
     let (mut warnings, mut unusable) = (Vec::new(), Vec::new());
     for meeting in &config.meetings {
         let before = store.roster_digest(meeting.id).await?;
@@ -58,7 +58,7 @@ fn read(
         return Ok(None);
     }
     let roster = roster::parse(&bytes, config.report_timezone)
-        .with_context(|| format!("the roster {file} of meeting {} is no use", meeting.id))?;
+        .with_context(|| format!("cannot use the roster {file} of meeting {}", meeting.id))?;
     Ok(Some((digest, roster)))
 }
 

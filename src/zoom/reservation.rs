@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::error::ZoomError;
 use super::ledger::{Ledger, Reservation};
-use super::pace::PATIENCE;
+use super::limiter::LONGEST_PAUSE_WAITED;
 use super::throttle::{Throttle, ThrottleKind};
 use crate::clock::Clock;
 use crate::model::{RateLabel, Timestamp};
@@ -19,14 +19,14 @@ const BATCH: u32 = 25;
 const WAITS: u32 = 3;
 
 /// The gates of all labels.
-pub(super) struct Gates {
+pub(super) struct QuotaGates {
     ledger: Arc<dyn Ledger>,
     clock: Clock,
-    by_label: [Gate; RateLabel::ALL.len()],
+    by_label: [QuotaGate; RateLabel::ALL.len()],
 }
 
 #[derive(Default)]
-struct Gate {
+struct QuotaGate {
     /// The end of the day that `left` was reserved for; held while the ledger is asked.
     valid_until: Mutex<Option<Timestamp>>,
     left: AtomicU32,
@@ -35,7 +35,7 @@ struct Gate {
 /// Leave to send one request; given back when it is dropped unused.
 #[must_use]
 pub(super) struct Permit<'a> {
-    gate: &'a Gate,
+    gate: &'a QuotaGate,
     used: bool,
 }
 
@@ -54,7 +54,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-impl Gates {
+impl QuotaGates {
     pub(super) fn new(ledger: Arc<dyn Ledger>, clock: Clock) -> Self {
         Self { ledger, clock, by_label: Default::default() }
     }
@@ -84,7 +84,7 @@ impl Gates {
                 Reservation::Paused { until, .. } => {
                     let wait = until.since(now);
                     waits += 1;
-                    if wait > PATIENCE || waits > WAITS {
+                    if wait > LONGEST_PAUSE_WAITED || waits > WAITS {
                         return Err(ZoomError::Quota { label, until });
                     }
                     tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
@@ -111,7 +111,7 @@ impl Gates {
     }
 }
 
-impl Gate {
+impl QuotaGate {
     fn take(&self) -> bool {
         self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok()
     }

@@ -21,7 +21,7 @@ fn page(token: &str, rows: usize) -> String {
     format!(r#"{{"next_page_token":"{token}","total_records":5,"participants":[{rows}]}}"#)
 }
 
-async fn read(zoom: &Zoom, request: &ListingRequest) -> (Vec<Page>, Option<ZoomError>) {
+async fn read(zoom: &ZoomClient, request: &ListingRequest) -> (Vec<ParticipantsPage>, Option<ZoomError>) {
     let mut stream = Box::pin(zoom.participants(request));
     let mut pages = Vec::new();
     loop {
@@ -47,7 +47,7 @@ async fn a_listing_is_read_to_its_end_with_the_same_parameters() {
     assert_eq!(pages.len(), 2);
     assert_eq!(pages[0].tracking_id.as_deref(), Some("WEB_1"));
     assert_eq!((pages[1].next_page_token.as_ref(), pages[1].total_records), (None, Some(5)));
-    assert_eq!(mine.total(), Counts { requests: 2, retries: 0, throttled: 0 });
+    assert_eq!(mine.total(), RequestCounts { requests: 2, retries: 0, throttled: 0 });
     assert_eq!(zoom.counters().of(RateLabel::Heavy).requests, 2);
     let first = "GET /v2/metrics/meetings/%252Fa%252Bb%253D%253D/participants\
                  ?type=past&page_size=300&include_fields=registrant_id";
@@ -65,7 +65,7 @@ async fn a_uuid_arrives_as_it_was_encoded() {
     for (from, uuid, encoding) in [
         (ParticipantsEndpoint::Dashboard(ListingType::Live), "a/b+c==", Encoding::Documented),
         (ParticipantsEndpoint::Report, "a//b==", Encoding::Documented),
-        (ParticipantsEndpoint::PastMeetings, "a/b==", Encoding::Other),
+        (ParticipantsEndpoint::PastMeetings, "a/b==", Encoding::Alternate),
     ] {
         let request = ListingRequest { from, encoding, ..request(uuid) };
         assert_eq!(read(&zoom, &request).await.0.len(), 1);
@@ -148,9 +148,9 @@ async fn a_page_token_that_is_always_refused_leaves_what_came() {
 async fn an_answer_without_its_list_is_a_refusal_by_its_code_or_broken() {
     let meeting = "857 4606 5432".parse().unwrap();
     for (body, code, disposition) in [
-        (r#"{"code":200,"message":"Webinar plan subscription is missing."}"#, Some(200), "NextSource"),
-        (r#"{"code":3001,"message":"Meeting does not exist."}"#, Some(3001), "NotThere"),
-        (r#"{"code":4711,"message":"does not contain scopes:[a:b]."}"#, Some(4711), "NextSource"),
+        (r#"{"code":200,"message":"Webinar plan subscription is missing."}"#, Some(200), "TryNextSource"),
+        (r#"{"code":3001,"message":"Meeting does not exist."}"#, Some(3001), "NotFound"),
+        (r#"{"code":4711,"message":"does not contain scopes:[a:b]."}"#, Some(4711), "TryNextSource"),
         (r#"{"code":124,"message":"Invalid access token."}"#, Some(124), "Credentials"),
         (r#"{"code":12702,"message":"Can not access a meeting a year ago."}"#, Some(12702), "Parked"),
         (r#"{"message":"strange"}"#, None, "Retry"),

@@ -12,14 +12,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::backoff::backoff;
 use super::error::ZoomError;
-use super::limits::{Limits, Rate};
+use super::limits::{Rate, RateLimits};
 use super::throttle::{Throttle, ThrottleKind};
 use crate::clock::Clock;
 use crate::model::{RateLabel, Timestamp};
 
 /// The longest pause that a run waits for; a longer one ends it, and a later run goes on.
-pub(super) const PATIENCE: Duration = Duration::from_mins(15);
+pub(super) const LONGEST_PAUSE_WAITED: Duration = Duration::from_mins(15);
 /// The part of the permitted rate that is used.
 const SHARE: f64 = 0.99;
 /// What is added to the period, as a part of it, for requests that overtake each other on the way: 7 ms a second.
@@ -37,7 +38,7 @@ const LONGEST_GUESSED_PAUSE: Duration = Duration::from_secs(30);
 
 /// What may go on after a 429.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Resumption {
+pub(super) enum RetryScope {
     /// The request, after its label's pause.
     Request,
     /// Only a later run.
@@ -45,14 +46,14 @@ pub(super) enum Resumption {
 }
 
 /// The pacers of all labels.
-pub(super) struct Pacers {
+pub(super) struct RateLimiters {
     clock: Clock,
-    by_label: [Pacer; RateLabel::ALL.len()],
+    by_label: [RateLimiter; RateLabel::ALL.len()],
 }
 
-impl Pacers {
-    pub(super) fn new(limits: Limits, clock: Clock) -> Self {
-        let pacer = |index: usize| Pacer::new(limits.rate(RateLabel::ALL[index]));
+impl RateLimiters {
+    pub(super) fn new(limits: RateLimits, clock: Clock) -> Self {
+        let pacer = |index: usize| RateLimiter::new(limits.rate(RateLabel::ALL[index]));
         Self { clock, by_label: std::array::from_fn(pacer) }
     }
 
@@ -89,23 +90,23 @@ impl Pacers {
         label: RateLabel,
         throttle: Throttle,
         sent_at: Instant,
-    ) -> (Throttle, Resumption) {
+    ) -> (Throttle, RetryScope) {
         let (now, instant) = (self.clock.now(), Instant::now());
         let mut state = self.by_label[label as usize].state();
         state.slow_down(instant, sent_at);
         let pause = throttle.until.map_or_else(|| state.guessed_pause(), |until| until.since(now));
         let until = now.plus(pause);
         let told = Throttle { until: Some(until), ..throttle };
-        if throttle.kind == ThrottleKind::Daily || pause > PATIENCE {
+        if throttle.kind == ThrottleKind::Daily || pause > LONGEST_PAUSE_WAITED {
             state.closed_until = state.closed_until.max(Some(until));
-            return (told, Resumption::Run { until });
+            return (told, RetryScope::Run { until });
         }
         state.paused_until = state.paused_until.max(Some(instant + pause));
-        (told, Resumption::Request)
+        (told, RetryScope::Request)
     }
 }
 
-struct Pacer {
+struct RateLimiter {
     /// Held by whoever waits for the next slot; those behind it wait for this, in order.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -126,7 +127,7 @@ struct State {
     throttles_in_a_row: u32,
 }
 
-impl Pacer {
+impl RateLimiter {
     fn new(rate: Rate) -> Self {
         Self {
             turn: tokio::sync::Mutex::default(),
@@ -199,7 +200,6 @@ impl State {
 
     /// A second or two, doubled with each 429 in a row, with some jitter.
     fn guessed_pause(&self) -> Duration {
-        let doubled = FIRST_PAUSE.saturating_mul(1 << self.throttles_in_a_row.saturating_sub(1).min(5));
-        doubled.min(LONGEST_GUESSED_PAUSE).mul_f64(1.0 + fastrand::f64())
+        backoff(2 * FIRST_PAUSE, 2 * LONGEST_GUESSED_PAUSE, self.throttles_in_a_row)
     }
 }

@@ -1,15 +1,8 @@
-//! The endpoints, each with its name, its rate label and its scopes.
+//! The endpoints, each with its name, its rate label and its scopes, and what names a meeting in their paths.
 
 use chrono::NaiveDate;
-use futures_util::{Stream, stream};
 
-use super::Zoom;
-use super::classify::Stage;
 use super::encoding::Encoding;
-use super::error::ZoomError;
-use super::listing::Pager;
-use super::retry::Call;
-use super::wire::{DashboardMeeting, DashboardMeetings, DashboardPage, Instance, Instances, PastMeeting};
 use crate::model::{InstanceUuid, MeetingId, RateLabel};
 
 /// What is asked of Zoom.
@@ -163,69 +156,6 @@ pub struct DashboardListingRequest {
     pub from: NaiveDate,
     /// The last UTC day of it; Zoom answers for a month at most, within the last six.
     pub to: NaiveDate,
-}
-
-impl Zoom {
-    /// The ended instances of a meeting; Zoom's reach is 15 months, and it has no pages here.
-    pub async fn instances(&self, meeting: MeetingId) -> Result<Vec<Instance>, ZoomError> {
-        let call =
-            Call::new(Endpoint::Instances, Stage::Lookup, format!("/past_meetings/{meeting}/instances"));
-        let (instances, skipped) = self.get::<Instances>(&call).await?.value.into_parts();
-        if skipped > 0 {
-            tracing::warn!(%meeting, skipped, "Zoom listed instances without a readable UUID");
-        }
-        Ok(instances)
-    }
-
-    /// One ended instance: its topic, host, start and end.
-    pub async fn past_meeting(&self, key: &MeetingKey, encoding: Encoding) -> Result<PastMeeting, ZoomError> {
-        let path = format!("/past_meetings/{}", key.segment(encoding));
-        let call = Call::new(Endpoint::PastMeeting, Stage::Lookup, path);
-        Ok(self.get(&call).await?.value)
-    }
-
-    /// One instance as the Dashboard has it.
-    pub async fn dashboard_meeting(
-        &self,
-        key: &MeetingKey,
-        listing: ListingType,
-        encoding: Encoding,
-    ) -> Result<DashboardMeeting, ZoomError> {
-        let path = format!("/metrics/meetings/{}", key.segment(encoding));
-        let call = Call::new(Endpoint::DashboardMeeting, Stage::Lookup, path).with("type", listing.as_str());
-        Ok(self.get(&call).await?.value)
-    }
-
-    /// The account's meetings, page after page. The stream ends after its first error.
-    ///
-    /// Zoom matches days in UTC, by the end of a meeting; what lies outside of a finer window is for the
-    /// caller to leave out.
-    pub fn dashboard_meetings(
-        &self,
-        request: DashboardListingRequest,
-    ) -> impl Stream<Item = Result<DashboardPage, ZoomError>> + Send + use<> {
-        let call = Call::new(Endpoint::DashboardMeetings, Stage::Lookup, "/metrics/meetings".to_owned())
-            .with("type", request.listing.as_str())
-            .with("from", &request.from.to_string())
-            .with("to", &request.to.to_string())
-            .with("query_date_type", "end_time")
-            .with("page_size", &self.shared.page_size.to_string());
-        let pager = Pager::new(self.clone(), call);
-        stream::try_unfold(pager, |mut pager| async move {
-            let Some(call) = pager.next_call()? else { return Ok(None) };
-            let answer = pager.zoom().get::<DashboardMeetings>(&call).await?;
-            let page = answer.value.into_page(answer.tracking_id);
-            if page.skipped > 0 {
-                let skipped = page.skipped;
-                tracing::warn!(
-                    skipped,
-                    "{skipped} meetings of the account's list are left out: their UUID or ID cannot be read"
-                );
-            }
-            pager.received(page.next_page_token.clone(), &answer.body);
-            Ok(Some((page, pager)))
-        })
-    }
 }
 
 #[cfg(test)]

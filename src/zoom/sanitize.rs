@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::model::{drives_a_terminal, is_unseen};
+
 /// Longer messages are cut; Zoom's own have a hundred characters or two.
 pub(super) const MESSAGE_CHARS: usize = 300;
 /// No word of a message holds so many letters and digits in a row, but a token does.
@@ -70,9 +72,9 @@ impl Hidden {
         text
     }
 
-    /// As [`presentable`], without them.
-    pub(super) fn presentable(&self, text: &str) -> String {
-        presentable(&self.out_of(text))
+    /// As [`sanitize_message`], without them.
+    pub(super) fn sanitize_message(&self, text: &str) -> String {
+        sanitize_message(&self.out_of(text))
     }
 }
 
@@ -87,9 +89,12 @@ fn lower_hex(text: &str) -> String {
 }
 
 /// A message fit for logs and terminals: one line, not too long, without tokens and addresses.
-pub(super) fn presentable(text: &str) -> String {
-    let clean: String =
-        text.chars().map(|c| if is_visible(c) { c } else { ' ' }).take(10 * MESSAGE_CHARS).collect();
+pub(super) fn sanitize_message(text: &str) -> String {
+    let clean: String = text
+        .chars()
+        .map(|c| if drives_a_terminal(c) || is_unseen(c) { ' ' } else { c })
+        .take(10 * MESSAGE_CHARS)
+        .collect();
     let words: Vec<&str> = clean.split_whitespace().map(shown).collect();
     let mut line = words.join(" ");
     if line.is_empty() {
@@ -113,12 +118,6 @@ fn shown(word: &str) -> &str {
     }
 }
 
-/// Neither a control character nor one that turns the direction of writing.
-pub(super) fn is_visible(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,9 +126,9 @@ mod tests {
     fn a_message_is_fit_to_be_shown() {
         let token = "eyJ".repeat(40);
         let text = format!("a\u{1b}[31m\u{202e}b\nc d@example.com token:{token} e");
-        assert_eq!(presentable(&text), "a [31m b c (email) (left out) e");
-        assert_eq!(presentable(" \n"), "no message");
-        assert_eq!(presentable(&"ü ".repeat(9_999)).chars().count(), MESSAGE_CHARS + 1);
+        assert_eq!(sanitize_message(&text), "a [31m b c (email) (left out) e");
+        assert_eq!(sanitize_message(" \n"), "no message");
+        assert_eq!(sanitize_message(&"ü ".repeat(9_999)).chars().count(), MESSAGE_CHARS + 1);
     }
 
     #[test]
@@ -146,7 +145,7 @@ mod tests {
             "Y2xpZW50OnMz_w",
             "Y2xpZW50OnMz%2fw%3d%3d",
         ] {
-            let shown = hidden.presentable(&format!("client {text} is unknown"));
+            let shown = hidden.sanitize_message(&format!("client {text} is unknown"));
             assert!(
                 shown.starts_with("client (left out)") && shown.ends_with("is unknown"),
                 "{text}: {shown}"

@@ -8,17 +8,17 @@ use tokio::time::Instant;
 
 use crate::model::RateLabel;
 use crate::zoom::fake::noon;
-use crate::zoom::pace::{Pacers, Resumption};
-use crate::zoom::{Limits, Plan, Rate, Throttle, ThrottleKind};
+use crate::zoom::limiter::{RateLimiters, RetryScope};
+use crate::zoom::{Plan, Rate, RateLimits, Throttle, ThrottleKind};
 
 const PER_SECOND: Throttle = Throttle { kind: ThrottleKind::PerSecond, until: None };
 
-fn pacers(plan: Plan) -> Arc<Pacers> {
-    Arc::new(Pacers::new(Limits::of(plan), noon()))
+fn pacers(plan: Plan) -> Arc<RateLimiters> {
+    Arc::new(RateLimiters::new(RateLimits::of(plan), noon()))
 }
 
 /// Takes so many slots from a crowd of ten; gives their instants.
-async fn take(pacers: &Arc<Pacers>, label: RateLabel, count: usize) -> Vec<Instant> {
+async fn take(pacers: &Arc<RateLimiters>, label: RateLabel, count: usize) -> Vec<Instant> {
     let crowd: Vec<_> = (0..10)
         .map(|_| {
             let pacers = Arc::clone(pacers);
@@ -63,7 +63,7 @@ async fn the_pace_is_close_to_the_limit_and_never_over_it() {
         (Plan::Business, RateLabel::Light),
         (Plan::Business, RateLabel::ResourceIntensive),
     ] {
-        let Rate { requests, per } = Limits::of(plan).rate(label);
+        let Rate { requests, per } = RateLimits::of(plan).rate(label);
         let slots = take(&pacers(plan), label, 800).await;
         let most = most_in(per, &slots);
         assert!(most <= requests as usize, "{plan:?} {label}: {most}");
@@ -104,7 +104,7 @@ async fn a_429_stops_those_who_already_wait() {
     let paused_at = Instant::now();
     let until = Some(noon().now().plus(Duration::from_secs(5)));
     let (told, resumption) = pacers.throttled(RateLabel::Heavy, Throttle { until, ..PER_SECOND }, sent_at);
-    assert_eq!((told.until, resumption), (until, Resumption::Request));
+    assert_eq!((told.until, resumption), (until, RetryScope::Request));
     let slots = crowd.await.unwrap();
     let in_pause = slots
         .iter()

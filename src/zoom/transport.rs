@@ -8,11 +8,12 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
 use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 use secrecy::ExposeSecret as _;
 
-use super::Settings;
-use super::classify::{Answer, Stage, classify};
-use super::endpoints::Endpoint;
+use super::classify::{ResponseParts, classify};
+use super::disposition::RequestPhase;
+use super::endpoint::Endpoint;
 use super::error::{ConnectionFault, Refusal, ZoomError};
-use super::presentable::{Hidden, presentable};
+use super::sanitize::{Hidden, sanitize_message};
+use super::settings::ZoomSettings;
 use super::throttle::read_http_date;
 use crate::clock::Clock;
 
@@ -37,7 +38,7 @@ pub(super) struct Received {
 
 impl Http {
     #[expect(clippy::disallowed_methods, reason = "the one client")]
-    pub(super) fn new(settings: &Settings) -> Result<Self, ZoomError> {
+    pub(super) fn new(settings: &ZoomSettings) -> Result<Self, ZoomError> {
         let builder = || {
             let builder = Client::builder()
                 .user_agent(concat!("rollcall/", env!("CARGO_PKG_VERSION")))
@@ -83,21 +84,21 @@ impl Http {
         &self,
         request: RequestBuilder,
         endpoint: Endpoint,
-        stage: Stage,
+        phase: RequestPhase,
         clock: &Clock,
     ) -> Result<Received, ZoomError> {
         let (client, request) = request.build_split();
         let request = request.map_err(|error| connection_error(&error, endpoint))?;
         let hidden = self.hidden.and(credentials_in(request.headers()));
         let response = client.execute(request).await.map_err(|error| connection_error(&error, endpoint))?;
-        answer_of(response, endpoint, stage, hidden, clock).await
+        answer_of(response, endpoint, phase, hidden, clock).await
     }
 }
 
 async fn answer_of(
     response: Response,
     endpoint: Endpoint,
-    stage: Stage,
+    phase: RequestPhase,
     hidden: Hidden,
     clock: &Clock,
 ) -> Result<Received, ZoomError> {
@@ -106,8 +107,8 @@ async fn answer_of(
     if let Some(date) = header(&headers, DATE.as_str()).and_then(read_http_date) {
         clock.compare(date);
     }
-    let tracking_id = header(&headers, "x-zm-trackingid").map(|id| hidden.presentable(id));
-    let is_page = status.is_success() && stage != Stage::Token;
+    let tracking_id = header(&headers, "x-zm-trackingid").map(|id| hidden.sanitize_message(id));
+    let is_page = status.is_success() && phase != RequestPhase::Token;
     let limit_bytes = if is_page { PAGE_BYTES } else { SMALL_BYTES };
     let read = read_body(response, endpoint, limit_bytes).await;
     if status.is_success() {
@@ -120,8 +121,8 @@ async fn answer_of(
     // The status of a refusal counts even where its body is cut or too long.
     let body = read.unwrap_or_default();
     let body = hidden.out_of(&body);
-    let answer = Answer {
-        stage,
+    let answer = ResponseParts {
+        phase,
         label: endpoint.label(),
         status: status.as_u16(),
         limit_type: header(&headers, "x-ratelimit-type"),
@@ -138,11 +139,11 @@ async fn answer_of(
 pub(super) fn refusal_under_200(
     received: &Received,
     endpoint: Endpoint,
-    stage: Stage,
+    phase: RequestPhase,
     clock: &Clock,
 ) -> Option<ZoomError> {
-    let answer = Answer {
-        stage,
+    let answer = ResponseParts {
+        phase,
         label: endpoint.label(),
         status: 200,
         limit_type: None,
@@ -156,7 +157,7 @@ pub(super) fn refusal_under_200(
     error.code().is_some().then_some(error)
 }
 
-fn refused(endpoint: Endpoint, answer: &Answer<'_>, tracking_id: Option<String>) -> ZoomError {
+fn refused(endpoint: Endpoint, answer: &ResponseParts<'_>, tracking_id: Option<String>) -> ZoomError {
     let meaning = classify(answer);
     ZoomError::Refused(Box::new(Refusal {
         endpoint,
@@ -246,5 +247,5 @@ fn causes(error: &reqwest::Error) -> String {
         line.push_str(&cause.to_string());
         source = cause.source();
     }
-    if line.is_empty() { "no cause is known".to_owned() } else { presentable(&line) }
+    if line.is_empty() { "no cause is known".to_owned() } else { sanitize_message(&line) }
 }
