@@ -79,7 +79,9 @@ pub(crate) fn lines(mut stays: Vec<Stay>, within: Option<(i64, i64)>) -> Vec<Lin
 fn line(stays: &[Stay], within: (i64, i64)) -> Line {
     let told_last = |tells: fn(&Stay) -> bool| {
         let telling = stays.iter().filter(|stay| tells(stay));
-        telling.max_by_key(|stay| (stay.join_at.unwrap_or(0), stay.session_id)).and_then(|stay| stay.profile_id)
+        telling
+            .max_by_key(|stay| (stay.join_at.unwrap_or(0), stay.session_id))
+            .and_then(|stay| stay.profile_id)
     };
     let name_profile_id = told_last(|stay| stay.tells_name);
     let profile_id = told_last(|stay| stay.tells_email).or(name_profile_id);

@@ -21,7 +21,12 @@ fn stay(person_id: i64, from: i64, to: i64) -> Stay {
 
 #[test]
 fn stays_that_overlap_count_once_and_a_short_gap_is_no_join() {
-    let stays = vec![stay(1, 0, 60_000), stay(1, 30_000, 90_000), stay(1, 100_000, 110_000), stay(1, 121_000, 130_000)];
+    let stays = vec![
+        stay(1, 0, 60_000),
+        stay(1, 30_000, 90_000),
+        stay(1, 100_000, 110_000),
+        stay(1, 121_000, 130_000),
+    ];
     let found = lines(stays, Some((50_000, 105_000)));
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].present_ms, found[0].joins), (45_000, 2));
@@ -52,7 +57,8 @@ fn a_stay_is_closed_no_earlier_than_it_began() {
 #[test]
 fn the_name_and_the_email_are_those_told_last() {
     let named = Stay { profile_id: Some(1), tells_name: true, session_id: 1, ..stay(1, 500, 600) };
-    let known = Stay { profile_id: Some(2), tells_name: true, tells_email: true, session_id: 2, ..stay(1, 0, 100) };
+    let known =
+        Stay { profile_id: Some(2), tells_name: true, tells_email: true, session_id: 2, ..stay(1, 0, 100) };
     let line = lines(vec![named, known], None)[0];
     assert_eq!((line.profile_id, line.name_profile_id), (Some(2), Some(1)));
     let line = lines(vec![known], None)[0];

@@ -107,7 +107,8 @@ fn holder(
     if by_identifiers {
         all.extend(component.identifiers.iter().filter_map(|identifier| known.owners.get(*identifier)));
     }
-    let turns_strong = !component.is_guest && peering.iter().any(|person_id| known.guests.contains(person_id));
+    let turns_strong =
+        !component.is_guest && peering.iter().any(|person_id| known.guests.contains(person_id));
     // Of someone merged by hand a peer may be the part that only has a name; and who was merged before anybody led to it
     // is merged now.
     let concerns_decision = context.has_merges()

@@ -160,11 +160,16 @@ impl InstanceContext<'_> {
     pub(crate) fn evidence(&self, told: &IdentityFields<'_>) -> Evidence {
         let mut strong: Vec<Identifier> = Vec::new();
         let zoom_users = [told.participant_user_id, told.zoom_id].into_iter().flatten();
-        strong
-            .extend(zoom_users.filter(|id| !self.is_shared(id)).map(|id| (IdentifierKind::ZoomUser, 0, id.to_owned())));
+        strong.extend(
+            zoom_users
+                .filter(|id| !self.is_shared(id))
+                .map(|id| (IdentifierKind::ZoomUser, 0, id.to_owned())),
+        );
         let email = told.email.map(normalized).filter(|email| !self.context.shared.contains(email));
         strong.extend(email.map(|email| (IdentifierKind::Email, 0, email)));
-        strong.extend(told.registrant_id.map(|id| (IdentifierKind::Registrant, self.meeting_id, id.to_owned())));
+        strong.extend(
+            told.registrant_id.map(|id| (IdentifierKind::Registrant, self.meeting_id, id.to_owned())),
+        );
         strong.dedup();
         let scope = self.guests.scope(self.meeting_id, self.instance_id);
         let name = told.user_name.map(normalized).filter(|name| !name.is_empty());

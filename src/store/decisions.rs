@@ -11,9 +11,11 @@ use std::str::FromStr;
 
 use sqlx::{FromRow, SqliteConnection};
 
+use crate::identity::{
+    Anchor, Decision, DecisionKind, Identifier, IdentifierKind, IdentityContext, normalized,
+};
 use crate::model::{MeetingId, Timestamp};
 use crate::store::attendance::presence;
-use crate::identity::{Anchor, Decision, DecisionKind, Identifier, IdentifierKind, IdentityContext, normalized};
 use crate::store::people;
 use crate::store::{Store, StoreError};
 
@@ -351,9 +353,11 @@ async fn resolve(connection: &mut SqliteConnection, whom: &Whom) -> Result<Optio
         Whom::Registrant(meeting, id) => {
             vec![Anchor::Identifier((IdentifierKind::Registrant, meeting.get(), id.clone()))]
         }
-        Whom::Text(text) => [(IdentifierKind::Email, normalized(text)), (IdentifierKind::ZoomUser, text.clone())]
-            .map(|(kind, value)| Anchor::Identifier((kind, 0, value)))
-            .to_vec(),
+        Whom::Text(text) => {
+            [(IdentifierKind::Email, normalized(text)), (IdentifierKind::ZoomUser, text.clone())]
+                .map(|(kind, value)| Anchor::Identifier((kind, 0, value)))
+                .to_vec()
+        }
     };
     for anchor in named {
         if let Some(person_id) = people::holder(connection, &anchor).await? {

@@ -10,9 +10,9 @@ use sha2::Sha256;
 use sqlx::SqliteConnection;
 
 use crate::decode::{Field, Json, Reject, Row};
-use crate::model::Timestamp;
 use crate::identity::{Evidence, GuestScope, Identifier, IdentifierKind, components};
 use crate::identity::{IdentityFields, InstanceContext, normalized};
+use crate::model::Timestamp;
 
 /// How the `participant_uuid` of an anonymous row begins; Zoom's hold no colon.
 pub(super) const PSEUDONYM: &str = "forgotten:";

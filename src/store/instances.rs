@@ -408,12 +408,13 @@ pub(super) async fn describe(
     let description = description.harmless();
     let (host_name, host_email) = (description.host_name.as_deref(), description.host_email.as_deref());
     let hidden = erasure_list::is_forgotten_host(connection, instance_id, host_name, host_email).await?;
-    let (meeting_id, known_start, known_end, is_read): (i64, Option<i64>, Option<i64>, bool) = sqlx::query_as(
-        "SELECT meeting_id, start_at, ended_at, source IS NOT NULL FROM instances WHERE instance_id = ?",
-    )
-    .bind(instance_id)
-    .fetch_one(&mut *connection)
-    .await?;
+    let (meeting_id, known_start, known_end, is_read): (i64, Option<i64>, Option<i64>, bool) =
+        sqlx::query_as(
+            "SELECT meeting_id, start_at, ended_at, source IS NOT NULL FROM instances WHERE instance_id = ?",
+        )
+        .bind(instance_id)
+        .fetch_one(&mut *connection)
+        .await?;
     let details = description.details((known_start, known_end), hidden, dropped);
     let is_moved = (details.start_at, details.ended_at) != (known_start, known_end);
     let mut script = Script::default();
@@ -511,14 +512,11 @@ pub(super) async fn load_progress(
     connection: &mut SqliteConnection,
     instance_id: i64,
 ) -> Result<Progress, sqlx::Error> {
-    let row: ProgressRow = sqlx::query_as(concat!(
-        "SELECT ",
-        progress_columns!(),
-        " FROM instances i WHERE i.instance_id = ?"
-    ))
-    .bind(instance_id)
-    .fetch_one(connection)
-    .await?;
+    let row: ProgressRow =
+        sqlx::query_as(concat!("SELECT ", progress_columns!(), " FROM instances i WHERE i.instance_id = ?"))
+            .bind(instance_id)
+            .fetch_one(connection)
+            .await?;
     row.progress()
 }
 

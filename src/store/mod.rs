@@ -20,9 +20,9 @@ mod quota;
 mod reports;
 mod rosters;
 mod runs;
-mod script;
 #[cfg(test)]
 pub(crate) mod sample;
+mod script;
 mod session;
 mod settings;
 mod somebody;
@@ -44,6 +44,7 @@ pub use self::discovery::{DiscoveryRefusal, InstancesListing, Standing, Subject}
 pub use self::error::StoreError;
 pub use self::file::group::make_shared_directory;
 pub use self::file::lock::RunLock;
+use self::ingest::Turn;
 pub use self::ingest::listing::{FetchRecord, Listing, RowCounts, Stored};
 pub use self::instances::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::maintenance::backup::BackupError;
@@ -55,7 +56,6 @@ pub use self::metrics::{Histogram, MetricsSnapshot};
 pub use self::quota::{Budget, Claim};
 pub use self::reports::{Held, Holding, LastEnds, ReportFilter};
 pub use self::runs::{LastSlot, RunEnd, RunTotals};
-use self::ingest::Turn;
 use self::session::shared::KnownFacts;
 pub use self::settings::{MeetingSettings, PlannedTime, Settings};
 pub use self::somebody::{OtherSummary, PersonSummary, Somebody};

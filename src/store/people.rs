@@ -9,8 +9,8 @@ use crate::identity::{
     Anchor, Component, Evidence, GuestScope, Identifier, IdentifierKind, IdentityContext, IdentityFields,
     InstanceContext, components,
 };
-use crate::store::script::{Script, Values};
 use crate::store::lists::{json_list, numbers};
+use crate::store::script::{Script, Values};
 use crate::store::settings::guests_of_meeting;
 
 /// What a rework changed.

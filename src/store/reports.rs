@@ -9,9 +9,9 @@ use sqlx::{Column, Decode, QueryBuilder, Row, Sqlite, TypeInfo, ValueRef};
 
 pub use self::held::Held;
 pub use self::status::LastEnds;
+use crate::identity::normalized;
 use crate::model::{InstanceUuid, MeetingId, Table, Timestamp, Value};
 use crate::store::lists::json_list;
-use crate::identity::normalized;
 use crate::store::{Store, StoreError};
 
 /// What one line of an attendance report stands for, beside the person.

@@ -7,12 +7,12 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, SqliteConnection};
 
+use crate::identity::IdentityContext;
+use crate::identity::normalized;
 use crate::model::MeetingId;
 use crate::store::attendance::presence;
 use crate::store::calendar;
-use crate::identity::IdentityContext;
 use crate::store::people;
-use crate::identity::normalized;
 use crate::store::{Store, StoreError};
 
 /// The settings of all meetings, and of each that the config lists.

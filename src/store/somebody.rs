@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
 
-use crate::store::decisions::Whom;
 use crate::identity::{Anchor, IdentifierKind, normalized};
-use crate::store::people;
+use crate::store::decisions::Whom;
 use crate::store::lists::json_list;
+use crate::store::people;
 use crate::store::{Store, StoreError};
 
 /// Somebody of whom the database holds something.
@@ -124,7 +124,9 @@ async fn holders(connection: &mut SqliteConnection, text: &str) -> Result<Vec<i6
                 .await;
         }
         Ok(Whom::Session(session_id)) => Anchor::Session(session_id),
-        Ok(Whom::Registrant(meeting, id)) => Anchor::Identifier((IdentifierKind::Registrant, meeting.get(), id)),
+        Ok(Whom::Registrant(meeting, id)) => {
+            Anchor::Identifier((IdentifierKind::Registrant, meeting.get(), id))
+        }
         Ok(Whom::Text(text)) => Anchor::Identifier((IdentifierKind::ZoomUser, 0, text)),
         Err(_) => return Ok(Vec::new()),
     };

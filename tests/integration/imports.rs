@@ -34,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("decode", &["model"]),
     ("roster", &["model", "schedule"]),
     ("identity", &["decode", "model"]),
-    ("attendance", &["model"]),
+    ("attendance", &[]),
     // Its answers are tables of cells; what becomes of them is not its business.
     ("store", &["attendance", "decode", "identity", "model", "plan", "roster"]),
     ("collect", &["clock", "decode", "model", "plan", "store", "zoom"]),

@@ -99,7 +99,10 @@ fn a_merged_guest_keeps_the_name_for_later_guests() {
 fn a_merge_rests_while_nobody_leads_to_one_of_its_sides() {
     let sessions = numbered([session(1, "z", "", "", "sam")]);
     let found = components(&sessions, &[merge(name("sam"), zoom("z"))]);
-    assert!(!found[0].identifiers.contains(&&(IdentifierKind::Name, 7, "sam".to_owned())), "no guest has that name");
+    assert!(
+        !found[0].identifiers.contains(&&(IdentifierKind::Name, 7, "sam".to_owned())),
+        "no guest has that name"
+    );
 }
 
 #[test]
@@ -251,7 +254,8 @@ fn a_hundred_thousand_people_with_chains_of_identifiers_are_found_in_any_order()
     for person in 0..PEOPLE {
         for link in 0..LINKS {
             let identifier = |number: usize| {
-                let kind = if number.is_multiple_of(2) { IdentifierKind::ZoomUser } else { IdentifierKind::Email };
+                let kind =
+                    if number.is_multiple_of(2) { IdentifierKind::ZoomUser } else { IdentifierKind::Email };
                 (kind, 0, format!("{person}-{number}"))
             };
             let number = i64::try_from(sessions.len()).unwrap();
@@ -286,7 +290,10 @@ fn a_hundred_thousand_people_with_chains_of_identifiers_are_found_in_any_order()
 fn a_chain_through_a_hundred_thousand_sessions_is_one_person() {
     let mut sessions: Vec<Evidence> = (0..100_000)
         .map(|at| Evidence {
-            strong: vec![(IdentifierKind::Email, 0, at.to_string()), (IdentifierKind::Email, 0, (at + 1).to_string())],
+            strong: vec![
+                (IdentifierKind::Email, 0, at.to_string()),
+                (IdentifierKind::Email, 0, (at + 1).to_string()),
+            ],
             ..Evidence::default()
         })
         .collect();

@@ -82,9 +82,12 @@ async fn refresh_one(
     script.add("DELETE FROM attendance_facts WHERE instance_id = ?", |values| {
         values.add(instance_id);
     });
-    script.add("UPDATE instances SET attendance_dirty = 0 WHERE instance_id = ? AND attendance_dirty", |values| {
-        values.add(instance_id);
-    });
+    script.add(
+        "UPDATE instances SET attendance_dirty = 0 WHERE instance_id = ? AND attendance_dirty",
+        |values| {
+            values.add(instance_id);
+        },
+    );
     let lines = lines(stays, measured.from_at.zip(measured.to_at));
     insert_lines(connection, &mut script, instance_id, &lines).await?;
     script.run(connection).await

@@ -12,9 +12,9 @@ use crate::decode::{Digest, Field, Row, RowHashes, StorageTable};
 use crate::identity::{AssignedSession, Evidence, IdentityFields, InstanceContext, KnownPeople, assign};
 use crate::model::Timestamp;
 use crate::plan::Progress;
+use crate::store::lists::json_list;
 use crate::store::people::{self, Reworked};
 use crate::store::script::Script;
-use crate::store::lists::json_list;
 use crate::store::session::rows::{self, NewSession};
 use crate::store::session::shared::{KnownFacts, insert_shared};
 

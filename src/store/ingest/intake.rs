@@ -16,7 +16,7 @@ use crate::identity::{GuestScope, InstanceContext};
 use crate::model::{FetchOutcome, InstanceState, Source, Timestamp, harmless};
 use crate::plan::{self, Failure, Policy, Progress, Reading};
 use crate::store::attendance::presence;
-use crate::store::calendar::{self, STITCH, Placement};
+use crate::store::calendar::{self, Placement, STITCH};
 use crate::store::instances::{Description, Details, describe, load_progress, save_progress};
 use crate::store::script::Script;
 use crate::store::session::shared::KnownFacts;
@@ -116,13 +116,9 @@ impl<'i, 'a> Ingest<'i, 'a> {
             let anonymous =
                 erasure_list::without_forgotten(connection, &instance, &listing.rows, record.finished_at)
                     .await?;
-            mentioning = erasure_list::mentioning_rejects(
-                connection,
-                &listing.rejects,
-                instance_id,
-                known.meeting_id,
-            )
-            .await?;
+            mentioning =
+                erasure_list::mentioning_rejects(connection, &listing.rejects, instance_id, known.meeting_id)
+                    .await?;
             anonymized = anonymous.map(|rows| self.prepare_with(Some(rows)));
         }
         let prepared = anonymized.as_ref().unwrap_or(prepared);
@@ -310,8 +306,7 @@ fn next_progress(
     nature: &Nature,
     counts_now: bool,
 ) -> Progress {
-    let is_authority =
-        !reading.live || nature.stored_source.is_none_or(|stored| stored == Source::Live);
+    let is_authority = !reading.live || nature.stored_source.is_none_or(|stored| stored == Source::Live);
     if nature.may_count || (nature.is_empty && is_authority) {
         let after = plan::after_reading(before, reading, policy);
         Progress { complete: if counts_now { after.complete } else { before.complete }, ..after }
@@ -346,10 +341,10 @@ fn first_lines(
     let last_leave_at = leaves.max().filter(|_| !is_live);
     let end_at = span.ended_at.or(last_leave_at);
     let zone = calendar::zone_of(known.timezone.as_deref());
-    let place = span
-        .start_at
-        .map(|start_at| calendar::placement(start_at, end_at, known.planned.as_deref(), zone));
-    let planned = (place.as_ref().and_then(Placement::planned_from), place.as_ref().and_then(Placement::planned_to));
+    let place =
+        span.start_at.map(|start_at| calendar::placement(start_at, end_at, known.planned.as_deref(), zone));
+    let planned =
+        (place.as_ref().and_then(Placement::planned_from), place.as_ref().and_then(Placement::planned_to));
     let statement = "UPDATE instances SET last_leave_at = ?, local_date = ?, local_start = ?, planned_from = ?, planned_to = ?, \
                 attendance_dirty = 0 WHERE instance_id = ?";
     script.add(statement, |values| {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::decode::{Field, RowHashes, Row, WAITING};
+use crate::decode::{Field, Row, RowHashes, WAITING};
 
 /// What identifies a row, stored or listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn waiting_and_admitted_rows_with_equal_times_stay_two() {
         let stored = [row("1", 1_000, 5_000, RowStatus::Waiting)];
-        let listed = [row("1", 1_000, 5_000, RowStatus::Admitted), row("1", 1_000, 5_000, RowStatus::Waiting)];
+        let listed =
+            [row("1", 1_000, 5_000, RowStatus::Admitted), row("1", 1_000, 5_000, RowStatus::Waiting)];
         assert_eq!(reconcile(&stored, &listed), [None, Some(0)]);
         assert_eq!(reconcile(&listed, &stored), [Some(1)]);
     }

@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::decode::Row;
+use crate::identity::IdentityContext;
+use crate::identity::{Evidence, GuestScope, IdentifierKind};
+use crate::identity::{IdentityFields, InstanceContext, normalized};
 use crate::model::Timestamp;
 use crate::store::attendance::presence;
-use crate::identity::IdentityContext;
 use crate::store::decisions;
 use crate::store::erasure_list::{self, Forgotten, Mark, marks_of, pseudonyms};
-use crate::identity::{Evidence, GuestScope, IdentifierKind};
-use crate::store::people;
-use crate::identity::{IdentityFields, InstanceContext, normalized};
-use crate::store::maintenance::mentions::{self, Mention, Texts};
 use crate::store::lists::json_list;
+use crate::store::maintenance::mentions::{self, Mention, Texts};
+use crate::store::people;
 use crate::store::session::rows;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::settings::guests_of_meeting;
@@ -149,8 +149,11 @@ async fn forget(
             texts.emails.extend(email.cloned());
             texts.names.extend(other.names.iter().map(|name| normalized(name)));
             member_ids = &other.member_ids;
-            let marks =
-                texts.emails.iter().map(|email| Mark::Strong((IdentifierKind::Email, 0, email.clone()))).collect();
+            let marks = texts
+                .emails
+                .iter()
+                .map(|email| Mark::Strong((IdentifierKind::Email, 0, email.clone())))
+                .collect();
             forgotten.learn(connection, &marks, subject, now).await?;
             None
         }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use crate::decode::{Field, Row, is_word};
-use crate::store::erasure_list::PSEUDONYM;
 use crate::identity::normalized;
+use crate::store::erasure_list::PSEUDONYM;
 use crate::store::lists::json_list;
 
 /// A place where a text stands that tells of somebody, or of another one who is called the same.

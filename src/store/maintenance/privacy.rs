@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 
 use crate::decode::{Dropped, Reject, Stripper};
-use crate::store::attendance::presence;
 use crate::identity::IdentityContext;
-use crate::store::decisions;
-use crate::store::people;
 use crate::identity::IdentityFields;
+use crate::store::attendance::presence;
+use crate::store::decisions;
 use crate::store::ingest::reject_digest;
 use crate::store::instances::Description;
+use crate::store::people;
 use crate::store::session::rows;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::{Store, StoreError};

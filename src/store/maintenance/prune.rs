@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
+use crate::identity::IdentityContext;
 use crate::model::Timestamp;
 use crate::store::attendance::presence;
 use crate::store::calendar;
-use crate::identity::IdentityContext;
-use crate::store::people;
 use crate::store::lists::json_list;
+use crate::store::people;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::{Store, StoreError};
 

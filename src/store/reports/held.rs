@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use sqlx::{QueryBuilder, SqliteConnection};
 
-use crate::model::{Table, Value};
 use crate::identity::IdentityContext;
-use crate::store::decisions::shown_sql;
 use crate::identity::{Evidence, GuestScope, Identifier, IdentifierKind, components};
 use crate::identity::{IdentityFields, InstanceContext, normalized};
-use crate::store::maintenance::mentions::{Mention, Texts, elsewhere};
+use crate::model::{Table, Value};
+use crate::store::decisions::shown_sql;
 use crate::store::lists::json_list;
+use crate::store::maintenance::mentions::{Mention, Texts, elsewhere};
 use crate::store::session::rows::{load_sessions, session_ids_of};
 use crate::store::{Somebody, Store, StoreError};
 
@@ -185,8 +185,9 @@ async fn told_of(
                     .bind(person.person_id)
                     .fetch_all(&mut *connection)
                     .await?;
-            let identifier =
-                |(kind, scope, value): (String, i64, String)| Some((IdentifierKind::from_text(&kind)?, scope, value));
+            let identifier = |(kind, scope, value): (String, i64, String)| {
+                Some((IdentifierKind::from_text(&kind)?, scope, value))
+            };
             known.extend(identifiers.into_iter().filter_map(identifier));
             Some(person.person_id)
         }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::QueryBuilder;
 
 use super::sort;
+use crate::identity::normalized;
 use crate::model::{MeetingId, Table, Value};
 use crate::store::decisions::shown_sql;
 use crate::store::lists::json_list;
-use crate::identity::normalized;
 use crate::store::{Store, StoreError};
 
 impl Store {

@@ -7,8 +7,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use crate::decode::{Field, Row, RowHashes, StorageTable, Value};
-use crate::store::script::{Script, Values};
 use crate::store::lists::json_list;
+use crate::store::script::{Script, Values};
 use crate::store::session::columns::{PARTS, column, fields_of, name_of};
 use crate::store::session::shared::{KnownFacts, insert_shared};
 
@@ -97,8 +97,7 @@ fn write_session(
 ) {
     let fields: Vec<Field> = fields_of(StorageTable::Session).collect();
     let columns = session_columns(&fields);
-    let text =
-        format!("UPDATE sessions SET {first}, {} = ? WHERE session_id = ?", columns.join(" = ?, "));
+    let text = format!("UPDATE sessions SET {first}, {} = ? WHERE session_id = ?", columns.join(" = ?, "));
     script.add(&text, |values| {
         bind_session(values, &fields, row, hashes, known);
         values.add(session_id);

@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::decode::{Row, RowHashes, StorageTable};
-use crate::store::script::{Script, Values};
 use crate::store::lists::numbers;
+use crate::store::script::{Script, Values};
 use crate::store::session::columns::{PARTS, column, fields_of, name_of};
 
 /// The numbers of shared facts that are in the file, by their digests, so that they need not be looked up.
