@@ -155,6 +155,13 @@ impl Timestamp {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// The next 00:00 UTC, when a day begins as Zoom counts requests.
+    #[must_use]
+    pub fn next_utc_day(self) -> Self {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+        Self((self.0.div_euclid(DAY_MS) + 1).saturating_mul(DAY_MS))
+    }
+
     /// How long after `earlier` this is; zero where it is before it.
     #[must_use]
     pub fn since(self, earlier: Self) -> std::time::Duration {

@@ -11,7 +11,7 @@ use crate::identity::{
 };
 use crate::store::lists::{json_list, numbers};
 use crate::store::script::{Script, Values};
-use crate::store::settings::guests_of_meeting;
+use crate::store::sql::guests_of_meeting;
 
 /// What a rework changed.
 #[derive(Default)]

@@ -29,12 +29,7 @@ impl Store {
         failure: &Failure,
         record: &FetchRecord,
     ) -> Result<Progress, StoreError> {
-        let mut transaction = self.begin().await?;
-        let progress = record_failure(&mut transaction, failure, record, &self.dropped)
-            .await
-            .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
-        Ok(progress)
+        self.write(async |connection| record_failure(connection, failure, record, &self.dropped).await).await
     }
 }
 

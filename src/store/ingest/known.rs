@@ -12,7 +12,7 @@ use crate::plan::Progress;
 use crate::store::instances::{ProgressRow, progress_columns};
 use crate::store::lists::numbers;
 use crate::store::session::shared::{StoredFacts, UnknownFacts, look_up, stored_facts};
-use crate::store::settings::guests_of_meeting;
+use crate::store::sql::guests_of_meeting;
 
 /// What is known of the instance that was read, and of what holds for all.
 #[derive(FromRow)]
