@@ -121,7 +121,7 @@ fn reload(
     clock: &Clock,
 ) -> anyhow::Result<DaemonConfig<Runs>> {
     let config = super::read(global)?;
-    let keys = started.waiting_for_a_start(&config).join(", ");
+    let keys = started.keys_needing_restart(&config).join(", ");
     let daemon_config = daemon_config(config, store, clock)?;
     if !keys.is_empty() {
         tracing::warn!(keys, "the daemon has to be started again for what has changed of {keys}");
