@@ -13,9 +13,10 @@ use sqlx::{
 
 pub use self::held::Held;
 pub use self::status::LastEnds;
+use crate::identity::normalized;
 use crate::model::{InstanceUuid, MeetingId, Table, Timestamp, Value};
-use crate::store::session::rows::json_list;
-use crate::store::{Store, StoreError, normalized};
+use crate::store::lists::json_list;
+use crate::store::{Store, StoreError};
 
 /// What one line of an attendance report stands for, beside the person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

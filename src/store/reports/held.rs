@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use crate::identity::IdentityContext;
+use crate::identity::{Evidence, GuestScope, Identifier, IdentifierKind, components};
+use crate::identity::{IdentityFields, InstanceContext, normalized};
 use crate::model::{Table, Value};
-use crate::store::decisions::{Grounds, shown_sql};
-use crate::store::identity::components::{Evidence, GuestScope, Identifier, Kind, components};
-use crate::store::identity::people::{Place, Told, normalized};
+use crate::store::decisions::shown_sql;
+use crate::store::lists::json_list;
 use crate::store::maintenance::mentions::{Mention, Texts, elsewhere};
-use crate::store::session::rows::{json_list, load_sessions, session_ids_of};
+use crate::store::session::rows::{load_sessions, session_ids_of};
 use crate::store::{Somebody, Store, StoreError};
 
 /// All that is held on one person.
@@ -152,7 +154,7 @@ async fn told_of(
     connection: &mut SqliteConnection,
     whom: &Somebody,
 ) -> Result<(Texts, Vec<i64>), sqlx::Error> {
-    let grounds = Grounds::load(connection).await?;
+    let context = IdentityContext::load(connection).await?;
     let mut texts = Texts::default();
     let mut known: BTreeSet<Identifier> = BTreeSet::new();
     let person_id = match whom {
@@ -162,15 +164,16 @@ async fn told_of(
                     .bind(person.person_id)
                     .fetch_all(&mut *connection)
                     .await?;
-            let identifier =
-                |(kind, scope, value): (String, i64, String)| Some((Kind::from_text(&kind)?, scope, value));
+            let identifier = |(kind, scope, value): (String, i64, String)| {
+                Some((IdentifierKind::from_text(&kind)?, scope, value))
+            };
             known.extend(identifiers.into_iter().filter_map(identifier));
             Some(person.person_id)
         }
         Somebody::Other(other) => {
             texts.names.extend(other.names.iter().map(|name| normalized(name)));
             texts.emails.extend(other.email.clone());
-            known.extend(other.email.iter().map(|email| (Kind::Email, 0, email.clone())));
+            known.extend(other.email.iter().map(|email| (IdentifierKind::Email, 0, email.clone())));
             None
         }
     };
@@ -186,17 +189,17 @@ async fn told_of(
     loop {
         let before = (found.len(), known.len());
         for (instance_id, meeting_id, guests) in &instances {
-            let place = Place {
+            let place = InstanceContext {
                 instance_id: *instance_id,
                 meeting_id: *meeting_id,
                 guests: GuestScope::of(guests),
-                grounds: &grounds,
+                context: &context,
             };
             let sessions = session_ids_of(connection, *instance_id).await?;
             let ids: Vec<i64> = sessions.iter().map(|(session_id, _)| *session_id).collect();
             let rows = load_sessions(connection, &ids).await?;
             let evidence: Vec<Evidence> =
-                ids.iter().map(|session_id| place.evidence(&Told::by(&rows[session_id]))).collect();
+                ids.iter().map(|session_id| place.evidence(&IdentityFields::of(&rows[session_id]))).collect();
             for component in components(&evidence, &[]) {
                 let leads = component.members.iter().any(|at| {
                     (person_id.is_some() && sessions[*at].1 == person_id)
@@ -211,7 +214,7 @@ async fn told_of(
                 for at in own {
                     found.insert(sessions[*at].0);
                     known.extend(evidence[*at].strong.iter().cloned());
-                    texts.add(&rows[&sessions[*at].0], &grounds.shared);
+                    texts.add(&rows[&sessions[*at].0], &context.shared);
                 }
             }
         }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::{AssertSqlSafe, QueryBuilder};
 
 use super::sort;
+use crate::identity::normalized;
 use crate::model::{MeetingId, Table, Value};
 use crate::store::decisions::shown_sql;
-use crate::store::session::rows::json_list;
-use crate::store::{Store, StoreError, normalized};
+use crate::store::lists::json_list;
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// Everyone, or these people, or those who were in these meetings; by name.
