@@ -32,6 +32,7 @@ mod sql;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,7 +47,6 @@ pub use self::discovery::{DiscoveryRefusal, InstancesListing, Standing, Subject}
 pub use self::error::StoreError;
 pub use self::file::group::make_shared_directory;
 pub use self::file::lock::RunLock;
-use self::ingest::Turn;
 pub use self::ingest::listing::{FetchRecord, Listing, RowCounts, Stored};
 pub use self::instances::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::maintenance::backup::BackupError;
@@ -62,6 +62,7 @@ use self::session::shared::KnownFacts;
 pub use self::settings::{MeetingSettings, Settings};
 pub use self::somebody::{OtherSummary, PersonSummary, Somebody};
 pub use self::sources::{ClosedSource, SourceStanding};
+use self::turn::Turn;
 use crate::decode::Dropped;
 
 /// An open database; its clones share one connection, so its writes come one after the other.
