@@ -42,7 +42,7 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 pub use self::calendar::PlannedTime;
-pub use self::decisions::{DecisionError, Made, Whom};
+pub use self::decisions::{DecisionError, DecisionRecord, Whom};
 pub use self::discovery::{DiscoveryRefusal, InstancesListing, Standing, Subject};
 pub use self::error::StoreError;
 pub use self::file::group::make_shared_directory;
@@ -52,11 +52,11 @@ pub use self::instances::{Description, Discovery, DueInstance, Found, Selection}
 pub use self::maintenance::backup::BackupError;
 pub use self::maintenance::erase::ForgetResult;
 pub use self::maintenance::mentions::Mention;
-pub use self::maintenance::privacy::Cleansed;
+pub use self::maintenance::privacy::PrivacyStats;
 pub use self::maintenance::prune::Pruned;
 pub use self::metrics::{Histogram, MetricsSnapshot};
 pub use self::quota::{Budget, Claim};
-pub use self::reports::{Held, Holding, LastEnds, ReportFilter};
+pub use self::reports::{Granularity, Held, LastRunOutcomes, ReportFilter};
 pub use self::runs::{LastSlot, RunEnd, RunTotals};
 use self::session::shared::KnownFacts;
 pub use self::settings::{MeetingSettings, Settings};
@@ -161,7 +161,7 @@ impl Store {
             return;
         }
         if self.is_shared {
-            self.leave_one_file().await;
+            self.switch_to_rollback_journal().await;
         }
         self.pool.close().await;
     }
