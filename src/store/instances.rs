@@ -6,7 +6,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use crate::decode::{Dropped, Stripper};
 use crate::model::{FailureKind, InstanceState, InstanceUuid, MeetingId, Timestamp, Window, harmless};
-use crate::plan::Progress;
+use crate::plan::{PendingWithdrawal, Progress};
 use crate::store::attendance::presence;
 use crate::store::calendar::{moved, span};
 use crate::store::erasure_list;
@@ -476,8 +476,9 @@ pub(super) async fn load_progress(
         identical_reads: count(row.identical_reads),
         content_hash: row.content_hash,
         changing_since: instant(row.changing_since),
-        suspect_at: instant(row.suspect_at),
-        suspect_digest: row.suspect_digest,
+        pending_withdrawal: instant(row.suspect_at)
+            .zip(row.suspect_digest)
+            .map(|(since, digest)| PendingWithdrawal { digest, since }),
     })
 }
 
@@ -506,8 +507,8 @@ pub(super) async fn save_progress(
     .bind(i64::from(progress.identical_reads))
     .bind(progress.content_hash)
     .bind(millis(progress.changing_since))
-    .bind(millis(progress.suspect_at))
-    .bind(progress.suspect_digest)
+    .bind(progress.pending_withdrawal.map(|pending| pending.since.millis()))
+    .bind(progress.pending_withdrawal.map(|pending| pending.digest))
     .bind(instance_id)
     .execute(connection)
     .await?;

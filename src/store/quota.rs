@@ -74,7 +74,7 @@ impl Store {
             let granted = u32::try_from(left.min(u64::from(want))).unwrap_or(want);
             let limit = budget.requests.map(|requests| i64::try_from(requests).unwrap_or(i64::MAX));
             book(&mut transaction, &day, label, i64::from(granted), 0, limit).await?;
-            let until = next_day(now);
+            let until = now.next_utc_midnight();
             Ok(if granted == 0 {
                 Claim::Exhausted { until }
             } else {
@@ -172,9 +172,4 @@ async fn book(
 /// The UTC day, by which Zoom counts.
 fn day(now: Timestamp) -> String {
     now.utc().format("%Y-%m-%d").to_string()
-}
-
-fn next_day(now: Timestamp) -> Timestamp {
-    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-    Timestamp::from_millis((now.millis().div_euclid(DAY_MS) + 1) * DAY_MS)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, ready};
 
 use super::limits::DailyPool;
-use super::throttle::{Throttle, ThrottleKind, next_reset};
+use super::throttle::{Throttle, ThrottleKind};
 use crate::clock::Clock;
 use crate::model::{RateLabel, Timestamp};
 
@@ -133,7 +133,7 @@ impl InMemoryLedger {
         let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
         if day.resets_at.is_none_or(|resets_at| now >= resets_at) {
             let pauses = day.pauses;
-            *day = Day { resets_at: Some(next_reset(now)), pauses, ..Day::default() };
+            *day = Day { resets_at: Some(now.next_utc_midnight()), pauses, ..Day::default() };
         }
         act(&mut day, now)
     }
@@ -147,7 +147,7 @@ impl InMemoryLedger {
                 let used: u32 = pool.labels.iter().map(|label| day.used[*label as usize]).sum();
                 pool.requests.saturating_sub(used)
             });
-            let valid_until = next_reset(now);
+            let valid_until = now.next_utc_midnight();
             let count = want.max(1).min(left);
             if count == 0 {
                 return Reservation::Exhausted { until: valid_until };

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::model::RateLabel;
+use crate::model::{MINUTE, RateLabel};
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_mins(1);
 
 /// The plan of the account, which decides its rate limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -195,7 +195,7 @@ fn missing<'s>(
             digest.number(guard.digest);
         }
         let digest = digest.finish();
-        if !guard.before.confirms(digest, guard.now) {
+        if !guard.before.confirms_withdrawal(digest, guard.now) {
             return Missing::Doubted(digest);
         }
     }

@@ -7,7 +7,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use crate::decode::{Digest, Dropped, Reject, Row, Stripper};
 use crate::model::{FetchOutcome, InstanceState, Source, Timestamp, harmless};
-use crate::plan::{self, Failure, Policy, Progress, Reading, Richer};
+use crate::plan::{self, Failure, ListingFacts, Policy, Progress, Richer};
 use crate::store::attendance::presence;
 use crate::store::calendar::stitch;
 use crate::store::decisions::Grounds;
@@ -242,7 +242,7 @@ async fn ingest(
 
     let ended_at =
         instance.ended_at.or(change.last_leave_at).or(instance.last_leave_at).or(instance.start_at);
-    let reading = Reading {
+    let reading = ListingFacts {
         at: record.finished_at,
         ended_at: ended_at.map(Timestamp::from_millis),
         live: listing.source == Source::Live,
@@ -270,7 +270,7 @@ async fn ingest(
         // It settles nothing of what another source told, and confirms nothing.
         let out_of_reach =
             reading.ended_at.is_some_and(|ended_at| reading.at.since(ended_at) > plan::DASHBOARD_REACH);
-        plan::after_failure(&before, &Failure::Outranked { out_of_reach }, reading.at)
+        plan::after_failure(&before, &Failure::LowerPrioritySource { out_of_reach }, reading.at)
     };
     save_progress(connection, instance_id, &progress).await?;
     let told_now = counts_now || (empty && stored_source.is_none());
