@@ -156,11 +156,11 @@ impl Timestamp {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// The next 00:00 UTC, when Zoom resets its daily limits.
+    /// The next 00:00 UTC, when a day begins as Zoom counts requests.
     #[must_use]
-    pub fn next_utc_midnight(self) -> Self {
-        let since_midnight = self.0.rem_euclid(24 * 60 * 60 * 1_000).unsigned_abs();
-        self.plus(DAY).minus(Duration::from_millis(since_midnight))
+    pub fn next_utc_day(self) -> Self {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+        Self((self.0.div_euclid(DAY_MS) + 1).saturating_mul(DAY_MS))
     }
 
     /// How long after `earlier` this is; zero where it is before it.
@@ -379,9 +379,9 @@ mod tests {
     #[test]
     fn the_next_day_begins_at_midnight_utc() {
         let at = |text| parse_instant(text).unwrap();
-        assert_eq!(at("2024-02-28T00:00:00Z").next_utc_midnight(), at("2024-02-29T00:00:00Z"));
-        assert_eq!(at("1969-12-31T23:59:59Z").next_utc_midnight(), Timestamp::from_millis(0));
-        assert!(Timestamp::from_millis(i64::MAX).next_utc_midnight().millis() > i64::MAX - 86_400_000);
+        assert_eq!(at("2024-02-28T00:00:00Z").next_utc_day(), at("2024-02-29T00:00:00Z"));
+        assert_eq!(at("1969-12-31T23:59:59Z").next_utc_day(), Timestamp::from_millis(0));
+        assert_eq!(Timestamp::from_millis(i64::MAX).next_utc_day().millis(), i64::MAX);
     }
 
     #[test]

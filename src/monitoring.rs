@@ -4,9 +4,9 @@
 //! time, and the numbers are worked out once for all who ask at a time. No label holds anything about people or
 //! meetings.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +22,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::model::Timestamp;
-use crate::store::{MetricsSnapshot, Store};
+use crate::store::{Histogram, MetricsSnapshot, Store};
 
 /// Connections that may be open at a time. One more ends the oldest: whoever asks anew is answered, however many are
 /// open and say nothing.
 const CONNECTIONS: usize = 32;
 
 /// How long a connection may take, from its first byte to the last of its answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECTION_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long what was worked out is good for whoever asks.
 const FRESH: Duration = Duration::from_secs(1);
@@ -42,14 +42,14 @@ const RETRY: Duration = Duration::from_secs(1);
 ///
 /// `store` is a connection of its own, to read: an answer must not wait for a run's transactions.
 pub async fn watch(address: SocketAddr, store: Store, clock: Clock, stop: CancellationToken) {
-    let answers = Answers { store, clock, page: Arc::default() };
+    let answers = Answers { store, clock, last: Arc::default() };
     tokio::select! {
         () = async {
             let listener = listen(address).await;
             tracing::info!(%address, "monitoring is answered at {address}");
             serve(listener, answers).await;
         } => {}
-        // What is still being answered is dropped: nothing of it is worth waiting for.
+        // Cancels what is still being answered: nothing of it is worth waiting for.
         () = stop.cancelled() => {}
     }
 }
@@ -120,7 +120,8 @@ async fn answer(connection: TcpStream, answers: Answers) {
     let mut http = hyper::server::conn::http1::Builder::new();
     let http = http.keep_alive(false).max_buf_size(16 * 1024);
     // Whatever goes wrong is the business of who asked.
-    let _ = tokio::time::timeout(PATIENCE, http.serve_connection(TokioIo::new(connection), service)).await;
+    let _ = tokio::time::timeout(CONNECTION_LIMIT, http.serve_connection(TokioIo::new(connection), service))
+        .await;
 }
 
 /// What answers are made of.
@@ -128,11 +129,11 @@ async fn answer(connection: TcpStream, answers: Answers) {
 struct Answers {
     store: Store,
     clock: Clock,
-    page: Arc<Mutex<Option<Page>>>,
+    last: Arc<Mutex<Option<Rendered>>>,
 }
 
 /// What was worked out last.
-struct Page {
+struct Rendered {
     at: Timestamp,
     /// None where the database could not be read.
     text: Option<String>,
@@ -172,7 +173,7 @@ impl Answers {
 
     /// The page, worked out anew where the last one is not fresh; none where the database cannot be read.
     async fn page(&self) -> Option<String> {
-        let mut last = self.page.lock().await;
+        let mut last = self.last.lock().await;
         let now = self.clock.now();
         if let Some(page) = last.as_ref()
             && page.at <= now
@@ -186,7 +187,7 @@ impl Answers {
             Some(render(&snapshot))
         }
         .await;
-        *last = Some(Page { at: now, text: text.clone() });
+        *last = Some(Rendered { at: now, text: text.clone() });
         text
     }
 }
@@ -211,56 +212,61 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The snapshot in Prometheus' text format.
 #[must_use]
 pub fn render(snapshot: &MetricsSnapshot) -> String {
-    let mut page = Families::default();
-    page.family("rollcall_build_info", "gauge", "The version of the program, as a label.");
-    page.sample("rollcall_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    for (name, help, label, counts) in [
-        ("rollcall_runs_total", "Runs that have ended, by outcome.", "outcome", &snapshot.runs),
-        ("rollcall_fetches_total", "Readings of instances, by outcome.", "outcome", &snapshot.fetches),
-        ("rollcall_rows_total", "Rows of readings, by what became of them.", "fate", &snapshot.rows),
-        (
-            "rollcall_requests_total",
-            "Requests to Zoom sent or reserved, by rate-limit label.",
-            "label",
-            &snapshot.requests,
-        ),
-        (
-            "rollcall_throttled_total",
-            "Answers of Zoom that asked to slow down, by rate-limit label.",
-            "label",
-            &snapshot.throttled,
-        ),
-    ] {
-        page.family(name, "counter", help);
-        for (value, count) in counts {
-            page.sample(name, &[(label, value)], count);
-        }
-    }
-    page.family(
-        "rollcall_answers_total",
-        "counter",
-        "Answers of Zoom, by rate-limit label and HTTP status; none where no answer came.",
+    let mut page = Page::default();
+    page.gauge("rollcall_build_info", "The version of the program, as a label.")
+        .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    collection(&mut page, snapshot);
+    requests(&mut page, snapshot);
+    queue(&mut page, snapshot);
+    instants(&mut page, snapshot);
+    run_duration(&mut page, &snapshot.run_seconds);
+    page.gauge("rollcall_database_size_bytes", "The size of the database, its log left out.")
+        .sample(&[], snapshot.database_bytes);
+    page.0
+}
+
+fn collection(page: &mut Page, snapshot: &MetricsSnapshot) {
+    page.counter("rollcall_runs_total", "Runs that have ended, by outcome.").by("outcome", &snapshot.runs);
+    page.counter("rollcall_fetches_total", "Fetches of instances, by outcome.")
+        .by("outcome", &snapshot.fetches);
+    page.counter("rollcall_rows_total", "Rows of listings, by what became of them.")
+        .by("result", &snapshot.rows);
+}
+
+fn requests(page: &mut Page, snapshot: &MetricsSnapshot) {
+    page.counter("rollcall_requests_total", "Requests to Zoom sent or reserved, by rate-limit label.")
+        .by("label", &snapshot.requests);
+    page.counter(
+        "rollcall_requests_throttled_total",
+        "Requests that Zoom answered with 429, by rate-limit label.",
+    )
+    .by("label", &snapshot.throttled);
+    let mut responses = page.counter(
+        "rollcall_http_responses_total",
+        "Responses of Zoom, by rate-limit label and HTTP status code; none where no response came.",
     );
-    for (answer, count) in &snapshot.answers {
-        let (label, status) = answer.split_once(' ').unwrap_or((answer, "none"));
-        page.sample("rollcall_answers_total", &[("label", label), ("status", status)], count);
+    for ((label, code), count) in &snapshot.responses {
+        let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        responses.sample(&[("label", label.as_str()), ("code", &code)], count);
     }
-    page.family("rollcall_retries_total", "counter", "Requests to Zoom that repeated another.");
-    page.sample("rollcall_retries_total", &[], snapshot.retries);
-    page.family("rollcall_quota_left", "gauge", "Requests left of the day's budget, by rate-limit label.");
-    for (label, left) in &snapshot.quota_left {
-        page.sample("rollcall_quota_left", &[("label", label)], left);
-    }
-    page.family("rollcall_instances", "gauge", "Instances in the database, by state.");
-    for (state, count) in &snapshot.instances {
-        page.sample("rollcall_instances", &[("state", state)], count);
-    }
-    page.family("rollcall_meetings", "gauge", "Listed meetings, by whether they tell their instances.");
-    for (state, count) in &snapshot.meetings {
-        page.sample("rollcall_meetings", &[("state", state)], count);
-    }
-    page.family("rollcall_instances_due", "gauge", "Instances that are to be read now.");
-    page.sample("rollcall_instances_due", &[], snapshot.due);
+    page.counter("rollcall_request_retries_total", "Requests to Zoom that repeated another.")
+        .sample(&[], snapshot.retries);
+    page.gauge(
+        "rollcall_quota_remaining_requests",
+        "Requests left of the day's budget, by rate-limit label.",
+    )
+    .by("label", &snapshot.quota_left);
+}
+
+fn queue(page: &mut Page, snapshot: &MetricsSnapshot) {
+    page.gauge("rollcall_instances", "Instances in the database, by state.").by("state", &snapshot.instances);
+    page.gauge("rollcall_meetings", "Listed meetings, by whether they tell their instances.")
+        .by("state", &snapshot.meetings);
+    page.gauge("rollcall_instances_due", "Instances that are to be read now.").sample(&[], snapshot.due);
+}
+
+/// Instants, each left out where there is none.
+fn instants(page: &mut Page, snapshot: &MetricsSnapshot) {
     for (name, help, at) in [
         (
             "rollcall_oldest_due_timestamp_seconds",
@@ -268,7 +274,7 @@ pub fn render(snapshot: &MetricsSnapshot) -> String {
             snapshot.waiting_since,
         ),
         (
-            "rollcall_last_good_run_timestamp_seconds",
+            "rollcall_last_successful_run_timestamp_seconds",
             "When the last run began that read what was due, or had nothing due.",
             snapshot.last_good_at,
         ),
@@ -279,14 +285,19 @@ pub fn render(snapshot: &MetricsSnapshot) -> String {
         ),
     ] {
         if let Some(at) = at {
-            page.family(name, "gauge", help);
-            page.sample(name, &[], seconds(at));
+            page.gauge(name, help).sample(&[], seconds(at));
         }
     }
-    page.histogram("rollcall_run_duration_seconds", "How long runs took.", snapshot);
-    page.family("rollcall_database_size_bytes", "gauge", "The size of the database, its log left out.");
-    page.sample("rollcall_database_size_bytes", &[], snapshot.database_bytes);
-    page.0
+}
+
+fn run_duration(page: &mut Page, durations: &Histogram) {
+    let mut family = page.family("rollcall_run_duration_seconds", "histogram", "How long runs took.");
+    for (bound, count) in &durations.buckets {
+        family.member("_bucket", &[("le", &bound.to_string())], count);
+    }
+    family.member("_bucket", &[("le", "+Inf")], durations.count);
+    family.member("_sum", &[], durations.sum);
+    family.member("_count", &[], durations.count);
 }
 
 /// An instant as Prometheus has it: seconds since 1970.
@@ -297,46 +308,61 @@ fn seconds(at: Timestamp) -> String {
 
 /// The text under way.
 #[derive(Default)]
-struct Families(String);
+struct Page(String);
 
-impl Families {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a text cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+impl Page {
+    fn counter<'a>(&'a mut self, name: &'a str, help: &str) -> Family<'a> {
+        self.family(name, "counter", help)
     }
 
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        self.0.push_str(name);
+    fn gauge<'a>(&'a mut self, name: &'a str, help: &str) -> Family<'a> {
+        self.family(name, "gauge", help)
+    }
+
+    fn family<'a>(&'a mut self, name: &'a str, kind: &str, help: &str) -> Family<'a> {
+        // Writing to a text cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        Family { page: &mut self.0, name }
+    }
+}
+
+/// One metric, whose head has been written.
+struct Family<'a> {
+    page: &'a mut String,
+    name: &'a str,
+}
+
+impl Family<'_> {
+    /// A sample for each value of one label.
+    fn by(&mut self, label: &str, counts: &BTreeMap<String, u64>) {
+        for (value, count) in counts {
+            self.sample(&[(label, value)], count);
+        }
+    }
+
+    fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.member("", labels, value);
+    }
+
+    /// A sample of what a histogram consists of.
+    fn member(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
+        let _ = write!(self.page, "{}{suffix}", self.name);
         for (at, (label, text)) in labels.iter().enumerate() {
             let text = text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
             let open = if at == 0 { '{' } else { ',' };
-            let _ = write!(self.0, "{open}{label}=\"{text}\"");
+            let _ = write!(self.page, "{open}{label}=\"{text}\"");
         }
         let close = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.0, "{close} {value}");
-    }
-
-    fn histogram(&mut self, name: &str, help: &str, snapshot: &MetricsSnapshot) {
-        let histogram = &snapshot.run_seconds;
-        self.family(name, "histogram", help);
-        let bucket = format!("{name}_bucket");
-        for (bound, count) in &histogram.buckets {
-            self.sample(&bucket, &[("le", &bound.to_string())], count);
-        }
-        self.sample(&bucket, &[("le", "+Inf")], histogram.count);
-        self.sample(&format!("{name}_sum"), &[], histogram.sum);
-        self.sample(&format!("{name}_count"), &[], histogram.count);
+        let _ = writeln!(self.page, "{close} {value}");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::store::Histogram;
+    use crate::model::RateLabel;
     use crate::store::sample::at;
 
     fn counts(list: &[(&str, u64)]) -> BTreeMap<String, u64> {
@@ -350,7 +376,12 @@ mod tests {
             fetches: counts(&[("ok", 77)]),
             rows: counts(&[("inserted", 1200), ("updated", 3)]),
             requests: counts(&[("heavy", 300)]),
-            answers: [("Heavy 200".to_owned(), 9), ("Heavy 429".to_owned(), 1)].into(),
+            responses: [
+                ((RateLabel::Heavy, Some(200)), 9),
+                ((RateLabel::Heavy, Some(429)), 1),
+                ((RateLabel::Heavy, None), 2),
+            ]
+            .into(),
             throttled: counts(&[("heavy", 1)]),
             retries: 4,
             quota_left: counts(&[("heavy", 47_700)]),
@@ -375,29 +406,30 @@ rollcall_build_info{version="0.1.0"} 1
 # TYPE rollcall_runs_total counter
 rollcall_runs_total{outcome="ok"} 40
 rollcall_runs_total{outcome="partial"} 2
-# HELP rollcall_fetches_total Readings of instances, by outcome.
+# HELP rollcall_fetches_total Fetches of instances, by outcome.
 # TYPE rollcall_fetches_total counter
 rollcall_fetches_total{outcome="ok"} 77
-# HELP rollcall_rows_total Rows of readings, by what became of them.
+# HELP rollcall_rows_total Rows of listings, by what became of them.
 # TYPE rollcall_rows_total counter
-rollcall_rows_total{fate="inserted"} 1200
-rollcall_rows_total{fate="updated"} 3
+rollcall_rows_total{result="inserted"} 1200
+rollcall_rows_total{result="updated"} 3
 # HELP rollcall_requests_total Requests to Zoom sent or reserved, by rate-limit label.
 # TYPE rollcall_requests_total counter
 rollcall_requests_total{label="heavy"} 300
-# HELP rollcall_throttled_total Answers of Zoom that asked to slow down, by rate-limit label.
-# TYPE rollcall_throttled_total counter
-rollcall_throttled_total{label="heavy"} 1
-# HELP rollcall_answers_total Answers of Zoom, by rate-limit label and HTTP status; none where no answer came.
-# TYPE rollcall_answers_total counter
-rollcall_answers_total{label="Heavy",status="200"} 9
-rollcall_answers_total{label="Heavy",status="429"} 1
-# HELP rollcall_retries_total Requests to Zoom that repeated another.
-# TYPE rollcall_retries_total counter
-rollcall_retries_total 4
-# HELP rollcall_quota_left Requests left of the day's budget, by rate-limit label.
-# TYPE rollcall_quota_left gauge
-rollcall_quota_left{label="heavy"} 47700
+# HELP rollcall_requests_throttled_total Requests that Zoom answered with 429, by rate-limit label.
+# TYPE rollcall_requests_throttled_total counter
+rollcall_requests_throttled_total{label="heavy"} 1
+# HELP rollcall_http_responses_total Responses of Zoom, by rate-limit label and HTTP status code; none where no response came.
+# TYPE rollcall_http_responses_total counter
+rollcall_http_responses_total{label="Heavy",code="none"} 2
+rollcall_http_responses_total{label="Heavy",code="200"} 9
+rollcall_http_responses_total{label="Heavy",code="429"} 1
+# HELP rollcall_request_retries_total Requests to Zoom that repeated another.
+# TYPE rollcall_request_retries_total counter
+rollcall_request_retries_total 4
+# HELP rollcall_quota_remaining_requests Requests left of the day's budget, by rate-limit label.
+# TYPE rollcall_quota_remaining_requests gauge
+rollcall_quota_remaining_requests{label="heavy"} 47700
 # HELP rollcall_instances Instances in the database, by state.
 # TYPE rollcall_instances gauge
 rollcall_instances{state="pending"} 1
@@ -411,9 +443,9 @@ rollcall_instances_due 1
 # HELP rollcall_oldest_due_timestamp_seconds Since when the oldest of them waits, a backfill's left out; none where none waits.
 # TYPE rollcall_oldest_due_timestamp_seconds gauge
 rollcall_oldest_due_timestamp_seconds 1773084600.250
-# HELP rollcall_last_good_run_timestamp_seconds When the last run began that read what was due, or had nothing due.
-# TYPE rollcall_last_good_run_timestamp_seconds gauge
-rollcall_last_good_run_timestamp_seconds 1773086400.000
+# HELP rollcall_last_successful_run_timestamp_seconds When the last run began that read what was due, or had nothing due.
+# TYPE rollcall_last_successful_run_timestamp_seconds gauge
+rollcall_last_successful_run_timestamp_seconds 1773086400.000
 # HELP rollcall_last_row_stored_timestamp_seconds When a row was stored last that had not been there.
 # TYPE rollcall_last_row_stored_timestamp_seconds gauge
 rollcall_last_row_stored_timestamp_seconds 1773086407.004
@@ -543,7 +575,10 @@ rollcall_database_size_bytes 4096
         let server = Server::start().await;
         let answer = server.ask("/metrics").await;
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(TEXT), "{answer}");
-        assert!(answer.contains("\nrollcall_last_good_run_timestamp_seconds 1773086400.000\n"), "{answer}");
+        assert!(
+            answer.contains("\nrollcall_last_successful_run_timestamp_seconds 1773086400.000\n"),
+            "{answer}"
+        );
         assert!(!answer.contains("example.com") && !answer.contains("Logic"), "{answer}");
         assert!(server.ask("/healthz").await.ends_with("\r\n\r\nok\n"));
         assert!(server.ask("/").await.starts_with("HTTP/1.1 404"));

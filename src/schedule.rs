@@ -46,7 +46,7 @@ pub enum ScheduleError {
         reason: String,
     },
     /// No such date exists, as with 30 February.
-    #[error("`{0}` never comes: no date is like that")]
+    #[error("cron expression `{0}` matches no date")]
     Never(String),
 }
 

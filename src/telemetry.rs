@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry};
@@ -42,8 +42,16 @@ text_enum! {
 const CAPPED: [&str; 5] = ["h2", "hyper", "hyper_util", "reqwest", "rustls"];
 
 fn is_harmless(line: &Metadata<'_>) -> bool {
-    let krate = line.target().split("::").next().unwrap_or_default();
-    *line.level() <= Level::INFO || !CAPPED.contains(&krate)
+    *line.level() <= Level::INFO || !CAPPED.contains(&crate_of(line))
+}
+
+/// Our own spans say whose a line is: they are there whichever lines a filter lets through.
+fn is_own_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && crate_of(metadata) == env!("CARGO_PKG_NAME")
+}
+
+fn crate_of<'a>(metadata: &Metadata<'a>) -> &'a str {
+    metadata.target().split("::").next().unwrap_or_default()
 }
 
 /// What decides how log lines look and which are written.
@@ -119,16 +127,17 @@ where
     let (filter, filter_is_wrong) = settings.filter();
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(settings.has_colour());
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.format {
-        LogFormat::Json => Box::new(lines.json().flatten_event(true)),
+        LogFormat::Json => Box::new(lines.json().flatten_event(true).with_current_span(false)),
         LogFormat::Auto if settings.is_journal && !settings.is_terminal => {
             Box::new(lines.without_time().with_target(false))
         }
         LogFormat::Auto | LogFormat::Text => Box::new(lines.with_target(false)),
     };
-    (
-        Box::new(Registry::default().with(lines.with_filter(filter.and(filter_fn(is_harmless))))),
-        filter_is_wrong,
-    )
+    // Without a hint of their own these two would have every line of every library be asked for.
+    let own_spans = filter_fn(is_own_span).with_max_level_hint(LevelFilter::ERROR);
+    let harmless = filter_fn(is_harmless).with_max_level_hint(LevelFilter::TRACE);
+    let lines = lines.with_filter(filter.or(own_spans).and(harmless));
+    (Box::new(Registry::default().with(lines)), filter_is_wrong)
 }
 
 impl Settings {

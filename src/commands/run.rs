@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::NaiveDate;
-use futures_util::future::BoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +42,7 @@ pub async fn run(global: &GlobalOptions, config: Config) -> anyhow::Result<ExitC
     let mut daemon =
         Daemon::new(store.clone(), clock.clone(), daemon_config, shutdown.token().clone()).await?;
     let wakes = WakeTimer::every_second().await?;
-    tracing::info!(database = %store.path().display(), version = env!("CARGO_PKG_VERSION"), "rollcall is up");
+    tracing::info!(database = %store.path().display(), version = env!("CARGO_PKG_VERSION"), "rollcall started");
     daemon.start(on_start);
     let reload = || reload(global, &started, &store, &clock).map_err(|error| format!("{error:#}"));
     let served = daemon.serve(wakes, hangups, &reload).await;
@@ -95,7 +94,7 @@ async fn open(config: &Config, shutdown: &ShutdownSignal) -> anyhow::Result<Stor
 }
 
 /// What a config makes of the daemon.
-fn daemon_config(config: Config, store: &Store, clock: &Clock) -> anyhow::Result<DaemonConfig> {
+fn daemon_config(config: Config, store: &Store, clock: &Clock) -> anyhow::Result<DaemonConfig<Runs>> {
     let credentials = config.credentials()?;
     config.warnings.iter().chain(&credentials.warnings).for_each(|warning| tracing::warn!("{warning}"));
     session::warn_if_nothing_listed(&config);
@@ -120,9 +119,9 @@ fn reload(
     started: &Config,
     store: &Store,
     clock: &Clock,
-) -> anyhow::Result<DaemonConfig> {
+) -> anyhow::Result<DaemonConfig<Runs>> {
     let config = super::read(global)?;
-    let keys = started.waiting_for_a_start(&config).join(", ");
+    let keys = started.keys_needing_restart(&config).join(", ");
     let daemon_config = daemon_config(config, store, clock)?;
     if !keys.is_empty() {
         tracing::warn!(keys, "the daemon has to be started again for what has changed of {keys}");
@@ -174,21 +173,19 @@ impl Runs {
 }
 
 impl Runner for Runs {
-    fn run(
+    async fn run(
         &self,
         trigger: Trigger,
         slot_at: Option<Timestamp>,
         stop: CancellationToken,
-    ) -> BoxFuture<'_, Result<Summary, StoreError>> {
-        Box::pin(async move {
-            session::prepare(&self.config, &self.store, &self.clock).await?;
-            let request = session::run_request(&self.config, trigger, slot_at);
-            let summary = self.collector.run(&request, &log, &stop).await?;
-            if !stop.is_cancelled() {
-                self.prune(&summary).await?;
-            }
-            Ok(summary)
-        })
+    ) -> Result<Summary, StoreError> {
+        session::prepare(&self.config, &self.store, &self.clock).await?;
+        let request = session::run_request(&self.config, trigger, slot_at);
+        let summary = self.collector.run(&request, &log, &stop).await?;
+        if !stop.is_cancelled() {
+            self.prune(&summary).await?;
+        }
+        Ok(summary)
     }
 }
 

@@ -35,7 +35,10 @@ pub async fn run(
         if troubles.is_empty() {
             ("ok\n".to_owned(), ExitCode::Success)
         } else {
-            (troubles.iter().map(|trouble| crate::report::plain(trouble) + "\n").collect(), ExitCode::Partial)
+            (
+                troubles.iter().map(|trouble| crate::report::sanitize_for_display(trouble) + "\n").collect(),
+                ExitCode::Partial,
+            )
         }
     } else {
         let timezone = report_timezone(&store, config).await?;

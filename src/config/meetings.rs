@@ -6,9 +6,9 @@ use std::time::Duration;
 use chrono::{NaiveTime, Weekday};
 use figment::value::{Dict, Value};
 
-use super::shape;
+use super::reader::Reader;
+use super::schema_check;
 use super::types::{AttendanceConfig, GuestScope, Meeting, Planned};
-use super::values::Reader;
 use crate::model::MeetingId;
 
 const KEYS: [&str; 8] =
@@ -18,14 +18,14 @@ const WANTED: &str = "a meeting ID, or a table with an `id`";
 const EXAMPLE: &str = "write it as \"857 4606 5432\", or as { id = 85746065432, label = \"CS101\" }";
 
 /// What a meeting takes from the settings of all meetings.
-pub(super) struct Common<'a> {
+pub(super) struct MeetingDefaults<'a> {
     pub guests: GuestScope,
     pub attendance: &'a AttendanceConfig,
 }
 
 impl Reader<'_> {
     /// Reads the entries; an ID that stands there twice is a problem.
-    pub(super) fn meetings(&mut self, entries: Vec<Value>, common: &Common<'_>) -> Vec<Meeting> {
+    pub(super) fn meetings(&mut self, entries: Vec<Value>, common: &MeetingDefaults<'_>) -> Vec<Meeting> {
         let mut first_places: BTreeMap<MeetingId, usize> = BTreeMap::new();
         let mut meetings = Vec::new();
         for (index, entry) in entries.into_iter().enumerate() {
@@ -44,7 +44,7 @@ impl Reader<'_> {
         meetings
     }
 
-    fn meeting(&mut self, key: &str, entry: Value, common: &Common<'_>) -> Option<Meeting> {
+    fn meeting(&mut self, key: &str, entry: Value, common: &MeetingDefaults<'_>) -> Option<Meeting> {
         let Value::Dict(_, table) = entry else {
             return self.meeting_id(key, &entry).map(|id| Meeting {
                 id,
@@ -84,8 +84,8 @@ impl Reader<'_> {
         let personal = match table.get("personal") {
             Some(Value::Bool(_, personal)) => *personal,
             Some(other) => {
-                let what = format!("found {}, wanted true or false", shape::found(other));
-                self.problem(&format!("{key}.personal"), what, "write it as personal = true");
+                let message = format!("found {}, wanted true or false", schema_check::found(other));
+                self.problem(&format!("{key}.personal"), message, "write it as personal = true");
                 false
             }
             None => false,
@@ -103,9 +103,9 @@ impl Reader<'_> {
                     .and_then(|number| MeetingId::new(number).ok())
                     .ok_or_else(|| "the number is no meeting ID: nine to eleven digits are usual".to_owned())
             }
-            other => Err(format!("found {}, wanted {WANTED}", shape::found(other))),
+            other => Err(format!("found {}, wanted {WANTED}", schema_check::found(other))),
         };
-        id.map_err(|what| self.problem(key, what, EXAMPLE)).ok()
+        id.map_err(|message| self.problem(key, message, EXAMPLE)).ok()
     }
 
     fn planned(&mut self, key: &str, value: Option<&Value>) -> Vec<Planned> {
@@ -115,7 +115,11 @@ impl Reader<'_> {
             None => return Vec::new(),
             Some(Value::Array(_, entries)) => entries,
             Some(other) => {
-                self.problem(key, format!("found {}, wanted a list of tables", shape::found(other)), EXAMPLE);
+                self.problem(
+                    key,
+                    format!("found {}, wanted a list of tables", schema_check::found(other)),
+                    EXAMPLE,
+                );
                 return Vec::new();
             }
         };
@@ -123,7 +127,7 @@ impl Reader<'_> {
         for (index, entry) in entries.iter().enumerate() {
             let key = format!("{key}[{index}]");
             let Value::Dict(_, table) = entry else {
-                self.problem(&key, format!("found {}, wanted a table", shape::found(entry)), EXAMPLE);
+                self.problem(&key, format!("found {}, wanted a table", schema_check::found(entry)), EXAMPLE);
                 continue;
             };
             self.unknown_keys(&key, table, &PLANNED_KEYS);
@@ -206,8 +210,8 @@ impl Reader<'_> {
         if let Some(number) = number {
             return self.percent(key, number);
         }
-        let what = format!("found {}, wanted a number from 0 to 100", shape::found(value));
-        self.problem(key, what, "write it as present_percent = 75");
+        let message = format!("found {}, wanted a number from 0 to 100", schema_check::found(value));
+        self.problem(key, message, "write it as present_percent = 75");
         0.0
     }
 
@@ -217,7 +221,7 @@ impl Reader<'_> {
             other => {
                 self.problem(
                     &format!("{key}.{name}"),
-                    format!("found {}, wanted text in quotes", shape::found(other)),
+                    format!("found {}, wanted text in quotes", schema_check::found(other)),
                     format!("write it as {name} = {example}"),
                 );
                 None
@@ -227,11 +231,11 @@ impl Reader<'_> {
 
     fn unknown_keys(&mut self, key: &str, table: &Dict, known: &[&str]) {
         for name in table.keys().filter(|name| !known.contains(&name.as_str())) {
-            let cure = match shape::nearest_of(name, known.iter().map(|&known| known.to_owned())) {
+            let hint = match schema_check::nearest_of(name, known.iter().map(|&known| known.to_owned())) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the keys here are {}", known.join(", ")),
             };
-            self.problem(&format!("{key}.{name}"), "there is no such key", cure);
+            self.problem(&format!("{key}.{name}"), "unknown key", hint);
         }
     }
 }

@@ -3,16 +3,19 @@
 //! Built-in defaults < TOML file < environment (`ROLLCALL_ZOOM__CLIENT_ID`) < command line.
 //! Everything that is wrong is reported at once, and no report ever holds a secret.
 
-mod layers;
+mod credentials;
 mod meetings;
 mod privacy;
 mod problem;
+mod reader;
+mod restart;
 mod schema;
-mod secrets;
-mod shape;
-mod start;
+mod schema_check;
+mod secret;
+mod sections;
+mod sources;
+mod toml;
 mod types;
-mod values;
 mod zoom;
 
 #[cfg(test)]
@@ -25,17 +28,17 @@ use figment::Figment;
 use figment::providers::Serialized;
 use figment::value::Value;
 
-pub use problem::{ConfigError, Place, Problem};
+pub use credentials::Credentials;
+pub use problem::{ConfigError, Problem, SourceLocation};
 pub use reqwest::Url;
-pub use secrets::Credentials;
 pub use types::{
     AttendanceConfig, CollectionConfig, Config, DatabaseConfig, Discovery, GuestScope, IdentityConfig,
     LogConfig, LogFormat, LogLevel, Meeting, MonitoringConfig, Plan, Planned, RateConfig, ScheduleConfig,
     SourceChoice, ZoomConfig,
 };
 
-use layers::{Environment, Layer, Origins};
 use schema::Schema;
+use sources::{Environment, Layer, Origins};
 
 /// What the command line says about the configuration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,10 +71,10 @@ impl Config {
         let search_path = environment.search_path();
         let file = named.or_else(|| search_path.iter().find(|path| path.exists()).cloned());
         let from_file = match &file {
-            Some(path) => layers::read_file(path, &mut origins, &mut problems),
+            Some(path) => sources::read_file(path, &mut origins, &mut problems),
             None => Layer::default(),
         };
-        let from_environment = layers::read_environment(&environment, &mut origins, &mut problems);
+        let from_environment = sources::read_environment(&environment, &mut origins, &mut problems);
         if file.is_none()
             && problems.is_empty()
             && from_environment.values.is_empty()
@@ -89,12 +92,12 @@ impl Config {
             _ => Vec::new(),
         };
 
-        let secret = secrets::Given {
+        let secret = secret::SecretInputs {
             environment: from_environment.secret,
             file: from_file.secret,
             credentials_directory: environment.get("CREDENTIALS_DIRECTORY").map(std::path::PathBuf::from),
         };
-        let mut reader = values::Reader { origins: &origins, file: file.as_deref(), problems };
+        let mut reader = reader::Reader { origins: &origins, file: file.as_deref(), problems };
         let mut config = reader.config(schema, listed, secret);
         if let Some(database) = overrides.database {
             database.clone_into(&mut config.database.path);
@@ -103,7 +106,7 @@ impl Config {
         if problems.is_empty() {
             return Ok(config);
         }
-        problems.sort_by(|left, right| left.place.cmp(&right.place));
+        problems.sort_by(|left, right| left.location.cmp(&right.location));
         Err(ConfigError { problems })
     }
 }
@@ -111,19 +114,19 @@ impl Config {
 fn nothing_found(search_path: &[std::path::PathBuf]) -> Problem {
     let looked: Vec<String> = search_path.iter().map(|path| path.display().to_string()).collect();
     Problem {
-        place: Place::Nowhere,
+        location: SourceLocation::Nowhere,
         key: String::new(),
-        what: format!("no config file was found (looked for {})", looked.join(", ")),
-        cure: "write one with `rollcall init`, or name it with --config or ROLLCALL_CONFIG".to_owned(),
+        message: format!("no config file was found (looked for {})", looked.join(", ")),
+        hint: "write one with `rollcall init`, or name it with --config or ROLLCALL_CONFIG".to_owned(),
     }
 }
 
 /// The layers are checked before they are merged, so this says only the key, never the value.
 fn unexpected(error: &figment::Error) -> Problem {
     Problem {
-        place: Place::Nowhere,
+        location: SourceLocation::Nowhere,
         key: error.path.join("."),
-        what: "the value is not of the right kind".to_owned(),
-        cure: "compare it with what `rollcall init` writes".to_owned(),
+        message: "the value is not of the right kind".to_owned(),
+        hint: "compare it with what `rollcall init` writes".to_owned(),
     }
 }

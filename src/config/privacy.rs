@@ -1,7 +1,7 @@
 //! Which fields of Zoom's answers may be left out of the database.
 
-use super::shape;
-use super::values::Reader;
+use super::reader::Reader;
+use super::schema_check;
 
 /// Fields that sessions and instances cannot be told apart or measured without.
 const NEVER_DROPPED: [&str; 7] =
@@ -63,7 +63,7 @@ pub(super) fn unheard_of(field: &str) -> Option<String> {
     if KNOWN.contains(&field) || NEVER_DROPPED.contains(&field) {
         return None;
     }
-    let near = shape::nearest_of(field, KNOWN.map(str::to_owned));
+    let near = schema_check::nearest_of(field, KNOWN.map(str::to_owned));
     Some(match near {
         Some(near) => {
             format!("privacy.drop names `{field}`, which Zoom has not sent so far; did you mean \"{near}\"?")

@@ -16,20 +16,20 @@ pub struct ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Where it was found.
-    pub place: Place,
+    pub location: SourceLocation,
     /// The key's path, such as `zoom.page_size` or `meetings[2].label`; empty where it is about the whole file.
     pub key: String,
     /// What was found there, and what is wanted.
-    pub what: String,
+    pub message: String,
     /// How to mend it.
-    pub cure: String,
+    pub hint: String,
 }
 
 /// Where a value comes from.
 ///
 /// In the order in which people look: the file from its top, then the rest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum SourceLocation {
     /// The config file, with the line (from 1) where it is known.
     File {
         /// The file.
@@ -43,7 +43,7 @@ pub enum Place {
     Nowhere,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLocation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line: Some(line) } => write!(formatter, "{}:{line}", path.display()),
@@ -56,11 +56,11 @@ impl fmt::Display for Place {
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: ", self.place)?;
+        write!(formatter, "{}: ", self.location)?;
         if !self.key.is_empty() {
             write!(formatter, "{}: ", self.key)?;
         }
-        write!(formatter, "{}; {}", self.what, self.cure)
+        write!(formatter, "{}; {}", self.message, self.hint)
     }
 }
 

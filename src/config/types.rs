@@ -9,7 +9,7 @@ use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 use reqwest::Url;
 
-use super::secrets;
+use super::secret::SecretSource;
 use crate::model::MeetingId;
 use crate::schedule::Schedule;
 pub use crate::telemetry::{LogFormat, LogLevel};
@@ -45,7 +45,7 @@ pub struct Config {
     pub log: LogConfig,
     /// What is allowed and still worth a word to whoever runs this.
     pub warnings: Vec<String>,
-    pub(super) secret: secrets::Source,
+    pub(super) secret: SecretSource,
 }
 
 /// A meeting that the config lists; settings that it leaves out are those of all meetings.

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+use super::reader::Reader;
 use super::schema;
-use super::secrets;
+use super::secret::{self, SecretInputs, SecretSource};
 use super::types::{Plan, RateConfig, SourceChoice, ZoomConfig};
-use super::values::Reader;
 
 impl Reader<'_> {
     pub(super) fn zoom(&mut self, zoom: &schema::Zoom) -> ZoomConfig {
         let page_size = u16::try_from(zoom.page_size).ok().filter(|size| (1..=300).contains(size));
         if page_size.is_none() {
-            let what = format!("{} rows a page are not possible", zoom.page_size);
-            self.problem("zoom.page_size", what, "give a number from 1 to 300");
+            let message = format!("{} rows a page are not possible", zoom.page_size);
+            self.problem("zoom.page_size", message, "give a number from 1 to 300");
         }
         if !(zoom.daily_share > 0.0 && zoom.daily_share <= 1.0) {
             self.problem(
@@ -103,23 +103,19 @@ impl Reader<'_> {
             scheme => Some((format!("`{scheme}:` is not how Zoom is reached"), "use https://")),
         };
         match problem {
-            Some((what, cure)) => {
-                self.problem(key, what, cure);
+            Some((message, hint)) => {
+                self.problem(key, message, hint);
                 None
             }
             None => Some(url),
         }
     }
 
-    pub(super) fn secret(
-        &mut self,
-        zoom: &schema::Zoom,
-        given: secrets::Given,
-    ) -> (secrets::Source, Vec<String>) {
+    pub(super) fn secret(&mut self, zoom: &schema::Zoom, given: SecretInputs) -> (SecretSource, Vec<String>) {
         let key = "zoom.client_secret_file";
         let secret_file = Some(zoom.client_secret_file.trim())
             .filter(|text| !text.is_empty())
-            .map(|text| (self.path(key, text), self.origins.place(key)));
+            .map(|text| (self.path(key, text), self.origins.location(key)));
         if given.file.is_some() && secret_file.is_some() && !self.origins.is_outside_file(key) {
             self.problem(
                 key,
@@ -130,7 +126,7 @@ impl Reader<'_> {
         let warning = self
             .file
             .filter(|_| given.file.is_some())
-            .and_then(|path| secrets::permission_warning(path, "the config holds the client secret, and"));
+            .and_then(|path| secret::permission_warning(path, "the config holds the client secret, and"));
         (given.source(secret_file), warning.into_iter().collect())
     }
 }

@@ -11,11 +11,9 @@ mod wake_timer;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::signal::unix::Signal;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +35,7 @@ const GRACE: Duration = Duration::from_millis(3_500);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Makes the runs; what the config says about them is behind it.
-pub trait Runner: Send + Sync {
+pub trait Runner: Send + Sync + 'static {
     /// Makes one run. The run lock of the database is held; when `stop` is cancelled, the run ends soon.
     ///
     /// # Errors
@@ -47,21 +45,16 @@ pub trait Runner: Send + Sync {
         trigger: Trigger,
         slot_at: Option<Timestamp>,
         stop: CancellationToken,
-    ) -> BoxFuture<'_, Result<Summary, StoreError>>;
+    ) -> impl Future<Output = Result<Summary, StoreError>> + Send;
 }
 
-/// What the daemon is there for: when to make which runs. A reload of the config replaces it.
-pub struct DaemonConfig {
+/// When the daemon makes which runs. A reload of the config replaces it.
+#[derive(Debug)]
+pub struct DaemonConfig<R> {
     /// When.
     pub schedule: Schedule,
     /// What makes them.
-    pub runner: Arc<dyn Runner>,
-}
-
-impl fmt::Debug for DaemonConfig {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("DaemonConfig").field("schedule", &self.schedule).finish_non_exhaustive()
-    }
+    pub runner: Arc<R>,
 }
 
 /// A run that is on.
@@ -74,11 +67,10 @@ struct Current {
 }
 
 /// The daemon, between two looks at the clock.
-#[derive(Debug)]
-pub struct Daemon {
+pub struct Daemon<R> {
     store: Store,
     clock: Clock,
-    runner: Arc<dyn Runner>,
+    runner: Arc<R>,
     slots: SlotTracker,
     stop: CancellationToken,
     current: Option<Current>,
@@ -88,20 +80,14 @@ pub struct Daemon {
     notifier: Notifier,
 }
 
-impl fmt::Debug for dyn Runner {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Runner")
-    }
-}
-
-impl Daemon {
+impl<R: Runner> Daemon<R> {
     /// A daemon that goes on after the last slot in the database; a database without one begins now.
     ///
     /// `stop` ends the daemon, and the run that is on then.
     pub async fn new(
         store: Store,
         clock: Clock,
-        config: DaemonConfig,
+        config: DaemonConfig<R>,
         stop: CancellationToken,
     ) -> Result<Self, StoreError> {
         let now = clock.now();
@@ -166,7 +152,7 @@ impl Daemon {
     }
 
     /// Takes over another config from now on; a run that is on goes on as it began.
-    pub async fn replace(&mut self, config: DaemonConfig) {
+    pub async fn replace(&mut self, config: DaemonConfig<R>) {
         // What is due by the old schedule is not lost to the new one.
         self.wake().await;
         let now = self.clock.now();
@@ -198,7 +184,7 @@ impl Daemon {
         mut self,
         mut wakes: WakeTimer,
         mut hangups: Signal,
-        reload: &(dyn Fn() -> Result<DaemonConfig, String> + Send + Sync),
+        reload: &(dyn Fn() -> Result<DaemonConfig<R>, String> + Send + Sync),
     ) -> Result<(), StoreError> {
         let watchdog = notify::watchdog();
         // systemd advises half of the time that it waits.
@@ -231,7 +217,7 @@ impl Daemon {
         self.lost.map_or(Ok(()), Err)
     }
 
-    async fn reload(&mut self, reload: &(dyn Fn() -> Result<DaemonConfig, String> + Send + Sync)) {
+    async fn reload(&mut self, reload: &(dyn Fn() -> Result<DaemonConfig<R>, String> + Send + Sync)) {
         self.notifier.reloading();
         let status = match reload() {
             Ok(config) => {
@@ -254,7 +240,10 @@ impl Daemon {
             return;
         }
         if tokio::time::timeout(GRACE, self.settle()).await.is_err() {
-            tracing::error!(grace_ms = GRACE.as_millis(), "the run did not end in time and is dropped");
+            tracing::error!(
+                grace_ms = GRACE.as_millis(),
+                "run did not stop within the grace period, aborting it"
+            );
             if let Some(current) = self.current.take() {
                 current.task.abort();
             }

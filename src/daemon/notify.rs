@@ -100,7 +100,7 @@ fn told(sent: &io::Result<()>) -> bool {
         Ok(()) => true,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
         Err(error) => {
-            tracing::debug!(%error, "systemd could not be told");
+            tracing::debug!(%error, "sd_notify failed");
             true
         }
     }

@@ -30,34 +30,32 @@ struct Runs {
 }
 
 impl Runner for Runs {
-    fn run(
+    async fn run(
         &self,
         trigger: Trigger,
         slot_at: Option<Timestamp>,
         stop: CancellationToken,
-    ) -> BoxFuture<'_, Result<Summary, StoreError>> {
-        Box::pin(async move {
-            assert_eq!(self.at_once.fetch_add(1, Ordering::SeqCst), 0, "two runs at once");
-            let run_id = self.store.begin_run(trigger, slot_at, self.clock.now()).await.unwrap();
-            let script = self.script.lock().unwrap().pop_front().unwrap_or(Script::Well);
-            let mut outcome = RunOutcome::Ok;
-            match script {
-                Script::Well => {}
-                Script::AtTheGate => tokio::select! {
-                    permit = self.gate.acquire() => permit.unwrap().forget(),
-                    () = stop.cancelled() => outcome = RunOutcome::Interrupted,
-                },
-                Script::Badly | Script::Panicking => {
-                    self.at_once.store(0, Ordering::SeqCst);
-                    assert!(!matches!(script, Script::Panicking), "the script says so");
-                    return Err(StoreError::Full { path: self.store.path().to_owned() });
-                }
+    ) -> Result<Summary, StoreError> {
+        assert_eq!(self.at_once.fetch_add(1, Ordering::SeqCst), 0, "two runs at once");
+        let run_id = self.store.begin_run(trigger, slot_at, self.clock.now()).await.unwrap();
+        let script = self.script.lock().unwrap().pop_front().unwrap_or(Script::Well);
+        let mut outcome = RunOutcome::Ok;
+        match script {
+            Script::Well => {}
+            Script::AtTheGate => tokio::select! {
+                permit = self.gate.acquire() => permit.unwrap().forget(),
+                () = stop.cancelled() => outcome = RunOutcome::Interrupted,
+            },
+            Script::Badly | Script::Panicking => {
+                self.at_once.store(0, Ordering::SeqCst);
+                assert!(!matches!(script, Script::Panicking), "the script says so");
+                return Err(StoreError::Full { path: self.store.path().to_owned() });
             }
-            let end = RunEnd { outcome, error: None };
-            self.store.end_run(run_id, &RunTotals::default(), &end, self.clock.now()).await.unwrap();
-            self.at_once.store(0, Ordering::SeqCst);
-            Ok(Summary { run_id, outcome, ..Summary::default() })
-        })
+        }
+        let end = RunEnd { outcome, error: None };
+        self.store.end_run(run_id, &RunTotals::default(), &end, self.clock.now()).await.unwrap();
+        self.at_once.store(0, Ordering::SeqCst);
+        Ok(Summary { run_id, outcome, ..Summary::default() })
     }
 }
 
@@ -73,9 +71,9 @@ fn at(text: &str) -> Timestamp {
     crate::model::parse_instant(text).unwrap()
 }
 
-fn config(runs: &Arc<Runs>, cron: &str) -> DaemonConfig {
+fn config(runs: &Arc<Runs>, cron: &str) -> DaemonConfig<Runs> {
     let schedule = Schedule::parse(cron, chrono_tz::Tz::Europe__Berlin).unwrap();
-    DaemonConfig { schedule, runner: Arc::clone(runs) as Arc<dyn Runner> }
+    DaemonConfig { schedule, runner: Arc::clone(runs) }
 }
 
 impl Stage {
@@ -98,13 +96,13 @@ impl Stage {
         self
     }
 
-    async fn daemon(&self, cron: &str) -> Daemon {
+    async fn daemon(&self, cron: &str) -> Daemon<Runs> {
         let config = config(&self.runs, cron);
         Daemon::new(self.store.clone(), self.clock.clone(), config, self.stop.clone()).await.unwrap()
     }
 
     /// One step at this instant, and the run that it began, if it did, to its end.
-    async fn step(&self, daemon: &mut Daemon, now: &str) {
+    async fn step(&self, daemon: &mut Daemon<Runs>, now: &str) {
         self.clock.set(at(now));
         daemon.wake().await;
         daemon.settle().await;

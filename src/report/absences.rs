@@ -6,13 +6,13 @@ use chrono_tz::Tz;
 
 use super::attendance::{meeting_name, short_meeting_name};
 use super::human::{count, instant};
-use super::{Heading, Line, Sheet, Stay, Table};
+use super::{Column, ColumnPriority, Line, Table, TextTable};
 
 /// The sheet of rows of the view `absences`, with times in the zone.
 #[must_use]
-pub fn absences(table: &Table, timezone: Tz) -> Sheet {
+pub fn absences(table: &Table, timezone: Tz) -> TextTable {
     let lines: Vec<Line<'_>> = table.lines().collect();
-    let Some(first) = lines.first().copied() else { return Sheet::default() };
+    let Some(first) = lines.first().copied() else { return TextTable::default() };
     let meetings: BTreeSet<_> = lines.iter().map(|line| line.integer("meeting_id")).collect();
     let sittings: BTreeSet<_> = lines.iter().map(|line| line.text("sitting_id")).collect();
     let is_one_meeting = meetings.len() == 1;
@@ -22,14 +22,14 @@ pub fn absences(table: &Table, timezone: Tz) -> Sheet {
         title.push(meeting_name(first));
     }
     title.extend([format!("Times are those of {timezone}."), String::new()]);
-    let mut columns = vec![Heading::text("Date"), Heading::text("Start")];
+    let mut columns = vec![Column::text("Date"), Column::text("Start")];
     if !is_one_meeting {
-        columns.push(Heading::text("Meeting"));
+        columns.push(Column::text("Meeting"));
     }
     columns.extend([
-        Heading::text("Absent"),
-        Heading::text("Email").staying(Stay::WhereOthersWrap),
-        Heading::text("Group").staying(Stay::WhereOthersWrap),
+        Column::text("Absent"),
+        Column::text("Email").with_priority(ColumnPriority::WhereOthersWrap),
+        Column::text("Group").with_priority(ColumnPriority::WhereOthersWrap),
     ]);
     let rows = lines.iter().map(|line| row(*line, timezone, is_one_meeting)).collect();
     let footer = format!(
@@ -37,7 +37,7 @@ pub fn absences(table: &Table, timezone: Tz) -> Sheet {
         count(lines.len(), "absence", "absences"),
         count(sittings.len(), "sitting", "sittings")
     );
-    Sheet { title, columns, rows, footer: vec![String::new(), footer] }
+    TextTable { title, columns, rows, footer: vec![String::new(), footer] }
 }
 
 fn row(line: Line<'_>, timezone: Tz, is_one_meeting: bool) -> Vec<String> {

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use chrono_tz::Tz;
 
 use super::human::{clock_time, count, duration, instant, meeting_id, percent};
-use super::{Heading, Line, Sheet, Stay, Table};
+use super::{Column, ColumnPriority, Line, Table, TextTable};
 
 /// The sheet of rows of the view `attendance` or `sitting_attendance`, with times in the zone.
 ///
 /// What all rows have in common, a meeting or one holding of it, stands in the heading once.
 #[must_use]
-pub fn attendance(table: &Table, timezone: Tz) -> Sheet {
+pub fn attendance(table: &Table, timezone: Tz) -> TextTable {
     let mut sheet = sheet_with_all_cells(table, timezone);
     let lines: Vec<Line<'_>> = table.lines().collect();
     // When and what stand before the first of each holding's lines only, and so divide the table.
@@ -23,9 +23,9 @@ pub fn attendance(table: &Table, timezone: Tz) -> Sheet {
 }
 
 /// The same with what is repeated in every row, which can then be sorted.
-pub(super) fn sheet_with_all_cells(table: &Table, timezone: Tz) -> Sheet {
+pub(super) fn sheet_with_all_cells(table: &Table, timezone: Tz) -> TextTable {
     let lines: Vec<Line<'_>> = table.lines().collect();
-    let Some(first) = lines.first().copied() else { return Sheet::default() };
+    let Some(first) = lines.first().copied() else { return TextTable::default() };
     let meetings: BTreeSet<_> = lines.iter().map(|line| line.integer("meeting_id")).collect();
     let holdings: BTreeSet<_> = lines.iter().map(|line| holding(*line)).collect();
     let (is_one_meeting, is_one_holding) = (meetings.len() == 1, holdings.len() == 1);
@@ -46,23 +46,23 @@ pub(super) fn sheet_with_all_cells(table: &Table, timezone: Tz) -> Sheet {
 
     let mut columns = Vec::new();
     if !is_one_holding {
-        columns.extend([Heading::text("Date"), Heading::text("Start")]);
+        columns.extend([Column::text("Date"), Column::text("Start")]);
     }
     if !is_one_meeting {
-        columns.push(Heading::text("Meeting"));
+        columns.push(Column::text("Meeting"));
     }
     columns.extend([
-        Heading::text("Name"),
-        Heading::text("Email").staying(Stay::WhereAllFit),
-        Heading::text("Joined").staying(Stay::WhereOthersWrap),
-        Heading::text("Left").staying(Stay::WhereOthersWrap),
-        Heading::number("Present"),
-        Heading::number("Share"),
-        Heading::number("Late"),
-        Heading::text("Notes"),
+        Column::text("Name"),
+        Column::text("Email").with_priority(ColumnPriority::WhereAllFit),
+        Column::text("Joined").with_priority(ColumnPriority::WhereOthersWrap),
+        Column::text("Left").with_priority(ColumnPriority::WhereOthersWrap),
+        Column::number("Present"),
+        Column::number("Share"),
+        Column::number("Late"),
+        Column::text("Notes"),
     ]);
     let rows = lines.iter().map(|line| row(*line, timezone, is_one_meeting, is_one_holding)).collect();
-    Sheet { title, columns, rows, footer: totals(&lines, holdings.len()) }
+    TextTable { title, columns, rows, footer: totals(&lines, holdings.len()) }
 }
 
 /// What tells one instance, or one sitting, from another.

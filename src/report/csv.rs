@@ -1,6 +1,6 @@
 //! CSV, as spreadsheets and programs read it.
 
-use super::text::plain;
+use super::text::sanitize_for_display;
 use super::{Table, Value};
 
 /// For whom the CSV is.
@@ -41,13 +41,13 @@ fn cell(value: &Value) -> String {
         Value::Null => String::new(),
         Value::Integer(number) => number.to_string(),
         Value::Real(number) => number.to_string(),
-        Value::Text(text) => defused(text),
+        Value::Text(text) => escape_formula(text),
     }
 }
 
 /// A text that no spreadsheet runs: those that begin like a formula get an apostrophe, which spreadsheets hide.
-fn defused(text: &str) -> String {
-    let shown = plain(text);
+fn escape_formula(text: &str) -> String {
+    let shown = sanitize_for_display(text);
     // Tabs and returns are trimmed by some spreadsheets, and the fullwidth signs taken for the narrow ones.
     let is_risky = |character| "=+-@\t\r\n\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(character);
     if text.starts_with(is_risky) || shown.trim_start().starts_with(is_risky) {
@@ -112,7 +112,7 @@ mod tests {
             let record = reader.records().next().unwrap().unwrap();
             prop_assert_eq!(record.len(), 2);
             prop_assert!(!record[0].trim_start().starts_with(['=', '+', '-', '@', '\t', '\r']));
-            let shown = plain(&name);
+            let shown = sanitize_for_display(&name);
             prop_assert_eq!(record[0].trim_start_matches('\''), shown.trim_start_matches('\''));
         }
     }

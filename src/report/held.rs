@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 
 use super::human::{count, instant};
 use super::json::{array, json_string};
-use super::{Heading, Line, Sheet, Stay, Table, Value};
+use super::{Column, ColumnPriority, Line, Table, TextTable, Value};
 
 /// A part of what is held: its name in JSON, what stands above it for eyes, and the columns shown there; JSON has all.
 struct Part {
@@ -134,10 +134,10 @@ pub fn held(tables: &[(&str, &Table)], elsewhere: &[String], timezone: Tz, width
             "The same name, email or identifier stands, for somebody who may be another, in:".to_owned();
         std::iter::once(head).chain(elsewhere.iter().map(|line| format!("  {line}"))).collect()
     };
-    text + "\n" + &Sheet { footer, ..Sheet::default() }.render(width)
+    text + "\n" + &TextTable { footer, ..TextTable::default() }.render(width)
 }
 
-fn sheet(part: &Part, table: &Table, timezone: Tz) -> Sheet {
+fn sheet(part: &Part, table: &Table, timezone: Tz) -> TextTable {
     // A column in which nothing stands says nothing.
     let is_told = |column: &str| table.lines().any(|line| *line.value(column) != Value::Null);
     let shown: Vec<(&'static str, &str)> =
@@ -148,8 +148,8 @@ fn sheet(part: &Part, table: &Table, timezone: Tz) -> Sheet {
         .iter()
         .enumerate()
         .map(|(at, (title, column))| {
-            let heading = if is_number(column) { Heading::number(title) } else { Heading::text(title) };
-            if at < 2 { heading } else { heading.staying(Stay::WhereOthersWrap) }
+            let heading = if is_number(column) { Column::number(title) } else { Column::text(title) };
+            if at < 2 { heading } else { heading.with_priority(ColumnPriority::WhereOthersWrap) }
         })
         .collect();
     let rows = table
@@ -157,7 +157,7 @@ fn sheet(part: &Part, table: &Table, timezone: Tz) -> Sheet {
         .map(|line| shown.iter().map(|(_, column)| cell(line, column, timezone)).collect())
         .collect();
     let title = format!("{} ({})", part.title, count(table.rows.len(), "line", "lines"));
-    Sheet { title: vec![title], columns, rows, footer: Vec::new() }
+    TextTable { title: vec![title], columns, rows, footer: Vec::new() }
 }
 
 fn cell(line: Line<'_>, column: &str, timezone: Tz) -> String {

@@ -6,13 +6,13 @@ use chrono_tz::Tz;
 
 use super::attendance::{meeting_name, short_meeting_name};
 use super::human::{clock_time, count, duration, instant};
-use super::{Heading, Line, Sheet, Stay, Table};
+use super::{Column, ColumnPriority, Line, Table, TextTable};
 
 /// The sheet of rows of the view `meetings_held`, with times in the zone.
 #[must_use]
-pub fn meetings(table: &Table, timezone: Tz) -> Sheet {
+pub fn meetings(table: &Table, timezone: Tz) -> TextTable {
     let lines: Vec<Line<'_>> = table.lines().collect();
-    let Some(first) = lines.first().copied() else { return Sheet::default() };
+    let Some(first) = lines.first().copied() else { return TextTable::default() };
     let numbers: BTreeSet<_> = lines.iter().map(|line| line.integer("meeting_id")).collect();
     let is_one_meeting = numbers.len() == 1;
 
@@ -22,23 +22,23 @@ pub fn meetings(table: &Table, timezone: Tz) -> Sheet {
     }
     title.extend([format!("Times are those of {timezone}."), String::new()]);
     let mut columns = vec![
-        Heading::text("Date"),
-        Heading::text("Start"),
-        Heading::text("End").staying(Stay::WhereOthersWrap),
+        Column::text("Date"),
+        Column::text("Start"),
+        Column::text("End").with_priority(ColumnPriority::WhereOthersWrap),
     ];
     if !is_one_meeting {
-        columns.push(Heading::text("Meeting"));
+        columns.push(Column::text("Meeting"));
     }
     columns.extend([
-        Heading::number("Length"),
-        Heading::number("People"),
-        Heading::number("Peak"),
-        Heading::number("Joins").staying(Stay::WhereOthersWrap),
-        Heading::number("Person time").staying(Stay::WhereOthersWrap),
-        Heading::text("Notes"),
+        Column::number("Length"),
+        Column::number("People"),
+        Column::number("Peak"),
+        Column::number("Joins").with_priority(ColumnPriority::WhereOthersWrap),
+        Column::number("Person time").with_priority(ColumnPriority::WhereOthersWrap),
+        Column::text("Notes"),
     ]);
     let rows = lines.iter().map(|line| row(*line, timezone, is_one_meeting)).collect();
-    Sheet { title, columns, rows, footer: totals(&lines) }
+    TextTable { title, columns, rows, footer: totals(&lines) }
 }
 
 fn row(line: Line<'_>, timezone: Tz, is_one_meeting: bool) -> Vec<String> {

@@ -12,21 +12,21 @@ mod human;
 mod json;
 mod meetings;
 mod people;
-mod sheet;
 mod status;
 mod text;
+mod text_table;
 
 pub use self::absences::absences;
 pub use self::attendance::attendance;
 pub use self::csv::{CsvFlavor, csv};
 pub use self::held::{held, held_json};
-pub use self::html::{Roll, absences_page, attendance_page, meetings_page, person_page};
+pub use self::html::{AttendancePageData, absences_page, attendance_page, meetings_page, person_page};
 pub use self::human::{clock_time, duration, instant, meeting_id};
 pub use self::json::{json, json_lines, json_string};
 pub use self::meetings::meetings;
 pub use self::people::{decisions, mention, people};
-pub use self::sheet::{Alignment, Heading, Sheet, Stay};
 pub use self::status::Status;
-pub use self::text::plain;
+pub use self::text::sanitize_for_display;
+pub use self::text_table::{Alignment, Column, ColumnPriority, TextTable};
 
 use crate::model::{Line, Table, Value};

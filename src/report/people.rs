@@ -3,22 +3,22 @@
 use chrono_tz::Tz;
 
 use super::human::{count, instant};
-use super::{Heading, Line, Sheet, Stay, Table};
+use super::{Column, ColumnPriority, Line, Table, TextTable};
 
 /// The sheet of people, with days in the zone; below it whom guests may be, and how to say so.
 #[must_use]
-pub fn people(table: &Table, timezone: Tz) -> Sheet {
+pub fn people(table: &Table, timezone: Tz) -> TextTable {
     let lines: Vec<Line<'_>> = table.lines().collect();
     if lines.is_empty() {
-        return Sheet::default();
+        return TextTable::default();
     }
     let columns = vec![
-        Heading::number("Id"),
-        Heading::text("Names"),
-        Heading::text("Known by"),
-        Heading::number("Instances").staying(Stay::WhereOthersWrap),
-        Heading::text("Last seen").staying(Stay::WhereOthersWrap),
-        Heading::text("").staying(Stay::WhereAllFit),
+        Column::number("Id"),
+        Column::text("Names"),
+        Column::text("Known by"),
+        Column::number("Instances").with_priority(ColumnPriority::WhereOthersWrap),
+        Column::text("Last seen").with_priority(ColumnPriority::WhereOthersWrap),
+        Column::text("").with_priority(ColumnPriority::WhereAllFit),
     ];
     let rows = lines
         .iter()
@@ -43,7 +43,7 @@ pub fn people(table: &Table, timezone: Tz) -> Sheet {
         footer.extend([String::new(), "The same name in the same meeting:".to_owned()]);
         footer.extend(suggestions);
     }
-    Sheet { title: Vec::new(), columns, rows, footer }
+    TextTable { title: Vec::new(), columns, rows, footer }
 }
 
 fn suggestions(lines: &[Line<'_>]) -> Vec<String> {
@@ -67,14 +67,14 @@ fn suggestions(lines: &[Line<'_>]) -> Vec<String> {
 
 /// The sheet of decisions, with times in the zone.
 #[must_use]
-pub fn decisions(table: &Table, timezone: Tz) -> Sheet {
+pub fn decisions(table: &Table, timezone: Tz) -> TextTable {
     let columns = vec![
-        Heading::number("No."),
-        Heading::text("Decision"),
-        Heading::text("One"),
-        Heading::text("Other"),
-        Heading::text("Made"),
-        Heading::text("State"),
+        Column::number("No."),
+        Column::text("Decision"),
+        Column::text("One"),
+        Column::text("Other"),
+        Column::text("Made"),
+        Column::text("State"),
     ];
     let rows: Vec<Vec<String>> = table
         .lines()
@@ -95,7 +95,7 @@ pub fn decisions(table: &Table, timezone: Tz) -> Sheet {
             ]
         })
         .collect();
-    Sheet { title: Vec::new(), columns, rows, footer: Vec::new() }
+    TextTable { title: Vec::new(), columns, rows, footer: Vec::new() }
 }
 
 fn number(line: Line<'_>, column: &str) -> String {

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::attendance::short_meeting_name;
 use super::human::{clock_time, duration, instant};
 use super::json::{array, json_string};
-use super::{Heading, Line, Sheet, Stay, Table};
+use super::{Column, ColumnPriority, Line, Table, TextTable};
 use crate::model::Timestamp;
 
 /// Everything that `rollcall status` shows.
@@ -95,7 +95,7 @@ impl Status {
             let local = slot.utc().with_timezone(&timezone);
             format!("Next slot: {} (in {}), {timezone}", local.format("%Y-%m-%d %H:%M"), duration(wait))
         }));
-        Sheet { title: lines, ..Sheet::default() }.render(u16::MAX)
+        TextTable { title: lines, ..TextTable::default() }.render(u16::MAX)
     }
 
     /// Labels with the same budget draw from one pool.
@@ -113,23 +113,23 @@ impl Status {
     }
 }
 
-fn runs(table: &Table, timezone: Tz) -> Sheet {
+fn runs(table: &Table, timezone: Tz) -> TextTable {
     if table.rows.is_empty() {
-        return Sheet {
+        return TextTable {
             title: vec!["No run yet: `rollcall collect` makes one.".to_owned()],
-            ..Sheet::default()
+            ..TextTable::default()
         };
     }
     let columns = vec![
-        Heading::text("Started"),
-        Heading::text("Trigger"),
-        Heading::text("Outcome"),
-        Heading::number("Took").staying(Stay::WhereOthersWrap),
-        Heading::number("Read"),
-        Heading::number("Failed"),
-        Heading::number("New rows"),
-        Heading::number("Requests").staying(Stay::WhereOthersWrap),
-        Heading::text("Error").staying(Stay::WhereOthersWrap),
+        Column::text("Started"),
+        Column::text("Trigger"),
+        Column::text("Outcome"),
+        Column::number("Took").with_priority(ColumnPriority::WhereOthersWrap),
+        Column::number("Read"),
+        Column::number("Failed"),
+        Column::number("New rows"),
+        Column::number("Requests").with_priority(ColumnPriority::WhereOthersWrap),
+        Column::text("Error").with_priority(ColumnPriority::WhereOthersWrap),
     ];
     let rows = table
         .lines()
@@ -149,16 +149,16 @@ fn runs(table: &Table, timezone: Tz) -> Sheet {
             ]
         })
         .collect();
-    Sheet { title: vec![format!("Last runs, {timezone}:")], columns, rows, footer: Vec::new() }
+    TextTable { title: vec![format!("Last runs, {timezone}:")], columns, rows, footer: Vec::new() }
 }
 
-fn refused_meetings(table: &Table, timezone: Tz) -> Sheet {
+fn refused_meetings(table: &Table, timezone: Tz) -> TextTable {
     let columns = vec![
-        Heading::text("Since"),
-        Heading::text("Meeting"),
-        Heading::text("Last told").staying(Stay::WhereOthersWrap),
-        Heading::text("Asked again").staying(Stay::WhereOthersWrap),
-        Heading::text("Why"),
+        Column::text("Since"),
+        Column::text("Meeting"),
+        Column::text("Last told").with_priority(ColumnPriority::WhereOthersWrap),
+        Column::text("Asked again").with_priority(ColumnPriority::WhereOthersWrap),
+        Column::text("Why"),
     ];
     let rows = table
         .lines()
@@ -172,16 +172,21 @@ fn refused_meetings(table: &Table, timezone: Tz) -> Sheet {
             ]
         })
         .collect();
-    Sheet { title: vec!["Meetings that tell no instances:".to_owned()], columns, rows, footer: Vec::new() }
+    TextTable {
+        title: vec!["Meetings that tell no instances:".to_owned()],
+        columns,
+        rows,
+        footer: Vec::new(),
+    }
 }
 
-fn troubles(title: &str, table: &Table, timezone: Tz) -> Sheet {
+fn troubles(title: &str, table: &Table, timezone: Tz) -> TextTable {
     let columns = vec![
-        Heading::text("Start"),
-        Heading::text("Meeting"),
-        Heading::text("Instance"),
-        Heading::text("State"),
-        Heading::text("Reason"),
+        Column::text("Start"),
+        Column::text("Meeting"),
+        Column::text("Instance"),
+        Column::text("State"),
+        Column::text("Reason"),
     ];
     let rows = table
         .lines()
@@ -198,7 +203,7 @@ fn troubles(title: &str, table: &Table, timezone: Tz) -> Sheet {
             ]
         })
         .collect();
-    Sheet { title: vec![title.to_owned()], columns, rows, footer: Vec::new() }
+    TextTable { title: vec![title.to_owned()], columns, rows, footer: Vec::new() }
 }
 
 fn what(line: Line<'_>) -> String {

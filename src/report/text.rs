@@ -13,7 +13,7 @@ const MARKS_ON_A_LETTER: usize = 8;
 /// changes those of its neighbours (directions, zero-width spaces, tags) is left out, and so are marks that pile up
 /// on one letter. Joiners stay: emoji and several scripts need them.
 #[must_use]
-pub fn plain(text: &str) -> String {
+pub fn sanitize_for_display(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut marks = 0;
     for character in text.chars() {
@@ -38,23 +38,26 @@ mod tests {
         for name in
             ["Ada Lovelace", "Zoë", "Zoe\u{308}", "王小明", "नमस्ते", "👩‍💻 Grace", "می‌خواهم", "O'Brien <script>"]
         {
-            assert_eq!(plain(name), name);
+            assert_eq!(sanitize_for_display(name), name);
         }
     }
 
     #[test]
     fn what_drives_a_terminal_does_not_reach_it() {
-        assert_eq!(plain("\u{1b}[31mred\u{7}\u{9b}2J\r\n\u{2028}"), "�[31mred��2J���");
-        assert_eq!(plain("abc\u{202e}fdp.exe\u{200f}\u{feff}"), "abcfdp.exe");
-        assert_eq!(plain(&format!("z{}!", "\u{301}".repeat(50))), format!("z{}!", "\u{301}".repeat(8)));
+        assert_eq!(sanitize_for_display("\u{1b}[31mred\u{7}\u{9b}2J\r\n\u{2028}"), "�[31mred��2J���");
+        assert_eq!(sanitize_for_display("abc\u{202e}fdp.exe\u{200f}\u{feff}"), "abcfdp.exe");
+        assert_eq!(
+            sanitize_for_display(&format!("z{}!", "\u{301}".repeat(50))),
+            format!("z{}!", "\u{301}".repeat(8))
+        );
     }
 
     proptest! {
         #[test]
         fn nothing_shown_is_hidden(text in any::<String>()) {
-            let shown = plain(&text);
+            let shown = sanitize_for_display(&text);
             prop_assert!(!shown.chars().any(|c| drives_a_terminal(c) || is_unseen(c)), "{shown:?}");
-            prop_assert_eq!(plain(&shown), shown.clone());
+            prop_assert_eq!(sanitize_for_display(&shown), shown.clone());
         }
     }
 }

@@ -38,7 +38,7 @@ impl Limiter {
         instant: Instant,
         now: Timestamp,
     ) -> Result<(), Excess> {
-        let resets_at = now.next_utc_midnight();
+        let resets_at = now.next_utc_day();
         if Some(resets_at) != self.resets_at {
             self.resets_at = Some(resets_at);
             self.spent.clear();

@@ -49,4 +49,5 @@ pub use faults::{Fault, FaultKind, PageFilter, Target};
 pub use options::{Limits, OnePersonAnswer, Options, SimulatedCredentials, UntoldEnd};
 pub use server::Simulator;
 pub use session::{FIRST_USER_ID, Session, USER_ID_STEP};
+pub use sized::Population;
 pub use world::{Host, Instance, World};

@@ -2,10 +2,23 @@
 
 use chrono::{DateTime, Datelike, Days, NaiveTime, TimeZone};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::model::{Timestamp, Window};
-use crate::store::settings::PlannedTime;
+
+/// A time of the week at which a meeting is planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedTime {
+    /// Days of the week, 0 for Monday.
+    pub days: Vec<u32>,
+    /// Hour of its start.
+    pub hour: u32,
+    /// Minute of its start.
+    pub minute: u32,
+    /// Its length.
+    pub minutes: u32,
+}
 
 /// The zone of local dates and planned times.
 pub(super) async fn report_zone(connection: &mut SqliteConnection) -> Result<Tz, sqlx::Error> {

@@ -91,16 +91,16 @@ impl Store {
     pub async fn note_listed(&self, subjects: &[Subject], now: Timestamp) -> Result<(), StoreError> {
         let keys: Vec<i64> = subjects.iter().map(|subject| subject.key()).collect();
         // The condition keeps a run without news from writing.
-        sqlx::query(
-            "INSERT INTO discoveries (subject, first_listed_at) SELECT value, ?2 FROM json_each(?1) \
+        self.execute(
+            sqlx::query(
+                "INSERT INTO discoveries (subject, first_listed_at) SELECT value, ?2 FROM json_each(?1) \
               WHERE value NOT IN (SELECT subject FROM discoveries WHERE first_listed_at IS NOT NULL) \
              ON CONFLICT (subject) DO UPDATE SET first_listed_at = excluded.first_listed_at",
+            )
+            .bind(crate::store::session::rows::json_list(&keys))
+            .bind(now.millis()),
         )
-        .bind(crate::store::session::rows::json_list(&keys))
-        .bind(now.millis())
-        .execute(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
+        .await?;
         Ok(())
     }
 
@@ -108,21 +108,17 @@ impl Store {
     /// stays told.
     pub async fn forget_refusals_but_of(&self, subjects: &[Subject]) -> Result<(), StoreError> {
         let keys: Vec<i64> = subjects.iter().map(|subject| subject.key()).collect();
-        sqlx::query(
+        self.execute(sqlx::query(
             "UPDATE discoveries SET refused_since = NULL, refusal = NULL, not_found = 0, failures = 0, next_at = NULL \
               WHERE refusal IS NOT NULL AND subject NOT IN (SELECT value FROM json_each(?))",
         )
-        .bind(crate::store::session::rows::json_list(&keys))
-        .execute(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
+        .bind(crate::store::session::rows::json_list(&keys))).await?;
         Ok(())
     }
 
     /// How a subject stands; one that was never asked has told and refused nothing.
     pub async fn standing(&self, subject: Subject) -> Result<Standing, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
-        standing(&mut connection, subject).await.map_err(|error| self.error(error))
+        self.read(async |connection| standing(connection, subject).await).await
     }
 
     /// Takes in what a subject told, and marks it as told where that was everything.
@@ -137,23 +133,21 @@ impl Store {
         also: Option<Window>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let mut transaction = self.begin().await?;
-        let new = async {
-            let scheduled = standing(&mut transaction, listing.subject).await?.window(lookback, now);
-            let want = |at| match also {
-                _ if scheduled.contains(at) => Want::Run,
-                Some(window) if window.contains(at) => Want::Backfill,
-                _ => Want::Not,
-            };
-            let learnt = learn(&mut transaction, listing.found, &want, now, &self.dropped).await?;
-            if listing.complete {
-                mark_told(&mut transaction, listing.subject, now).await?;
-            }
-            Ok(learnt.new)
-        }
-        .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
+        let new = self
+            .write(async |tx| {
+                let scheduled = standing(tx, listing.subject).await?.window(lookback, now);
+                let want = |at| match also {
+                    _ if scheduled.contains(at) => Want::Run,
+                    Some(window) if window.contains(at) => Want::Backfill,
+                    _ => Want::Not,
+                };
+                let learnt = learn(tx, listing.found, &want, now, &self.dropped).await?;
+                if listing.complete {
+                    mark_told(tx, listing.subject, now).await?;
+                }
+                Ok(learnt.new)
+            })
+            .await?;
         Ok(new)
     }
 
@@ -165,7 +159,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         // An hour, then twice as long each time.
-        sqlx::query(
+        self.execute(sqlx::query(
             "INSERT INTO discoveries (subject, refused_since, refusal, not_found, failures, next_at) \
              VALUES (?1, ?2, ?3, ?4, 1, iif(?5, ?2 + 3600000, NULL)) \
              ON CONFLICT (subject) DO UPDATE SET refused_since = coalesce(refused_since, ?2), refusal = ?3, not_found = ?4, \
@@ -176,10 +170,7 @@ impl Store {
         .bind(&refusal.words)
         .bind(refusal.not_found)
         .bind(refusal.rests)
-        .bind(i64::try_from(LONGEST_REST.as_millis()).unwrap_or(i64::MAX))
-        .execute(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
+        .bind(i64::try_from(LONGEST_REST.as_millis()).unwrap_or(i64::MAX))).await?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
 
-use crate::model::{FetchOutcome, InstanceState, RunOutcome, Timestamp};
+use crate::model::{FetchOutcome, InstanceState, RateLabel, RunOutcome, Timestamp};
 use crate::store::runs::IS_GOOD;
 use crate::store::{Store, StoreError};
 
@@ -15,14 +15,14 @@ pub struct MetricsSnapshot {
     pub runs: BTreeMap<String, u64>,
     /// How long they took, in seconds; skipped slots took no time and are left out.
     pub run_seconds: Histogram,
-    /// Readings of instances, by outcome.
+    /// Fetches of instances, by outcome.
     pub fetches: BTreeMap<String, u64>,
-    /// What became of rows, by fate.
+    /// Rows of listings, by what became of them.
     pub rows: BTreeMap<String, u64>,
     /// Requests sent or reserved, by rate-limit label.
     pub requests: BTreeMap<String, u64>,
-    /// Answers by rate-limit label and HTTP status, as `Heavy 200`; `none` where no answer came.
-    pub answers: BTreeMap<String, u64>,
+    /// Responses by rate-limit label and HTTP status; none where none came.
+    pub responses: BTreeMap<(RateLabel, Option<u16>), u64>,
     /// Answers that asked to slow down, by rate-limit label.
     pub throttled: BTreeMap<String, u64>,
     /// Requests that repeated another.
@@ -77,8 +77,7 @@ pub(super) fn bucket_rows(runs: &str) -> String {
 impl Store {
     /// What monitoring wants to know of the collection. It reads, and waits for nobody who writes.
     pub async fn metrics_snapshot(&self, now: Timestamp) -> Result<MetricsSnapshot, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
-        snapshot(&mut connection, now).await.map_err(|error| self.error(error))
+        self.read(async |connection| snapshot(connection, now).await).await
     }
 }
 
@@ -99,7 +98,6 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
             "fetches" => &mut snapshot.fetches,
             "rows" => &mut snapshot.rows,
             "requests" => &mut snapshot.requests,
-            "answers" => &mut snapshot.answers,
             "throttled" => &mut snapshot.throttled,
             "instances" => &mut snapshot.instances,
             "meetings" => &mut snapshot.meetings,
@@ -126,6 +124,7 @@ async fn snapshot(connection: &mut SqliteConnection, now: Timestamp) -> Result<M
         snapshot.run_seconds.buckets.push((bound, snapshot.run_seconds.count));
     }
     snapshot.run_seconds.count += lengths.get("more").copied().unwrap_or(0);
+    snapshot.responses = responses(connection).await?;
     snapshot.quota_left = quota_left(connection, now).await?;
     let text = format!(
         "SELECT (SELECT count(*) FROM instances WHERE due_at <= ?1), \
@@ -168,7 +167,6 @@ async fn totals(
              UNION ALL SELECT 'runs', outcome, count(*) FROM run_log WHERE outcome <> 'running' GROUP BY outcome \
              UNION ALL SELECT 'retries', '', sum(retries) FROM run_log \
              UNION ALL SELECT 'requests', label, sum(requests) FROM quota_ledger GROUP BY label \
-             UNION ALL SELECT 'answers', label || ' ' || status, count FROM response_counts \
              UNION ALL SELECT 'throttled', label, sum(throttled) FROM quota_ledger GROUP BY label \
              UNION ALL SELECT 'instances', state, count(*) FROM instances GROUP BY state \
              UNION ALL SELECT 'meetings', CASE WHEN d.refusal IS NULL THEN iif(d.told_at IS NULL, 'unasked', 'told') \
@@ -180,6 +178,17 @@ async fn totals(
           GROUP BY name, label ORDER BY name, label"
     );
     sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(now.millis()).fetch_all(connection).await
+}
+
+async fn responses(
+    connection: &mut SqliteConnection,
+) -> Result<BTreeMap<(RateLabel, Option<u16>), u64>, sqlx::Error> {
+    let rows: Vec<(String, String, i64)> =
+        sqlx::query_as("SELECT label, status, count FROM response_counts").fetch_all(connection).await?;
+    let responses = rows.into_iter().filter_map(|(label, status, count)| {
+        Some(((RateLabel::from_text(&label)?, status.parse().ok()), u64::try_from(count).unwrap_or(0)))
+    });
+    Ok(responses.collect())
 }
 
 /// Labels with the same budget share one pool: what one of them used is gone for the others, too.
@@ -203,7 +212,7 @@ async fn quota_left(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{RateLabel, Trigger};
+    use crate::model::Trigger;
     use crate::store::sample::{self, at};
     use crate::store::{Budget, RunEnd, RunTotals};
 

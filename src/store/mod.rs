@@ -25,6 +25,7 @@ mod session;
 mod settings;
 mod somebody;
 mod sources;
+mod sql;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use self::calendar::PlannedTime;
 pub use self::decisions::{DecisionError, Made, Whom};
 pub use self::discovery::{DiscoveryRefusal, InstancesListing, Standing, Subject};
 pub use self::error::StoreError;
@@ -55,7 +57,7 @@ pub use self::quota::{Budget, Claim};
 pub use self::reports::{Held, Holding, LastEnds, ReportFilter};
 pub use self::runs::{LastSlot, RunEnd, RunTotals};
 use self::session::shared::KnownFacts;
-pub use self::settings::{MeetingSettings, PlannedTime, Settings};
+pub use self::settings::{MeetingSettings, Settings};
 pub use self::somebody::{OtherSummary, PersonSummary, Somebody};
 pub use self::sources::{ClosedSource, SourceStanding};
 use crate::decode::Dropped;
@@ -199,27 +201,9 @@ impl Store {
         Ok(())
     }
 
-    /// A write transaction. A deferred one would fail at once where a reader turns writer.
-    async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
-        const BEGIN: &str = "BEGIN IMMEDIATE";
-        let begun = self.pool.begin_with(BEGIN).await;
-        // Where a disk is full, SQLite ends the transaction by itself; the connection still counts it as open, and
-        // would refuse every later one.
-        if matches!(begun, Err(sqlx::Error::InvalidSavePointStatement)) {
-            let connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
-            connection.close().await.map_err(|error| self.error(error))?;
-            return self.pool.begin_with(BEGIN).await.map_err(|error| self.error(error));
-        }
-        begun.map_err(|error| self.error(error))
-    }
-
     /// What is known to be in the file; for the length of a run, in which nobody else writes.
     fn known(&self) -> MutexGuard<'_, KnownFacts> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn error(&self, error: sqlx::Error) -> StoreError {
-        StoreError::of(&self.path, error)
     }
 }
 
@@ -267,7 +251,10 @@ fn options(path: &Path) -> SqliteConnectOptions {
         // Where the file is new. Fewer and larger pages: a tenth less work for a listing, and a smaller file.
         .page_size(8192)
         .statement_cache_capacity(200)
-        .disable_statement_logging()
+        // The texts of statements, never their values; `benches/run` counts round trips by them. The levels are of a
+        // crate that nothing else here needs.
+        .log_statements("trace".parse().expect("a level"))
+        .log_slow_statements("off".parse().expect("a level"), Duration::MAX)
 }
 
 /// Makes the file its owner's only, before the database makes one that others can read. A link that leads nowhere yet
@@ -290,21 +277,6 @@ fn create_private(_path: &Path) -> Result<(), StoreError> {
 #[cfg(test)]
 mod file_tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_transaction_that_the_database_ended_by_itself_does_not_stop_the_next() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("a.db")).await.unwrap();
-        let mut ended = store.begin().await.unwrap();
-        sqlx::query("ROLLBACK").execute(&mut *ended).await.unwrap();
-        drop(ended);
-        let mut next = store.begin().await.unwrap();
-        sqlx::query("INSERT INTO settings (name, value) VALUES ('a', 1)").execute(&mut *next).await.unwrap();
-        next.commit().await.unwrap();
-        let kept: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM settings").fetch_one(store.pool()).await.unwrap();
-        assert_eq!(kept, 1);
-    }
 
     #[cfg(unix)]
     #[tokio::test]

@@ -50,13 +50,12 @@ impl Store {
         budget: &Budget,
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
-        let mut transaction = self.begin().await?;
-        let claim = async {
+        let claim = self.write(async |tx| {
             let pause: Option<(i64, bool)> = sqlx::query_as("SELECT until_at, daily FROM rate_limit_pauses WHERE label = ? AND until_at > ? AND until_at <= ?")
                 .bind(label.as_str())
                 .bind(now.millis())
                 .bind(now.plus(LONGEST_PAUSE).millis())
-                .fetch_optional(&mut *transaction)
+                .fetch_optional(&mut *tx)
                 .await?;
             if let Some((until, daily)) = pause {
                 return Ok(Claim::Paused { until: Timestamp::from_millis(until), daily });
@@ -68,49 +67,51 @@ impl Store {
             )
             .bind(&day)
             .bind(serde_json::Value::from(labels).to_string())
-            .fetch_one(&mut *transaction)
+            .fetch_one(&mut *tx)
             .await?;
             let left = budget.requests.map_or(u64::MAX, |requests| requests.saturating_sub(u64::try_from(used).unwrap_or(0)));
             let granted = u32::try_from(left.min(u64::from(want))).unwrap_or(want);
             let limit = budget.requests.map(|requests| i64::try_from(requests).unwrap_or(i64::MAX));
-            book(&mut transaction, &day, label, i64::from(granted), 0, limit).await?;
-            let until = now.next_utc_midnight();
+            book(tx, &day, label, i64::from(granted), 0, limit).await?;
+            let until = now.next_utc_day();
             Ok(if granted == 0 {
                 Claim::Exhausted { until }
             } else {
                 Claim::Granted { count: granted, valid_until: until }
             })
-        }
-        .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
+        }).await?;
         Ok(claim)
     }
 
     /// Requests of the UTC day of `now` from the pool that Heavy requests draw on, and what it holds.
     pub async fn heavy_pool(&self, now: Timestamp) -> Result<(u64, Option<u64>), StoreError> {
-        let (used, budget): (i64, Option<i64>) = sqlx::query_as(
-            "SELECT coalesce(sum(requests), 0), max(budget) FROM quota_ledger \
+        let (used, budget): (i64, Option<i64>) = self
+            .read(async |connection| {
+                sqlx::query_as(
+                    "SELECT coalesce(sum(requests), 0), max(budget) FROM quota_ledger \
               WHERE day = ?1 AND budget = (SELECT budget FROM quota_ledger WHERE day = ?1 AND label = ?2)",
-        )
-        .bind(day(now))
-        .bind(RateLabel::Heavy.as_str())
-        .fetch_one(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
+                )
+                .bind(day(now))
+                .bind(RateLabel::Heavy.as_str())
+                .fetch_one(connection)
+                .await
+            })
+            .await?;
         let count = |number: i64| u64::try_from(number).unwrap_or(0);
         Ok((count(used), budget.map(count)))
     }
 
     /// Gives back requests that were claimed and not sent.
     pub async fn release(&self, label: RateLabel, unused: u32, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE quota_ledger SET requests = max(requests - ?, 0) WHERE day = ? AND label = ?")
+        self.execute(
+            sqlx::query(
+                "UPDATE quota_ledger SET requests = max(requests - ?, 0) WHERE day = ? AND label = ?",
+            )
             .bind(i64::from(unused))
             .bind(day(now))
-            .bind(label.as_str())
-            .execute(&self.pool)
-            .await
-            .map_err(|error| self.error(error))?;
+            .bind(label.as_str()),
+        )
+        .await?;
         Ok(())
     }
 
@@ -122,9 +123,8 @@ impl Store {
         daily: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        async {
-            book(&mut transaction, &day(now), label, 0, 1, None).await?;
+        self.write(async |tx| {
+            book(tx, &day(now), label, 0, 1, None).await?;
             if let Some(until) = until {
                 sqlx::query(
                     "INSERT INTO rate_limit_pauses (label, until_at, daily) VALUES (?1, ?2, ?3) \
@@ -135,14 +135,12 @@ impl Store {
                 .bind(until.millis())
                 .bind(daily)
                 .bind(now.plus(LONGEST_PAUSE).millis())
-                .execute(&mut *transaction)
+                .execute(&mut *tx)
                 .await?;
             }
             Ok(())
-        }
+        })
         .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))
     }
 }
 

@@ -137,12 +137,9 @@ impl Store {
 
     /// The instance that started last of those with people in them.
     pub async fn latest_instance(&self) -> Result<Option<InstanceUuid>, StoreError> {
-        let uuid: Option<String> = sqlx::query_scalar(
+        let uuid: Option<String> = self.read(async |connection| sqlx::query_scalar(
             "SELECT instance_uuid FROM meetings_held WHERE people > 0 ORDER BY start_time DESC, instance_uuid LIMIT 1",
-        )
-        .fetch_optional(self.pool())
-        .await
-        .map_err(|error| self.error(error))?;
+        ).fetch_optional(connection).await).await?;
         Ok(uuid.and_then(|uuid| uuid.parse().ok()))
     }
 
@@ -150,34 +147,42 @@ impl Store {
     /// whatever the case of its letters.
     pub async fn people_named(&self, text: &str) -> Result<Vec<i64>, StoreError> {
         let text = text.trim();
-        let failed = |error| self.error(error);
         if let Ok(number) = text.parse::<i64>() {
-            let found = sqlx::query_scalar("SELECT person_id FROM attendance WHERE person_id = ? LIMIT 1")
-                .bind(number)
-                .fetch_all(self.pool())
-                .await
-                .map_err(failed)?;
+            let found = self
+                .read(async |connection| {
+                    sqlx::query_scalar("SELECT person_id FROM attendance WHERE person_id = ? LIMIT 1")
+                        .bind(number)
+                        .fetch_all(connection)
+                        .await
+                })
+                .await?;
             if !found.is_empty() {
                 return Ok(found);
             }
         }
-        let by_email: Vec<i64> = sqlx::query_scalar(
-            "SELECT DISTINCT person_id FROM participants \
+        let by_email: Vec<i64> = self
+            .read(async |connection| {
+                sqlx::query_scalar(
+                    "SELECT DISTINCT person_id FROM participants \
               WHERE email = ? COLLATE NOCASE AND person_id IS NOT NULL AND withdrawn_at IS NULL ORDER BY 1",
-        )
-        .bind(text)
-        .fetch_all(self.pool())
-        .await
-        .map_err(failed)?;
+                )
+                .bind(text)
+                .fetch_all(connection)
+                .await
+            })
+            .await?;
         if !by_email.is_empty() {
             return Ok(by_email);
         }
-        let names: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT DISTINCT person_id, name FROM attendance WHERE name IS NOT NULL ORDER BY 1",
-        )
-        .fetch_all(self.pool())
-        .await
-        .map_err(failed)?;
+        let names: Vec<(i64, String)> = self
+            .read(async |connection| {
+                sqlx::query_as(
+                    "SELECT DISTINCT person_id, name FROM attendance WHERE name IS NOT NULL ORDER BY 1",
+                )
+                .fetch_all(connection)
+                .await
+            })
+            .await?;
         let wanted = normalized(text);
         let mut people: Vec<i64> = names
             .into_iter()
@@ -190,24 +195,24 @@ impl Store {
 
     /// The sitting that an instance is part of: the last of its meeting that began no later.
     async fn sitting_of(&self, uuid: &InstanceUuid) -> Result<Option<String>, StoreError> {
-        sqlx::query_scalar(
+        self.read(async |connection| sqlx::query_scalar(
             "SELECT s.sitting_id FROM meetings_held h JOIN sittings s ON s.meeting_id = h.meeting_id \
               WHERE h.instance_uuid = ? AND (s.sitting_id = h.instance_uuid OR s.sitting_start <= h.start_time) \
               ORDER BY s.sitting_id = h.instance_uuid DESC, s.sitting_start DESC LIMIT 1",
         )
-        .bind(uuid.as_str())
-        .fetch_optional(self.pool())
-        .await
-        .map_err(|error| self.error(error))
+        .bind(uuid.as_str()).fetch_optional(connection).await).await
     }
 
     /// The answer to a query over all columns of a view; the names are there even where no row is.
     async fn table(&self, view: &str, query: &mut QueryBuilder<Sqlite>) -> Result<Table, StoreError> {
-        let columns = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
-            .bind(view)
-            .fetch_all(self.pool())
-            .await
-            .map_err(|error| self.error(error))?;
+        let columns = self
+            .read(async |connection| {
+                sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
+                    .bind(view)
+                    .fetch_all(connection)
+                    .await
+            })
+            .await?;
         Ok(Table { columns, rows: self.rows(query).await? })
     }
 
@@ -218,7 +223,7 @@ impl Store {
     }
 
     async fn rows(&self, query: &mut QueryBuilder<Sqlite>) -> Result<Vec<Vec<Value>>, StoreError> {
-        let rows = query.build().fetch_all(self.pool()).await.map_err(|error| self.error(error))?;
+        let rows = self.read(async |connection| query.build().fetch_all(connection).await).await?;
         rows.iter().map(values).collect::<Result<_, _>>().map_err(|error| self.error(error))
     }
 }

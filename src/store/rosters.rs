@@ -18,12 +18,14 @@ use crate::store::{Store, StoreError};
 impl Store {
     /// The digest of a meeting's roster as it was last taken in; none where it has none.
     pub async fn roster_digest(&self, meeting_id: MeetingId) -> Result<Option<i64>, StoreError> {
-        let digest: Option<Option<i64>> =
-            sqlx::query_scalar("SELECT roster_digest FROM meetings WHERE meeting_id = ?")
-                .bind(meeting_id.get())
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(|error| self.error(error))?;
+        let digest: Option<Option<i64>> = self
+            .read(async |connection| {
+                sqlx::query_scalar("SELECT roster_digest FROM meetings WHERE meeting_id = ?")
+                    .bind(meeting_id.get())
+                    .fetch_optional(connection)
+                    .await
+            })
+            .await?;
         Ok(digest.flatten())
     }
 
@@ -39,11 +41,7 @@ impl Store {
         digest: Option<i64>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        apply(&mut transaction, meeting_id.get(), members, digest, now.millis())
-            .await
-            .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))
+        self.write(async |tx| apply(tx, meeting_id.get(), members, digest, now.millis()).await).await
     }
 }
 

@@ -53,14 +53,13 @@ impl Store {
         self.check_file().await?;
         // Between runs, others may have written.
         self.known().clear();
-        let mut transaction = self.begin().await?;
-        let run_id = async {
+        let run_id = self.write(async |tx| {
             sqlx::query(
                 "UPDATE run_log SET outcome = 'interrupted', error = 'the program was killed or crashed', \
                         finished_at = coalesce((SELECT max(finished_at) FROM fetch_log f WHERE f.run_id = run_log.run_id), started_at) \
                   WHERE outcome = 'running'",
             )
-            .execute(&mut *transaction)
+            .execute(&mut *tx)
             .await?;
             sqlx::query_scalar(
                 "INSERT INTO run_log (trigger, slot_at, started_at, outcome) VALUES (?, ?, ?, 'running') RETURNING run_id",
@@ -68,12 +67,9 @@ impl Store {
             .bind(trigger.as_str())
             .bind(slot_at.map(Timestamp::millis))
             .bind(now.millis())
-            .fetch_one(&mut *transaction)
+            .fetch_one(&mut *tx)
             .await
-        }
-        .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
+        }).await?;
         Ok(run_id)
     }
 
@@ -86,25 +82,22 @@ impl Store {
         longest_wait: Duration,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let mut transaction = self.begin().await?;
-        let mut ignored = 0;
-        for (statement, latest) in [
-            ("UPDATE instances SET due_at = ?2 WHERE due_at > ?1", longest_wait + DAY),
-            ("UPDATE discoveries SET next_at = NULL WHERE next_at > ?1 AND ?2", DAY),
-            ("UPDATE discoveries SET told_at = NULL WHERE told_at > ?1 AND ?2", DAY),
-            ("UPDATE discoveries SET first_listed_at = ?2 WHERE first_listed_at > ?1", DAY),
-            ("DELETE FROM rate_limit_pauses WHERE until_at > ?1 AND ?2", 2 * DAY),
-        ] {
-            let done = sqlx::query(statement)
-                .bind(now.plus(latest).millis())
-                .bind(now.millis())
-                .execute(&mut *transaction)
-                .await
-                .map_err(|error| self.error(error))?;
-            ignored += done.rows_affected();
-        }
-        transaction.commit().await.map_err(|error| self.error(error))?;
-        Ok(ignored)
+        let done = self.write(async |tx| {
+            sqlx::query(
+                "UPDATE instances SET due_at = ?1 WHERE due_at > ?2; \
+                 UPDATE discoveries SET next_at = NULL WHERE next_at > ?3; \
+                 UPDATE discoveries SET told_at = NULL WHERE told_at > ?3; \
+                 UPDATE discoveries SET first_listed_at = ?1 WHERE first_listed_at > ?3; \
+                 DELETE FROM rate_limit_pauses WHERE until_at > ?4",
+            )
+            .bind(now.millis())
+            .bind(now.plus(longest_wait + DAY).millis())
+            .bind(now.plus(DAY).millis())
+            .bind(now.plus(2 * DAY).millis())
+            .execute(tx)
+            .await
+        });
+        Ok(done.await?.rows_affected())
     }
 
     /// Notes how far this machine's clock was ahead of Zoom's in the last run; none where the two agree.
@@ -124,20 +117,21 @@ impl Store {
 
     /// Counts answers of Zoom, by label and HTTP status, on those of earlier runs.
     pub async fn count_answers(&self, answers: &[(RateLabel, Option<u16>, u64)]) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        for (label, status, count) in answers {
-            sqlx::query(
-                "INSERT INTO response_counts (label, status, count) VALUES (?, ?, ?) \
-                 ON CONFLICT (label, status) DO UPDATE SET count = count + excluded.count",
-            )
-            .bind(label.as_str())
-            .bind(status.map_or_else(|| "none".to_owned(), |status| status.to_string()))
-            .bind(i64::try_from(*count).unwrap_or(i64::MAX))
-            .execute(&mut *transaction)
-            .await
-            .map_err(|error| self.error(error))?;
-        }
-        transaction.commit().await.map_err(|error| self.error(error))
+        self.write(async |tx| {
+            for (label, status, count) in answers {
+                sqlx::query(
+                    "INSERT INTO response_counts (label, status, count) VALUES (?, ?, ?) \
+                     ON CONFLICT (label, status) DO UPDATE SET count = count + excluded.count",
+                )
+                .bind(label.as_str())
+                .bind(status.map_or_else(|| "none".to_owned(), |status| status.to_string()))
+                .bind(i64::try_from(*count).unwrap_or(i64::MAX))
+                .execute(&mut *tx)
+                .await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Ends a run.
@@ -149,36 +143,39 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        sqlx::query(
-            "UPDATE run_log SET finished_at = ?, outcome = ?, error = ?, instances_found = ?, \
+        self.execute(
+            sqlx::query(
+                "UPDATE run_log SET finished_at = ?, outcome = ?, error = ?, instances_found = ?, \
                     instances_due = ?, requests = ?, retries = ?, throttled = ? \
               WHERE run_id = ?",
+            )
+            .bind(now.millis())
+            .bind(end.outcome.as_str())
+            .bind(&end.error)
+            .bind(signed(totals.instances_found))
+            .bind(signed(totals.instances_due))
+            .bind(signed(totals.requests))
+            .bind(signed(totals.retries))
+            .bind(signed(totals.throttled))
+            .bind(run_id),
         )
-        .bind(now.millis())
-        .bind(end.outcome.as_str())
-        .bind(&end.error)
-        .bind(signed(totals.instances_found))
-        .bind(signed(totals.instances_due))
-        .bind(signed(totals.requests))
-        .bind(signed(totals.retries))
-        .bind(signed(totals.throttled))
-        .bind(run_id)
-        .execute(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
+        .await?;
         Ok(())
     }
 
     /// The last slot in the log, as seen from `now`.
     pub async fn last_slot(&self, now: Timestamp) -> Result<LastSlot, StoreError> {
-        let (served, in_the_future): (Option<i64>, Option<i64>) = sqlx::query_as(
-            "SELECT (SELECT max(slot_at) FROM run_log WHERE slot_at <= ?1), \
+        let (served, in_the_future): (Option<i64>, Option<i64>) = self
+            .read(async |connection| {
+                sqlx::query_as(
+                    "SELECT (SELECT max(slot_at) FROM run_log WHERE slot_at <= ?1), \
                     (SELECT max(slot_at) FROM run_log WHERE slot_at > ?1)",
-        )
-        .bind(now.millis())
-        .fetch_one(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
+                )
+                .bind(now.millis())
+                .fetch_one(connection)
+                .await
+            })
+            .await?;
         Ok(LastSlot {
             served: served.map(Timestamp::from_millis),
             in_the_future: in_the_future.map(Timestamp::from_millis),
@@ -187,16 +184,16 @@ impl Store {
 
     /// Notes a slot that came while a run was on, and for which none is made.
     pub async fn skip_run(&self, slot_at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO run_log (trigger, slot_at, started_at, finished_at, outcome) \
+        self.execute(
+            sqlx::query(
+                "INSERT INTO run_log (trigger, slot_at, started_at, finished_at, outcome) \
              VALUES ('scheduled', ?, ?, ?, 'skipped')",
+            )
+            .bind(slot_at.millis())
+            .bind(now.millis())
+            .bind(now.millis()),
         )
-        .bind(slot_at.millis())
-        .bind(now.millis())
-        .bind(now.millis())
-        .execute(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
+        .await?;
         Ok(())
     }
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, SqliteConnection};
 
 use crate::model::MeetingId;
 use crate::store::attendance::presence;
-use crate::store::calendar;
+use crate::store::calendar::{self, PlannedTime};
 use crate::store::decisions::Grounds;
 use crate::store::identity::people;
 use crate::store::identity::people::normalized;
+pub(super) use crate::store::sql::guests_of_meeting;
 use crate::store::{Store, StoreError};
 
 /// The settings of all meetings, and of each that the config lists.
@@ -55,26 +55,16 @@ pub struct MeetingSettings {
     pub planned: Vec<PlannedTime>,
 }
 
-/// A time of the week at which a meeting is planned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedTime {
-    /// Days of the week, 0 for Monday.
-    pub days: Vec<u32>,
-    /// Hour of its start.
-    pub hour: u32,
-    /// Minute of its start.
-    pub minute: u32,
-    /// Its length.
-    pub minutes: u32,
-}
-
 impl Store {
     /// The zone that the last run wrote local dates and times in; none where no run has begun yet.
     pub async fn stored_timezone(&self) -> Result<Option<Tz>, StoreError> {
-        let name: Option<String> = sqlx::query_scalar("SELECT value FROM settings WHERE name = 'timezone'")
-            .fetch_optional(self.pool())
-            .await
-            .map_err(|error| self.error(error))?;
+        let name: Option<String> = self
+            .read(async |connection| {
+                sqlx::query_scalar("SELECT value FROM settings WHERE name = 'timezone'")
+                    .fetch_optional(connection)
+                    .await
+            })
+            .await?;
         Ok(name.and_then(|name| name.parse().ok()))
     }
 
@@ -83,45 +73,29 @@ impl Store {
     where
         T: sqlx::Encode<'q, Sqlite> + sqlx::Type<Sqlite> + Send + 'q,
     {
-        let noted = match value {
-            Some(value) => {
-                let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
-                set(&mut connection, name, value).await.map(|_| ())
-            }
-            None => sqlx::query("DELETE FROM settings WHERE name = ?")
-                .bind(name)
-                .execute(&self.pool)
-                .await
-                .map(|_| ()),
+        let statement = match value {
+            Some(value) => sqlx::query(SET).bind(name).bind(value),
+            None => sqlx::query("DELETE FROM settings WHERE name = ?").bind(name),
         };
-        noted.map_err(|error| self.error(error))
+        self.execute(statement).await.map(drop)
     }
 
     /// What is noted under a name.
     pub(super) async fn noted(&self, name: &str) -> Result<Option<i64>, StoreError> {
-        sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?")
-            .bind(name)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|error| self.error(error))
+        self.read(async |connection| {
+            sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?")
+                .bind(name)
+                .fetch_optional(connection)
+                .await
+        })
+        .await
     }
 
     /// Copies the settings into the database, and works out anew whatever rests on one that changed.
     pub async fn apply_settings(&self, settings: &Settings) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        apply(&mut transaction, settings).await.map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))
+        self.write(async |tx| apply(tx, settings).await).await
     }
 }
-
-/// How far the names of a meeting's guests reach, as an expression on a row of `meetings` named `m`: as the config says
-/// of this meeting, else of all of them, listed or not.
-macro_rules! guests_of_meeting {
-    () => {
-        "coalesce(m.guests, (SELECT value FROM settings WHERE name = 'guests'), 'meeting')"
-    };
-}
-pub(super) use guests_of_meeting;
 
 async fn apply(connection: &mut SqliteConnection, settings: &Settings) -> Result<(), sqlx::Error> {
     let guests_before = meetings_with_guests_per_instance(connection).await?;
@@ -305,19 +279,15 @@ async fn rework_people(
     people::remove(connection, &reworked.gone).await
 }
 
+const SET: &str = "INSERT INTO settings (name, value) VALUES (?, ?) \
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value IS NOT excluded.value";
+
 /// Writes a setting; says whether that changed it.
 async fn set<'q, T>(connection: &mut SqliteConnection, name: &str, value: T) -> Result<bool, sqlx::Error>
 where
     T: sqlx::Encode<'q, Sqlite> + sqlx::Type<Sqlite> + Send + 'q,
 {
-    let changed = sqlx::query(
-        "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value \
-          WHERE value IS NOT excluded.value",
-    )
-    .bind(name)
-    .bind(value)
-    .execute(connection)
-    .await?;
+    let changed = sqlx::query(SET).bind(name).bind(value).execute(connection).await?;
     Ok(changed.rows_affected() > 0)
 }
 

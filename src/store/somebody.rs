@@ -59,8 +59,7 @@ impl Store {
     /// (`registrant:MEETING:ID`), this Zoom user id or this line of a roster (`member:12`); else all with this email;
     /// else all whose name holds the text, whatever the case of its letters.
     pub async fn meant_by(&self, text: &str) -> Result<Vec<Somebody>, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
-        meant_by(&mut connection, text.trim()).await.map_err(|error| self.error(error))
+        self.read(async |connection| meant_by(connection, text.trim()).await).await
     }
 }
 

@@ -46,24 +46,23 @@ impl Store {
     /// How the sources stand; what was closed for a day long ago, or by a clock that was wrong, is open again.
     pub async fn source_standing(&self, now: Timestamp) -> Result<SourceStanding, StoreError> {
         let (ended, too_late) = (now.millis(), now.plus(CLOSED_FOR).millis());
-        let mut transaction = self.begin().await?;
-        let standing = async {
+        let standing = self.write(async |tx| {
             sqlx::query(
                 "DELETE FROM source_refusals WHERE source IN (SELECT source FROM source_closures WHERE until_at <= ?1 OR until_at > ?2); \
                  DELETE FROM source_closures WHERE until_at <= ?1 OR until_at > ?2",
             )
             .bind(ended)
             .bind(too_late)
-            .execute(&mut *transaction)
+            .execute(&mut *tx)
             .await?;
             let closed: Vec<(String, i64, String)> =
                 sqlx::query_as("SELECT source, until_at, reason FROM source_closures ORDER BY source")
-                    .fetch_all(&mut *transaction)
+                    .fetch_all(&mut *tx)
                     .await?;
             let troubled: Vec<String> = sqlx::query_scalar(
                 "SELECT source FROM source_refusals UNION SELECT awaits_source FROM instances WHERE awaits_source IS NOT NULL",
             )
-            .fetch_all(&mut *transaction)
+            .fetch_all(&mut *tx)
             .await?;
             Ok(SourceStanding {
                 closed: closed
@@ -78,10 +77,7 @@ impl Store {
                     .collect(),
                 troubled: troubled.iter().filter_map(|source| Source::from_text(source)).collect(),
             })
-        }
-        .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
+        }).await?;
         Ok(standing)
     }
 
@@ -94,15 +90,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<ClosedSource>, StoreError> {
         let until = now.plus(CLOSED_FOR);
-        let mut transaction = self.begin().await?;
-        let closed = async {
+        let closed = self.write(async |tx| {
             sqlx::query(
                 "INSERT INTO source_refusals (source, instance_id, refused_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             )
             .bind(source.as_str())
             .bind(instance_id)
             .bind(now.millis())
-            .execute(&mut *transaction)
+            .execute(&mut *tx)
             .await?;
             let is_closed: bool = sqlx::query_scalar(
                 "SELECT count(*) >= ?2 \
@@ -116,7 +111,7 @@ impl Store {
             .bind(now.minus(SERVED_LATELY).millis())
             .bind(now.minus(SERVED_LATELY + LONGEST_RUN).millis())
             .bind(now.millis())
-            .fetch_one(&mut *transaction)
+            .fetch_one(&mut *tx)
             .await?;
             if is_closed {
                 // Those that refused it are not to blame by themselves any more: they wait like all others.
@@ -129,21 +124,17 @@ impl Store {
                 .bind(source.as_str())
                 .bind(until.millis())
                 .bind(reason)
-                .execute(&mut *transaction)
+                .execute(&mut *tx)
                 .await?;
             }
             Ok(is_closed)
-        }
-        .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
+        }).await?;
         Ok(closed.then(|| ClosedSource { source, until, reason: reason.to_owned() }))
     }
 
     /// Notes that a source serves: what was read from a poorer one, or not at all, while it was closed is due.
     pub async fn source_serves(&self, source: Source, now: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        sqlx::query(
+        self.write(async |tx| sqlx::query(
             "DELETE FROM source_refusals WHERE source = ?1; \
              DELETE FROM source_closures WHERE source = ?1; \
              UPDATE instances SET awaits_source = NULL, due_at = ?2, \
@@ -151,42 +142,40 @@ impl Store {
               WHERE awaits_source = ?1",
         )
         .bind(source.as_str())
-        .bind(now.millis())
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))
+        .bind(now.millis()).execute(tx).await.map(drop)).await
     }
 
     /// Opens every source: something has changed, or a person asks. What every source had refused is tried again: with
     /// `each` what was refused for a reason of its own, too, otherwise only what waits for a source that was closed, so
     /// that runs by hand, which may be many, do not ask the same in vain each time.
     pub async fn open_sources(&self, each: bool, now: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        sqlx::query(
-            "DELETE FROM source_refusals; \
+        self.write(async |tx| {
+            sqlx::query(
+                "DELETE FROM source_refusals; \
              DELETE FROM source_closures; \
              UPDATE instances SET due_at = ?1 \
               WHERE state = 'parked' AND failing_kind = 'denied' AND (?2 OR awaits_source IS NOT NULL)",
-        )
-        .bind(now.millis())
-        .bind(each)
-        .execute(&mut *transaction)
+            )
+            .bind(now.millis())
+            .bind(each)
+            .execute(tx)
+            .await
+            .map(drop)
+        })
         .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))
     }
 
     /// Opens every source where what the client is set up with is not what it was.
     pub async fn open_sources_if_changed(&self, access: &str, now: Timestamp) -> Result<(), StoreError> {
-        let changed = sqlx::query(
-            "INSERT INTO settings (name, value) VALUES ('zoom_access', ?) \
+        let changed = self
+            .execute(
+                sqlx::query(
+                    "INSERT INTO settings (name, value) VALUES ('zoom_access', ?) \
              ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value IS NOT excluded.value",
-        )
-        .bind(access)
-        .execute(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
-        if changed.rows_affected() > 0 { self.open_sources(true, now).await } else { Ok(()) }
+                )
+                .bind(access),
+            )
+            .await?;
+        if changed > 0 { self.open_sources(true, now).await } else { Ok(()) }
     }
 }

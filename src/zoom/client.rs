@@ -131,7 +131,7 @@ impl ZoomClient {
                 self.count(|counters| counters.count_throttled(label));
                 let (told, scope) = shared.limiters.throttled(label, throttle, sent_at);
                 let until = told.until.map_or_else(String::new, |until| until.to_string());
-                tracing::warn!(%label, kind = ?told.kind, %until, "Zoom asked for a pause");
+                tracing::warn!(%label, kind = ?told.kind, %until, "rate limited by Zoom (429), pausing");
                 shared.gates.throttled(label, told).await?;
                 match scope {
                     RetryScope::Run { until } => {

@@ -133,7 +133,7 @@ impl InMemoryLedger {
         let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
         if day.resets_at.is_none_or(|resets_at| now >= resets_at) {
             let pauses = day.pauses;
-            *day = Day { resets_at: Some(now.next_utc_midnight()), pauses, ..Day::default() };
+            *day = Day { resets_at: Some(now.next_utc_day()), pauses, ..Day::default() };
         }
         act(&mut day, now)
     }
@@ -147,7 +147,7 @@ impl InMemoryLedger {
                 let used: u32 = pool.labels.iter().map(|label| day.used[*label as usize]).sum();
                 pool.requests.saturating_sub(used)
             });
-            let valid_until = now.next_utc_midnight();
+            let valid_until = now.next_utc_day();
             let count = want.max(1).min(left);
             if count == 0 {
                 return Reservation::Exhausted { until: valid_until };

@@ -54,7 +54,7 @@ pub(super) fn read_throttle(
     let until = retry_after.and_then(|text| read_retry_after(text, now)).or(match kind {
         ThrottleKind::PerSecond => None,
         ThrottleKind::PerMinute => Some(now.plus(MINUTE)),
-        ThrottleKind::Daily => Some(now.next_utc_midnight()),
+        ThrottleKind::Daily => Some(now.next_utc_day()),
     });
     Throttle { kind, until }
 }

@@ -54,7 +54,12 @@ impl Program {
 
     /// Runs the program to its end.
     pub async fn run(&self, arguments: &[&str]) -> Finished {
-        self.desk.finish(self.command(arguments)).await
+        self.finish(self.command(arguments)).await
+    }
+
+    /// Runs this command to its end.
+    pub async fn finish(&self, command: Command) -> Finished {
+        self.desk.finish(command).await
     }
 
     /// Starts the program.

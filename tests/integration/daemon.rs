@@ -138,7 +138,7 @@ async fn a_life_under_a_service_manager() {
 
     let log = daemon.stderr();
     for line in [
-        "rollcall is up",
+        "rollcall started",
         "3 rows of instance daemonA== of meeting 85746065432 were read from dashboard: ok",
         " (scheduled) ended ok: 1 of 1 instances read, 3 rows,",
         "the configuration was read again",
@@ -294,7 +294,7 @@ async fn it_answers_monitoring_and_keeps_what_the_config_says() {
     service.hears("last run ok").await;
     let metrics = get(&address, "/metrics").await;
     assert!(metrics.contains("rollcall_runs_total{outcome=\"ok\"}"), "{metrics}");
-    assert!(metrics.contains("rollcall_answers_total{label=\"Heavy\",status=\"200\"}"), "{metrics}");
+    assert!(metrics.contains("rollcall_http_responses_total{label=\"Heavy\",code=\"200\"}"), "{metrics}");
     assert!(!metrics.contains("@example"), "{metrics}");
     ends_well(&mut daemon, &service.program.database).await;
     let store = service.database().await;

@@ -26,8 +26,8 @@ async fn refused(config: &str) -> String {
 async fn an_unknown_key_ends_with_78() {
     assert_snapshot!(refused("[zoom]\naccount = \"x\"\nclient_secret_fil = \"secret\"\n").await, @"
 rollcall: the configuration has 2 problems:
-  config.toml:2: zoom.account: there is no such key; did you mean `zoom.account_id`?
-  config.toml:3: zoom.client_secret_fil: there is no such key; did you mean `zoom.client_secret_file`?
+  config.toml:2: zoom.account: unknown key; did you mean `zoom.account_id`?
+  config.toml:3: zoom.client_secret_fil: unknown key; did you mean `zoom.client_secret_file`?
 ");
 }
 
@@ -42,7 +42,7 @@ rollcall: the configuration has 2 problems:
 
 #[tokio::test]
 async fn a_missing_secret_ends_with_78() {
-    assert_snapshot!(refused("meetings = [1]\n[zoom]\naccount_id = \"a\"\nclient_id = \"c\"\n").await, @"rollcall: config.toml: zoom.client_secret: it is not set, and Zoom asks for it; put it in a file and name that as `client_secret_file` under [zoom], or give the systemd credential `zoom-client-secret`, or ROLLCALL_ZOOM__CLIENT_SECRET");
+    assert_snapshot!(refused("meetings = [1]\n[zoom]\naccount_id = \"a\"\nclient_id = \"c\"\n").await, @"rollcall: config.toml: zoom.client_secret: required, but not set; put it in a file and name that as `client_secret_file` under [zoom], or give the systemd credential `zoom-client-secret`, or ROLLCALL_ZOOM__CLIENT_SECRET");
     let file =
         "meetings = [1]\n[zoom]\naccount_id = \"a\"\nclient_id = \"c\"\nclient_secret_file = \"nowhere\"\n";
     assert_snapshot!(refused(file).await, @"rollcall: config.toml:5: zoom.client_secret_file: the secret file nowhere cannot be read (No such file or directory (os error 2)); check the path and that the user rollcall runs as may read it");

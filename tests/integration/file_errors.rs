@@ -318,6 +318,21 @@ async fn another_program_that_does_not_stop_writing_is_named() {
 }
 
 #[tokio::test]
+async fn the_first_fetch_that_meets_a_lock_ends_the_others() {
+    let simulator = simulator().await;
+    let program = Program::new(&simulator);
+    let mut process = program.start(&["collect"]);
+    process.wait_for_lines(3).await;
+    let _theirs = held(&program.database).await;
+    let (code, took) = process.wait(Duration::from_secs(60)).await;
+    let log = process.stderr();
+    assert_eq!(code, Some(74), "{log}");
+    // One wait of a fetch, perhaps one of the ledger before it, and one to log the end; two dozen fetches were under way.
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    assert!(log.contains("is locked by another program"), "{log}");
+}
+
+#[tokio::test]
 async fn a_signal_is_obeyed_while_another_program_writes() {
     let simulator = simulator().await;
     let program = Program::new(&simulator);

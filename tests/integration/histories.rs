@@ -42,6 +42,9 @@ type Which = (usize, usize);
 /// How long a history may take, by the clock on the wall: one that waits for something is wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long the smallest history that fails is looked for, in milliseconds.
+const SHRINKING: u32 = 120_000;
+
 /// A few, always the same ones, in the suite.
 #[test]
 fn nothing_is_lost_and_no_more_is_asked_than_planned() {
@@ -63,7 +66,13 @@ fn nothing_is_lost_over_ten_thousand_histories() {
 }
 
 fn try_histories(cases: u32, dice: TestRng) {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 600, ..Config::default() };
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 600,
+        max_shrink_time: SHRINKING,
+        ..Config::default()
+    };
     let ground = Ground::new();
     let result = TestRunner::new_with_rng(config, dice)
         .run(&history(), |history| live(&ground, &history).map_err(TestCaseError::fail));
@@ -104,14 +113,16 @@ fn runtime() -> tokio::runtime::Runtime {
 fn live(ground: &Ground, history: &History) -> Result<(), String> {
     runtime().block_on(async {
         let mut life = Life::new(ground, history).await;
+        let mut steps = 0;
         let lived = tokio::time::timeout(PATIENCE, async {
             for step in &history.steps {
                 life.step(step).await?;
+                steps += 1;
             }
             life.end_well().await
         });
         let result = lived.await.unwrap_or_else(|_| Err("it goes on for ever".to_owned()));
-        result.map_err(|words| format!("{}: {words}", life.now()))
+        result.map_err(|words| format!("{}, after {steps} steps: {words}", life.now()))
     })
 }
 

@@ -5,7 +5,7 @@
 
 mod circles;
 mod scanner;
-mod source;
+pub(crate) mod source;
 
 use std::collections::HashSet;
 use std::fs;
@@ -90,7 +90,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 ];
 
 /// How a statement begins; only `store` speaks to the database.
-const SQL: &[&str] = &["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ", "CREATE ", "PRAGMA "];
+pub(crate) const SQL: &[&str] = &["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ", "CREATE ", "PRAGMA "];
 
 /// What is against the rules in a file, each with its place; `file` is the path below `src`.
 fn violations(file: &str, source: &Source) -> Vec<String> {
@@ -165,7 +165,7 @@ fn top_of(file: &str) -> &str {
 }
 
 /// The program's files, by their paths below `src`.
-fn program() -> Vec<(String, Source)> {
+pub(crate) fn program() -> Vec<(String, Source)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut pending = vec![root.clone()];
     let mut files = Vec::new();

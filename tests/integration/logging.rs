@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::child::Program;
+use crate::crash::simulator;
+use crate::harness::Finished;
+
 /// An event in the source: its message, and the names of its fields.
 #[derive(Debug, PartialEq, Eq)]
 struct Event {
@@ -90,6 +94,47 @@ fn every_event_and_every_field_is_documented() {
         missing.extend(event.fields.into_iter().filter(|field| !document.contains(&format!("`{field}`"))));
     }
     assert!(missing.is_empty(), "docs/logging.md does not tell of {missing:#?}");
+}
+
+/// A collection in which one page of one instance is answered with 503 at first: what it logs, and which instance.
+async fn collection_with_a_retry(format: &str, filter: &str) -> (Finished, String) {
+    let simulator = simulator().await;
+    let uuid = simulator.world(|world| world.instances().nth(4).unwrap().uuid.to_string());
+    let fault = format!("html-503,endpoint=metrics-participants,target={uuid},attempts=1");
+    simulator.fault(fault.parse().unwrap());
+    let program = Program::new(&simulator);
+    let config = program.directory().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{text}\n[log]\nformat = \"{format}\"\n")).unwrap();
+    let mut command = program.command(&["collect"]);
+    command.env("ROLLCALL_LOG", filter);
+    (program.finish(command).await, uuid)
+}
+
+/// The one line about it.
+fn retry(finished: &Finished) -> &str {
+    let lines =
+        finished.stderr.lines().filter(|line| line.contains("a request to Zoom failed and is repeated"));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines.len(), 1, "{}", finished.stderr);
+    lines[0]
+}
+
+#[tokio::test]
+async fn a_retry_deep_in_the_client_tells_whose_it_was() {
+    for filter in ["debug", "rollcall::zoom=debug"] {
+        let (finished, uuid) = collection_with_a_retry("text", filter).await;
+        let line = retry(&finished);
+        assert!(line.contains("run{run_id=1 trigger=manual}:instance{"), "{line}");
+        assert!(line.contains(&format!("uuid={uuid} meeting=")), "{line}");
+        let (finished, uuid) = collection_with_a_retry("json", filter).await;
+        let line: serde_json::Value = serde_json::from_str(retry(&finished)).unwrap();
+        assert_eq!(line["spans"][0], serde_json::json!({"name": "run", "run_id": 1, "trigger": "manual"}));
+        assert_eq!(
+            (&line["spans"][1]["name"], &line["spans"][1]["uuid"]),
+            (&"instance".into(), &uuid.into())
+        );
+    }
 }
 
 #[test]

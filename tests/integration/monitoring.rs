@@ -58,7 +58,7 @@ async fn idle_connections_pipelined_requests_and_slow_readers_starve_nobody() {
     assert!(get(&address, "/healthz").await.starts_with("HTTP/1.1 200"));
     service.hears("STATUS=collecting since").await;
     service.hears("last run ok").await;
-    assert!(get(&address, "/metrics").await.contains("rollcall_last_good_run_timestamp_seconds"));
+    assert!(get(&address, "/metrics").await.contains("rollcall_last_successful_run_timestamp_seconds"));
     // The first ones were ended to make room.
     let mut byte = [0];
     assert!(matches!(open[0].read(&mut byte).await, Ok(0) | Err(_)));

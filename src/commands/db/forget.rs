@@ -34,8 +34,11 @@ pub(super) async fn forget(
             let meant = store.meant_by(said).await?;
             let whom = exactly_one(said, &meant, ExitCode::TryLater)?;
             if identity(whom) != identity(chosen) {
-                let message =
-                    format!("`{}` means somebody else by now: {}", report::plain(said), describe(whom));
+                let message = format!(
+                    "`{}` means somebody else by now: {}",
+                    report::sanitize_for_display(said),
+                    describe(whom)
+                );
                 return Err(CommandError::try_later(message).into());
             }
             store.forget(whom, said, now).await

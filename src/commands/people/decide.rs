@@ -44,7 +44,7 @@ pub(super) async fn undo(
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
     let undone = decide(options.wait, config, async |store| store.undo_decision(now).await).await?;
-    let [left, right] = undone.sides.each_ref().map(|side| report::plain(side));
+    let [left, right] = undone.sides.each_ref().map(|side| report::sanitize_for_display(side));
     let (number, kind, now) = (undone.decision_id, &undone.kind, people_now(&undone));
     let said = format!("Undid decision {number}, the {kind} of {left} and {right}: {now}.\n");
     write_to(output, said.as_bytes())?;
@@ -73,11 +73,11 @@ async fn decide(
 }
 
 fn refused(reason: &str) -> CommandError {
-    CommandError::usage(report::plain(reason))
+    CommandError::usage(report::sanitize_for_display(reason))
 }
 
 fn tell_decision(made: &Made, output: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
-    let [left, right] = made.sides.each_ref().map(|side| report::plain(side));
+    let [left, right] = made.sides.each_ref().map(|side| report::sanitize_for_display(side));
     let (number, kind, now) = (made.decision_id, &made.kind, people_now(made));
     let said = format!(
         "Decision {number}, {kind} of {left} and {right}: {now}. `rollcall people undo` takes it back.\n"

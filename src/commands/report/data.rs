@@ -8,7 +8,7 @@ use crate::cli::{
     AbsencesOptions, AttendanceOptions, By, InstanceFilter, MeetingsOptions, PersonOptions, Report,
 };
 use crate::model::Table;
-use crate::report::{self, Roll, Sheet};
+use crate::report::{self, AttendancePageData, TextTable};
 use crate::store::{Holding, ReportFilter, Store, StoreError};
 
 /// What to do where a report has no rows.
@@ -22,7 +22,7 @@ const NOBODY_ABSENT: &str = "No absences: all members of the rosters came, or no
 /// What a report found, and how people read it.
 pub(super) struct ReportData {
     pub table: Table,
-    pub sheet: fn(&Table, Tz) -> Sheet,
+    pub sheet: fn(&Table, Tz) -> TextTable,
     pub page: Page,
     pub if_empty: &'static str,
 }
@@ -75,7 +75,7 @@ pub(super) async fn roll(
     attendance: Table,
     holding: Holding,
     filter: &ReportFilter,
-) -> Result<Roll, StoreError> {
+) -> Result<AttendancePageData, StoreError> {
     let ids: BTreeSet<String> = attendance
         .lines()
         .filter_map(|line| line.text("instance_uuid").or_else(|| line.text("sitting_id")))
@@ -99,7 +99,7 @@ pub(super) async fn roll(
     } else {
         Table::default()
     };
-    Ok(Roll { attendance, stays, held, absences })
+    Ok(AttendancePageData { attendance, stays, held, absences })
 }
 
 async fn person(store: &Store, options: &PersonOptions, timezone: Tz) -> Result<ReportData, StoreError> {

@@ -14,7 +14,7 @@ pub(in crate::commands) fn exactly_one<'a>(
     if let [one] = meant {
         return Ok(one);
     }
-    let text = report::plain(text);
+    let text = report::sanitize_for_display(text);
     let message = if meant.is_empty() {
         format!("no person matches `{text}`; pass an id, a whole email, or a part of a name")
     } else {
@@ -53,5 +53,5 @@ pub(in crate::commands) fn describe(whom: &Somebody) -> String {
             }
         }
     };
-    report::plain(&described)
+    report::sanitize_for_display(&described)
 }

@@ -35,7 +35,7 @@ fn shape_of_key(name: &str) -> bool {
 
 #[test]
 fn it_shows_every_key_and_no_other() {
-    let mut known = shape::all_keys();
+    let mut known = schema_check::all_keys();
     known.sort();
     assert!(known.len() > 30);
     assert_eq!(keys(&with_commented_keys()), known);

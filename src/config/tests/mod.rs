@@ -17,11 +17,11 @@ use super::*;
 use crate::model::MeetingId;
 
 /// A directory with a config file in it.
-struct Place {
+struct ConfigFile {
     directory: TempDir,
 }
 
-impl Place {
+impl ConfigFile {
     fn new(text: &str) -> Self {
         let place = Self { directory: TempDir::new().unwrap() };
         place.write("config.toml", text, 0o600);
@@ -54,11 +54,11 @@ impl Place {
 }
 
 fn errors(text: &str) -> String {
-    Place::new(text).errors(&[])
+    ConfigFile::new(text).errors(&[])
 }
 
 fn loaded(text: &str) -> Config {
-    Place::new(text).load(&[]).unwrap()
+    ConfigFile::new(text).load(&[]).unwrap()
 }
 
 const APP: &str = "[zoom]\naccount_id = \"account\"\nclient_id = \"client\"\n";

@@ -4,11 +4,11 @@ use super::*;
 
 #[test]
 fn an_unknown_key_is_named_with_the_one_that_was_meant() {
-    assert_snapshot!(errors("[zoom]\n\npage_sise = 30\n"), @"config.toml:3: zoom.page_sise: there is no such key; did you mean `zoom.page_size`?");
-    assert_snapshot!(errors("timezone = \"UTC\"\n"), @"config.toml:1: timezone: there is no such key; did you mean `report.timezone` or `schedule.timezone`?");
-    assert_snapshot!(errors("[databse]\npath = \"x\"\n"), @"config.toml:1: databse: there is no such key; did you mean `database`?");
-    assert_snapshot!(errors("[zoom]\nfrobnicate = 1\n"), @"config.toml:2: zoom.frobnicate: there is no such key; take it out, or look at the keys that `rollcall init` writes");
-    assert_snapshot!(errors("meetings = [{ id = 85746065432, lable = \"x\" }]\n"), @"config.toml:1: meetings[0].lable: there is no such key; did you mean `label`?");
+    assert_snapshot!(errors("[zoom]\n\npage_sise = 30\n"), @"config.toml:3: zoom.page_sise: unknown key; did you mean `zoom.page_size`?");
+    assert_snapshot!(errors("timezone = \"UTC\"\n"), @"config.toml:1: timezone: unknown key; did you mean `report.timezone` or `schedule.timezone`?");
+    assert_snapshot!(errors("[databse]\npath = \"x\"\n"), @"config.toml:1: databse: unknown key; did you mean `database`?");
+    assert_snapshot!(errors("[zoom]\nfrobnicate = 1\n"), @"config.toml:2: zoom.frobnicate: unknown key; take it out, or look at the keys that `rollcall init` writes");
+    assert_snapshot!(errors("meetings = [{ id = 85746065432, lable = \"x\" }]\n"), @"config.toml:1: meetings[0].lable: unknown key; did you mean `label`?");
 }
 
 #[test]
@@ -79,7 +79,7 @@ the configuration has 20 problems:
   config.toml:12: zoom.rate.light_per_second: the limit is not possible; give a number above 0 and at most 10000, or leave it out for the plan's limit
   config.toml:12: zoom.rate.heavy_per_second: the limit is not possible; give a number above 0 and at most 10000, or leave it out for the plan's limit
   config.toml:14: collection.discovery: `all` is not known here; choose one of "listed", "account"
-  config.toml:15: collection.lookback: `a week` is no length of time; write a number and a unit, such as "30s", "10m", "24h" or "7d"
+  config.toml:15: collection.lookback: `a week` is not a duration; write a number and a unit, such as "30s", "10m", "24h" or "7d"
   config.toml:16: collection.rereads: the ages do not ascend; put the shortest first, none twice, such as ["30m", "24h"]
   config.toml:18: schedule.timezone: `Europe/Berln` is no time zone; did you mean "Europe/Berlin"?
   config.toml:20: identity.shared: an entry is empty; take it out
@@ -97,7 +97,7 @@ fn a_bad_cron_expression() {
         ("*/15 * * * *", "seconds come first"),
         ("0 99 * * * *", "no cron expression"),
         ("@daily", "1 fields"),
-        ("0 0 0 30 2 *", "never comes"),
+        ("0 0 0 30 2 *", "matches no date"),
     ] {
         let text = errors(&format!("[schedule]\ncron = \"{cron}\"\n"));
         assert!(text.contains(words), "{text}");
@@ -174,7 +174,7 @@ fn keeping_for_a_shorter_time_than_reading_is_refused() {
 
 #[test]
 fn a_file_that_cannot_be_read() {
-    let place = Place::new("");
+    let place = ConfigFile::new("");
     let missing = place.path("missing.toml");
     let load = |path: &Path| {
         let nowhere: [(&str, &str); 0] = [];
@@ -198,7 +198,7 @@ fn what_is_not_toml_is_named_with_its_line() {
 
 #[test]
 fn the_environment_is_named_as_the_place() {
-    let place = Place::new("[zoom]\npage_size = 0\nplan = \"gold\"\n");
+    let place = ConfigFile::new("[zoom]\npage_size = 0\nplan = \"gold\"\n");
     assert_snapshot!(place.errors(&[
             ("ROLLCALL_ZOOM__PAGE_SIZE", "many"),
             ("ROLLCALL_ZOOM__PLAN", "silver"),

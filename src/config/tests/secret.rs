@@ -8,7 +8,7 @@ fn secret(config: &Config) -> String {
 
 #[test]
 fn the_nearer_source_wins() {
-    let place = Place::new(&format!("{APP}client_secret = \"from key\"\n"));
+    let place = ConfigFile::new(&format!("{APP}client_secret = \"from key\"\n"));
     place.write("zoom-client-secret", "from credential\n", 0o600);
     place.write("secret", "from file\n", 0o600);
     place.write("file.toml", &format!("{APP}client_secret_file = \"secret\"\n"), 0o600);
@@ -31,15 +31,15 @@ fn the_nearer_source_wins() {
 
 #[test]
 fn what_is_missing_is_named_with_the_ways_to_give_it() {
-    let place = Place::new("");
+    let place = ConfigFile::new("");
     assert_snapshot!(place.stable(&place.load(&[]).unwrap().credentials().unwrap_err().to_string()), @r"
 the configuration has 3 problems:
-  config.toml: zoom.account_id: it is not set, and Zoom asks for it; copy it from the app's page on marketplace.zoom.us to `account_id` under [zoom], or to ROLLCALL_ZOOM__ACCOUNT_ID
-  config.toml: zoom.client_id: it is not set, and Zoom asks for it; copy it from the app's page on marketplace.zoom.us to `client_id` under [zoom], or to ROLLCALL_ZOOM__CLIENT_ID
-  config.toml: zoom.client_secret: it is not set, and Zoom asks for it; put it in a file and name that as `client_secret_file` under [zoom], or give the systemd credential `zoom-client-secret`, or ROLLCALL_ZOOM__CLIENT_SECRET
+  config.toml: zoom.account_id: required, but not set; copy it from the app's page on marketplace.zoom.us to `account_id` under [zoom], or to ROLLCALL_ZOOM__ACCOUNT_ID
+  config.toml: zoom.client_id: required, but not set; copy it from the app's page on marketplace.zoom.us to `client_id` under [zoom], or to ROLLCALL_ZOOM__CLIENT_ID
+  config.toml: zoom.client_secret: required, but not set; put it in a file and name that as `client_secret_file` under [zoom], or give the systemd credential `zoom-client-secret`, or ROLLCALL_ZOOM__CLIENT_SECRET
 ");
-    let place = Place::new(APP);
-    assert_snapshot!(place.stable(&place.load(&[]).unwrap().credentials().unwrap_err().to_string()), @"config.toml: zoom.client_secret: it is not set, and Zoom asks for it; put it in a file and name that as `client_secret_file` under [zoom], or give the systemd credential `zoom-client-secret`, or ROLLCALL_ZOOM__CLIENT_SECRET");
+    let place = ConfigFile::new(APP);
+    assert_snapshot!(place.stable(&place.load(&[]).unwrap().credentials().unwrap_err().to_string()), @"config.toml: zoom.client_secret: required, but not set; put it in a file and name that as `client_secret_file` under [zoom], or give the systemd credential `zoom-client-secret`, or ROLLCALL_ZOOM__CLIENT_SECRET");
 }
 
 #[test]
@@ -49,9 +49,9 @@ fn two_secrets_in_the_file_are_refused() {
 
 #[test]
 fn a_secret_file_is_checked_when_it_is_needed() {
-    let place = Place::new(&format!("{APP}client_secret_file = \"secret\"\n"));
+    let place = ConfigFile::new(&format!("{APP}client_secret_file = \"secret\"\n"));
     let error =
-        |place: &Place| place.stable(&place.load(&[]).unwrap().credentials().unwrap_err().to_string());
+        |place: &ConfigFile| place.stable(&place.load(&[]).unwrap().credentials().unwrap_err().to_string());
     assert_snapshot!(error(&place), @"config.toml:4: zoom.client_secret_file: the secret file secret cannot be read (No such file or directory (os error 2)); check the path and that the user rollcall runs as may read it");
     place.write("secret", " \n", 0o600);
     assert_snapshot!(error(&place), @"config.toml:4: zoom.client_secret_file: the secret file secret is empty; put the client secret in it");
@@ -64,14 +64,14 @@ fn a_secret_file_is_checked_when_it_is_needed() {
 
 #[test]
 fn a_config_with_a_secret_that_others_can_read_gets_a_warning() {
-    let place = Place::new("");
+    let place = ConfigFile::new("");
     place.write("config.toml", &format!("meetings = [1]\n{APP}client_secret = \"x\"\n"), 0o640);
     assert_snapshot!(place.stable(&place.load(&[]).unwrap().warnings.join("\n")), @"the config holds the client secret, and config.toml can be read by others (mode 0640); run: chmod 600 config.toml");
 }
 
 /// Everything that the program might print about a configuration with this secret in it.
 fn everything_said(secret: &str) -> String {
-    let quoted = toml_edit::Value::from(secret).to_string();
+    let quoted = serde_json::Value::from(secret).to_string();
     let mut said = Vec::new();
     let mut say = |result: Result<Config, ConfigError>| match result {
         Ok(config) => said.push(format!("{config:?} {:?} {:#?}", config.warnings, config.credentials())),
@@ -89,9 +89,9 @@ fn everything_said(secret: &str) -> String {
         format!("{APP}client_secret = \"{secret}\n"),
         format!("{APP}client_secret {secret}\n"),
     ] {
-        say(Place::new(&text).load(&[]));
+        say(ConfigFile::new(&text).load(&[]));
     }
-    let place = Place::new(APP);
+    let place = ConfigFile::new(APP);
     say(place.load(&[("ROLLCALL_ZOOM__CLIENT_SECRET", secret)]));
     say(place.load(&[("ROLLCALL_ZOOM__CLIENT_SECRET", secret), ("ROLLCALL_ZOOM__PAGE_SIZE", "0")]));
     say(place.load(&[("ROLLCALL_ZOOM__CLIENT_SECRTE", secret)]));
@@ -134,13 +134,13 @@ proptest! {
 
     #[test]
     fn no_text_makes_loading_panic(text in "[\\[\\]a-z_.=\"{} \n0-9,#]{0,120}") {
-        let _ = Place::new(&text).load(&[]);
+        let _ = ConfigFile::new(&text).load(&[]);
     }
 }
 
 #[test]
 fn a_secret_of_digits_or_a_word_arrives_as_it_is() {
-    let place = Place::new(APP);
+    let place = ConfigFile::new(APP);
     for text in ["9876543210123", "true", "[1]", "\"x\"", "1e5"] {
         let config = place.load(&[("ROLLCALL_ZOOM__CLIENT_SECRET", text)]).unwrap();
         assert_eq!(secret(&config), text);

@@ -36,7 +36,7 @@ fn the_contract_s_example_is_read() {
 
 #[test]
 fn paths_are_relative_to_where_they_were_written() {
-    let place = Place::new("meetings = [{ id = 85746065432, roster = \"rosters/a.csv\" }]");
+    let place = ConfigFile::new("meetings = [{ id = 85746065432, roster = \"rosters/a.csv\" }]");
     let config = place.load(&[]).unwrap();
     assert_eq!(config.database.path, place.path("rollcall.db"));
     assert_eq!(config.meetings[0].roster, Some(place.path("rosters/a.csv")));
@@ -50,7 +50,7 @@ fn paths_are_relative_to_where_they_were_written() {
 
 #[test]
 fn the_environment_wins_over_the_file() {
-    let place = Place::new("meetings = [85746065432]\n[zoom]\nplan = \"pro\"\npage_size = 100\n");
+    let place = ConfigFile::new("meetings = [85746065432]\n[zoom]\nplan = \"pro\"\npage_size = 100\n");
     let config = place
         .load(&[
             ("ROLLCALL_ZOOM__PLAN", "free"),
@@ -80,14 +80,14 @@ fn the_environment_wins_over_the_file() {
 #[test]
 fn the_file_is_looked_for_in_the_documented_order() {
     let search =
-        |environment: &[(&str, &str)]| layers::Environment::new(environment.iter().copied()).search_path();
+        |environment: &[(&str, &str)]| sources::Environment::new(environment.iter().copied()).search_path();
     assert_eq!(
         search(&[("XDG_CONFIG_HOME", "/xdg"), ("HOME", "/home/ada")]),
         ["config.toml", "/xdg/rollcall/config.toml", "/etc/rollcall/config.toml"].map(PathBuf::from)
     );
     assert_eq!(search(&[("HOME", "/home/ada")])[1], Path::new("/home/ada/.config/rollcall/config.toml"));
 
-    let place = Place::new("meetings = [1]");
+    let place = ConfigFile::new("meetings = [1]");
     place.write("other.toml", "meetings = [2]", 0o600);
     let other = place.path("other.toml");
     let variables = [("ROLLCALL_CONFIG", other.to_str().unwrap())];

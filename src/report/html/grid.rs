@@ -17,7 +17,7 @@ pub(super) const LEGEND: &str = "<ul class=\"legend\">\n\
      <li><b>N</b>matched by name only</li>\n<li>· not there</li>\n</ul>\n";
 
 /// One date: an instance or a sitting.
-struct Column<'a> {
+struct DateColumn<'a> {
     id: &'a str,
     start: Option<DateTime<Utc>>,
 }
@@ -50,14 +50,15 @@ pub(super) fn grid(lines: &[Line<'_>], absences: &[Line<'_>], caption: &str, tim
     )
 }
 
-fn columns<'a>(lines: &[Line<'a>], absences: &[Line<'a>]) -> Vec<Column<'a>> {
+fn columns<'a>(lines: &[Line<'a>], absences: &[Line<'a>]) -> Vec<DateColumn<'a>> {
     let mut starts: BTreeMap<&str, Option<DateTime<Utc>>> = BTreeMap::new();
     for line in lines.iter().chain(absences) {
         if let Some(id) = holding(*line) {
             starts.entry(id).or_insert_with(|| start(*line));
         }
     }
-    let mut columns: Vec<Column<'_>> = starts.into_iter().map(|(id, start)| Column { id, start }).collect();
+    let mut columns: Vec<DateColumn<'_>> =
+        starts.into_iter().map(|(id, start)| DateColumn { id, start }).collect();
     columns.sort_by_key(|column| (column.start, column.id));
     columns
 }
@@ -99,12 +100,13 @@ fn rows<'a>(lines: &[Line<'a>], absences: &[Line<'a>]) -> Vec<Row<'a>> {
 }
 
 /// Day, month, and the time where two are on one day.
-fn heading(column: &Column<'_>, columns: &[Column<'_>], timezone: Tz) -> String {
+fn heading(column: &DateColumn<'_>, columns: &[DateColumn<'_>], timezone: Tz) -> String {
     let Some(start) = column.start else {
         return "<th scope=\"col\" class=\"date\" data-sort=\"number\"><span>?</span></th>".to_owned();
     };
     let local = start.with_timezone(&timezone);
-    let day_of = |column: &Column<'_>| column.start.map(|start| start.with_timezone(&timezone).date_naive());
+    let day_of =
+        |column: &DateColumn<'_>| column.start.map(|start| start.with_timezone(&timezone).date_naive());
     let is_one_of_many = columns.iter().filter(|other| day_of(other) == day_of(column)).count() > 1;
     let years: BTreeSet<_> =
         columns.iter().filter_map(day_of).map(|day| day.format("%Y").to_string()).collect();
@@ -118,7 +120,7 @@ fn heading(column: &Column<'_>, columns: &[Column<'_>], timezone: Tz) -> String 
     )
 }
 
-fn person(row: &Row<'_>, columns: &[Column<'_>]) -> String {
+fn person(row: &Row<'_>, columns: &[DateColumn<'_>]) -> String {
     let cells: Vec<String> = columns.iter().map(|column| cell(row, column.id)).collect();
     let (present, late) = (with(row, "present"), with(row, "late"));
     let seconds: i64 = row.cells.values().filter_map(|line| line.integer("seconds_present")).sum();
@@ -172,7 +174,7 @@ fn mark(letter: char, meaning: &str) -> String {
     )
 }
 
-fn totals(rows: &[Row<'_>], columns: &[Column<'_>]) -> String {
+fn totals(rows: &[Row<'_>], columns: &[DateColumn<'_>]) -> String {
     let line = |title: &str, of: &dyn Fn(Line<'_>) -> bool| {
         let cells: Vec<String> = columns
             .iter()

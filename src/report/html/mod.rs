@@ -15,12 +15,12 @@ use chrono_tz::Tz;
 use self::page::{Page, SEARCH, figures};
 use super::attendance::{holding, meeting_name, sheet_with_all_cells, short_meeting_name, when};
 use super::human::{count, duration};
-use super::{Sheet, absences, meetings};
+use super::{TextTable, absences, meetings};
 use crate::model::{Line, Table};
 
 /// What a page of attendance is made of: rows of the views, all under one filter.
 #[derive(Clone, Debug, Default)]
-pub struct Roll {
+pub struct AttendancePageData {
     /// Of `attendance` or `sitting_attendance`, by start, then by name.
     pub attendance: Table,
     /// Of `participants`, not withdrawn, where the lines are of one instance or sitting; else empty.
@@ -34,7 +34,7 @@ pub struct Roll {
 
 /// Who was there: a timeline and a table of one instance or sitting, a grid for each meeting of many.
 #[must_use]
-pub fn attendance_page(roll: &Roll, timezone: Tz) -> String {
+pub fn attendance_page(roll: &AttendancePageData, timezone: Tz) -> String {
     let lines: Vec<Line<'_>> = roll.attendance.lines().collect();
     let holdings: BTreeSet<_> = lines.iter().map(|line| holding(*line)).collect();
     match lines.first() {
@@ -44,7 +44,7 @@ pub fn attendance_page(roll: &Roll, timezone: Tz) -> String {
     }
 }
 
-fn page_of_one(roll: &Roll, first: Line<'_>, lines: &[Line<'_>], timezone: Tz) -> String {
+fn page_of_one(roll: &AttendancePageData, first: Line<'_>, lines: &[Line<'_>], timezone: Tz) -> String {
     let sheet = sheet_with_all_cells(&roll.attendance, timezone);
     let mut head = head_of(lines, &roll.absences);
     if let Some(peak) = roll.held.lines().next().and_then(|held| held.integer("peak")) {
@@ -72,7 +72,7 @@ fn page_of_one(roll: &Roll, first: Line<'_>, lines: &[Line<'_>], timezone: Tz) -
     .render()
 }
 
-fn page_of_many(roll: &Roll, lines: &[Line<'_>], timezone: Tz) -> String {
+fn page_of_many(roll: &AttendancePageData, lines: &[Line<'_>], timezone: Tz) -> String {
     let mut by_meeting: BTreeMap<Option<i64>, Vec<Line<'_>>> = BTreeMap::new();
     for line in lines {
         by_meeting.entry(line.integer("meeting_id")).or_default().push(*line);
@@ -168,7 +168,7 @@ pub fn meetings_page(table: &Table, timezone: Tz) -> String {
         ("Highest peak", peak.unwrap_or(0).to_string()),
         ("Person time", duration(sum("person_seconds"))),
     ];
-    let roll = Roll { held: table.clone(), ..Roll::default() };
+    let roll = AttendancePageData { held: table.clone(), ..AttendancePageData::default() };
     listing("Meetings held", &meetings(table, timezone), table, &head, footer(&roll, timezone))
 }
 
@@ -190,7 +190,7 @@ pub fn absences_page(table: &Table, timezone: Tz) -> String {
 
 fn listing(
     kind: &'static str,
-    sheet: &Sheet,
+    sheet: &TextTable,
     rows: &Table,
     head: &[(&str, String)],
     footer: Vec<String>,
@@ -277,7 +277,7 @@ fn about(when: String, lines: &[Line<'_>]) -> Vec<String> {
     [when].into_iter().chain(planned).collect()
 }
 
-fn footer(roll: &Roll, timezone: Tz) -> Vec<String> {
+fn footer(roll: &AttendancePageData, timezone: Tz) -> Vec<String> {
     let read = grid::last_read(&roll.held).map(|at| at.with_timezone(&timezone));
     let read =
         read.map(|at| format!("As read from Zoom on {} ({timezone}).", at.format("%-d %B %Y at %H:%M")));

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 
-use crate::report::text::plain;
+use crate::report::text::sanitize_for_display;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -29,7 +29,7 @@ impl Page {
     /// Its policy lets no request leave, and nothing run but the page's own script: a name that found its way
     /// around the escapes would still be dead.
     pub fn render(&self) -> String {
-        let (style, script) = (source_of(STYLE), source_of(SCRIPT));
+        let (style, script) = (csp_hash(STYLE), csp_hash(SCRIPT));
         let title = escaped(&self.title);
         let about: Vec<String> =
             self.about.iter().map(|line| format!("<p class=\"about\">{}</p>\n", text(line))).collect();
@@ -59,7 +59,7 @@ impl Page {
 
 /// A text as it can stand between tags and in quoted attributes, on one line, with nothing unseen in it.
 pub(super) fn escaped(text: &str) -> String {
-    let shown = plain(text);
+    let shown = sanitize_for_display(text);
     let mut markup = String::with_capacity(shown.len());
     for character in shown.chars() {
         match character {
@@ -105,7 +105,7 @@ pub(super) const SEARCH: &str = "<div class=\"tools\" role=\"search\" hidden>\n<
      <output for=\"search\" aria-live=\"polite\"></output>\n</div>\n";
 
 /// How the policy names a style or script that may run.
-fn source_of(content: &str) -> String {
+fn csp_hash(content: &str) -> String {
     format!("sha256-{}", BASE64.encode(Sha256::digest(content)))
 }
 

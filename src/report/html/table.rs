@@ -2,7 +2,7 @@
 
 use super::page::{bounded, escaped, text};
 use crate::model::{Line, Table, Value};
-use crate::report::{Alignment, Sheet};
+use crate::report::{Alignment, TextTable};
 
 /// Columns whose texts do not sort as they read, and the column of the view that they do sort by.
 const KEYS: &[(&str, &str)] = &[
@@ -20,7 +20,7 @@ const KEYS: &[(&str, &str)] = &[
 ];
 
 /// The markup of a sheet's table; `table` has the rows that the sheet was made of, in the same order.
-pub(super) fn table(sheet: &Sheet, table: &Table, caption: &str) -> String {
+pub(super) fn table(sheet: &TextTable, table: &Table, caption: &str) -> String {
     let headings: Vec<String> = sheet
         .columns
         .iter()
@@ -43,7 +43,7 @@ pub(super) fn table(sheet: &Sheet, table: &Table, caption: &str) -> String {
     )
 }
 
-fn row(sheet: &Sheet, cells: &[String], line: Line<'_>) -> String {
+fn row(sheet: &TextTable, cells: &[String], line: Line<'_>) -> String {
     let cells: Vec<String> = cells
         .iter()
         .zip(&sheet.columns)
@@ -96,7 +96,7 @@ fn notes(content: &str) -> String {
 }
 
 /// The lines below a sheet's table.
-pub(super) fn footer(sheet: &Sheet) -> String {
+pub(super) fn footer(sheet: &TextTable) -> String {
     let lines: Vec<String> = sheet
         .footer
         .iter()

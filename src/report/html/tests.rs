@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::{Roll, absences_page, attendance_page, meetings_page, person_page};
+use super::{AttendancePageData, absences_page, attendance_page, meetings_page, person_page};
 use crate::model::{Table, Value};
 
 /// A table of texts and numbers as they stand in the sample; `-` is unknown.
@@ -27,13 +27,13 @@ const ATTENDANCE: &str = "meeting_id label instance_uuid start_time end_time per
 const FIRST: &str = "857|CS101|first|2026-03-02T08:00:00.000Z|2026-03-02T09:00:00.000Z";
 const SECOND: &str = "857|CS101|second|2026-03-09T08:00:00.000Z|2026-03-09T09:00:00.000Z";
 
-fn roll(lines: &[(&str, &str)], absences: &[&str]) -> Roll {
+fn roll(lines: &[(&str, &str)], absences: &[&str]) -> AttendancePageData {
     let lines: Vec<String> = lines.iter().map(|(holding, line)| format!("{holding}|{line}")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    Roll {
+    AttendancePageData {
         attendance: table(ATTENDANCE, &lines),
         absences: table("meeting_id sitting_id sitting_start name email roster_group", absences),
-        ..Roll::default()
+        ..AttendancePageData::default()
     }
 }
 
@@ -94,7 +94,7 @@ fn one_instance_names_those_who_are_missing() {
 fn a_page_without_rows_says_so() {
     let empty = Table::default();
     for page in [
-        attendance_page(&Roll::default(), Tz::UTC),
+        attendance_page(&AttendancePageData::default(), Tz::UTC),
         person_page(&empty, Tz::UTC),
         meetings_page(&empty, Tz::UTC),
         absences_page(&empty, Tz::UTC),

@@ -24,13 +24,13 @@ const PATTERNS: &str = "<svg class=\"defs\" aria-hidden=\"true\" focusable=\"fal
      </defs></svg>\n";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum SegmentKind {
     Meeting,
     Breakout,
     Waiting,
 }
 
-impl Kind {
+impl SegmentKind {
     fn class(self) -> &'static str {
         match self {
             Self::Meeting => "bar",
@@ -49,8 +49,8 @@ impl Kind {
 }
 
 #[derive(Clone, Debug)]
-struct Stay {
-    kind: Kind,
+struct Segment {
+    kind: SegmentKind,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     device: Option<String>,
@@ -124,19 +124,19 @@ pub(super) fn timeline(attendance: &Table, stays: &Table, timezone: Tz) -> Strin
 }
 
 /// The stays of each person, by start.
-fn people(stays: &Table, end: Option<DateTime<Utc>>) -> BTreeMap<i64, Vec<Stay>> {
-    let mut people: BTreeMap<i64, Vec<Stay>> = BTreeMap::new();
+fn people(stays: &Table, end: Option<DateTime<Utc>>) -> BTreeMap<i64, Vec<Segment>> {
+    let mut people: BTreeMap<i64, Vec<Segment>> = BTreeMap::new();
     for line in stays.lines() {
         let Some(person) = line.integer("person_id") else { continue };
         let Some(from) = line.text("join_time").and_then(instant) else { continue };
         let to = line.text("leave_time").and_then(instant).or(end).unwrap_or(from).max(from);
         let kind = match line.text("status") {
-            Some("in_waiting_room") => Kind::Waiting,
-            _ if line.text("bo_mtg_id").is_some() => Kind::Breakout,
-            _ => Kind::Meeting,
+            Some("in_waiting_room") => SegmentKind::Waiting,
+            _ if line.text("bo_mtg_id").is_some() => SegmentKind::Breakout,
+            _ => SegmentKind::Meeting,
         };
         let device = line.text("device").map(str::to_owned);
-        people.entry(person).or_default().push(Stay { kind, from, to, device });
+        people.entry(person).or_default().push(Segment { kind, from, to, device });
     }
     for stays in people.values_mut() {
         stays.sort_by_key(|stay| (stay.from, stay.to));
@@ -144,7 +144,7 @@ fn people(stays: &Table, end: Option<DateTime<Utc>>) -> BTreeMap<i64, Vec<Stay>>
     people
 }
 
-fn legend(mut kinds: Vec<Kind>) -> String {
+fn legend(mut kinds: Vec<SegmentKind>) -> String {
     kinds.sort_unstable();
     kinds.dedup();
     let entries: Vec<String> = kinds
@@ -188,7 +188,7 @@ fn grid_lines(span: &Span) -> String {
     lines.concat()
 }
 
-fn track(line: Line<'_>, people: &BTreeMap<i64, Vec<Stay>>, span: &Span) -> String {
+fn track(line: Line<'_>, people: &BTreeMap<i64, Vec<Segment>>, span: &Span) -> String {
     let stays = line.integer("person_id").and_then(|person| people.get(&person));
     let stays = stays.map_or(&[][..], Vec::as_slice);
     let name = line.text("name").unwrap_or("(no name)");
@@ -217,7 +217,7 @@ fn track(line: Line<'_>, people: &BTreeMap<i64, Vec<Stay>>, span: &Span) -> Stri
     )
 }
 
-fn bar(lane: usize, stay: &Stay, span: &Span) -> String {
+fn bar(lane: usize, stay: &Segment, span: &Span) -> String {
     let (from, to) = (span.percent(stay.from), span.percent(stay.to));
     let device = stay.device.as_deref().map_or_else(String::new, |device| format!(", {}", escaped(device)));
     format!(
@@ -229,12 +229,12 @@ fn bar(lane: usize, stay: &Stay, span: &Span) -> String {
     )
 }
 
-fn words(stay: &Stay, span: &Span) -> String {
+fn words(stay: &Segment, span: &Span) -> String {
     format!("{} {} to {}", stay.kind.words(), span.time(stay.from), span.time(stay.to))
 }
 
 /// How many people were in, drawn as steps, and in words for those who cannot see it.
-fn curve(people: &BTreeMap<i64, Vec<Stay>>, span: &Span) -> String {
+fn curve(people: &BTreeMap<i64, Vec<Segment>>, span: &Span) -> String {
     let steps = steps(people);
     let Some(peak) = steps.iter().map(|(_, number)| *number).max() else { return String::new() };
     let peak_at = steps.iter().find(|(_, number)| *number == peak).map(|(at, _)| *at);
@@ -267,11 +267,11 @@ fn curve(people: &BTreeMap<i64, Vec<Stay>>, span: &Span) -> String {
 
 /// The instants at which the number of people in changes, and the number from there on. Who waits is not in yet, and
 /// who is in twice counts once.
-fn steps(people: &BTreeMap<i64, Vec<Stay>>) -> Vec<(DateTime<Utc>, usize)> {
+fn steps(people: &BTreeMap<i64, Vec<Segment>>) -> Vec<(DateTime<Utc>, usize)> {
     let mut changes: BTreeMap<DateTime<Utc>, (usize, usize)> = BTreeMap::new();
     for stays in people.values() {
         let mut merged: Vec<(DateTime<Utc>, DateTime<Utc>)> = Vec::new();
-        for stay in stays.iter().filter(|stay| stay.kind != Kind::Waiting) {
+        for stay in stays.iter().filter(|stay| stay.kind != SegmentKind::Waiting) {
             match merged.last_mut() {
                 Some((_, end)) if stay.from <= *end => *end = stay.to.max(*end),
                 _ => merged.push((stay.from, stay.to)),
@@ -300,15 +300,22 @@ mod tests {
         instant(&format!("2026-03-02T08:{minute:02}:30.000Z")).unwrap()
     }
 
-    fn stay(kind: Kind, from: u32, to: u32) -> Stay {
-        Stay { kind, from: at(from), to: at(to), device: None }
+    fn stay(kind: SegmentKind, from: u32, to: u32) -> Segment {
+        Segment { kind, from: at(from), to: at(to), device: None }
     }
 
     #[test]
     fn people_count_once_and_only_while_they_are_in() {
         let people = BTreeMap::from([
-            (1, vec![stay(Kind::Meeting, 0, 30), stay(Kind::Breakout, 10, 20), stay(Kind::Meeting, 40, 50)]),
-            (2, vec![stay(Kind::Waiting, 0, 5), stay(Kind::Meeting, 5, 30)]),
+            (
+                1,
+                vec![
+                    stay(SegmentKind::Meeting, 0, 30),
+                    stay(SegmentKind::Breakout, 10, 20),
+                    stay(SegmentKind::Meeting, 40, 50),
+                ],
+            ),
+            (2, vec![stay(SegmentKind::Waiting, 0, 5), stay(SegmentKind::Meeting, 5, 30)]),
         ]);
         let steps = steps(&people);
         assert_eq!(steps, [(at(0), 1), (at(5), 2), (at(30), 0), (at(40), 1), (at(50), 0)]);

@@ -43,22 +43,17 @@ impl Store {
         let mut hosts = Stripper::new(dropped);
         let mut after = 0;
         loop {
-            let mut transaction = self.begin().await?;
-            let batch = cleanse_batch(&mut transaction, dropped, after, &mut hosts, &mut cleansed).await;
-            let last = batch.map_err(|error| self.error(error))?;
-            transaction.commit().await.map_err(|error| self.error(error))?;
-            let Some(last) = last else { break };
+            let batch =
+                self.write(async |tx| cleanse_batch(tx, dropped, after, &mut hosts, &mut cleansed).await);
+            let Some(last) = batch.await? else { break };
             after = last;
         }
-        let mut transaction = self.begin().await?;
-        async {
-            cleanse_meetings(&mut transaction, dropped, &hosts).await?;
-            remove_decisions(&mut transaction, dropped).await?;
-            remove_unused_facts(&mut transaction).await
-        }
-        .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
+        self.write(async |tx| {
+            cleanse_meetings(tx, dropped, &hosts).await?;
+            remove_decisions(tx, dropped).await?;
+            remove_unused_facts(tx).await
+        })
+        .await?;
         self.leave_no_traces().await?;
         Ok(cleansed)
     }
@@ -74,10 +69,11 @@ impl Store {
         self.pragma("PRAGMA temp_store = file").await?;
         self.pragma("VACUUM").await?;
         self.pragma("PRAGMA temp_store = memory").await?;
-        let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(|error| self.error(error))?;
+        let busy: i64 = self
+            .read(async |connection| {
+                sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await
+            })
+            .await?;
         if busy != 0 {
             return Err(StoreError::Traces { path: self.path.clone() });
         }
@@ -86,8 +82,7 @@ impl Store {
     }
 
     async fn pragma(&self, text: &'static str) -> Result<(), StoreError> {
-        sqlx::query(text).execute(&self.pool).await.map_err(|error| self.error(error))?;
-        Ok(())
+        self.execute(sqlx::query(text)).await.map(drop)
     }
 }
 

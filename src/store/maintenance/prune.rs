@@ -52,10 +52,7 @@ impl Store {
         let mut pruned = Pruned::default();
         let people_before = self.count("SELECT count(*) FROM people").await?;
         while let Some(before) = before {
-            let mut transaction = self.begin().await?;
-            let batch =
-                prune_batch(&mut transaction, before, now).await.map_err(|error| self.error(error))?;
-            transaction.commit().await.map_err(|error| self.error(error))?;
+            let batch = self.write(async |tx| prune_batch(tx, before, now).await).await?;
             if batch.instances == 0 {
                 break;
             }
@@ -63,15 +60,11 @@ impl Store {
             pruned.sessions += batch.sessions;
         }
         if pruned.instances > 0 {
-            let mut transaction = self.begin().await?;
-            remove_unused_facts(&mut transaction).await.map_err(|error| self.error(error))?;
-            transaction.commit().await.map_err(|error| self.error(error))?;
+            self.write(async |tx| remove_unused_facts(tx).await).await?;
         }
         let people_after = self.count("SELECT count(*) FROM people").await?;
         pruned.people = people_before.saturating_sub(people_after);
-        let mut transaction = self.begin().await?;
-        pruned.runs = prune_runs(&mut transaction, now).await.map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
+        pruned.runs = self.write(async |tx| prune_runs(tx, now).await).await?;
         Ok(pruned)
     }
 
@@ -110,7 +103,7 @@ impl Store {
 
     /// What [`Store::prune`] would take out; people are those of the instances who are in no other.
     pub async fn would_prune(&self, before: Option<Timestamp>, now: Timestamp) -> Result<Pruned, StoreError> {
-        let (instances, sessions, people): (i64, i64, i64) = sqlx::query_as(
+        let (instances, sessions, people): (i64, i64, i64) = self.read(async |connection| sqlx::query_as(
             "SELECT (SELECT count(*) FROM instances WHERE start_at < ?1), \
                     (SELECT count(*) FROM sessions s JOIN instances i ON i.instance_id = s.instance_id WHERE i.start_at < ?1), \
                     (SELECT count(*) FROM people p \
@@ -118,19 +111,19 @@ impl Store {
                         AND NOT EXISTS (SELECT 1 FROM attendance_facts r JOIN instances i ON i.instance_id = r.instance_id \
                                          WHERE r.person_id = p.person_id AND (i.start_at IS NULL OR i.start_at >= ?1)))",
         )
-        .bind(before.map_or(i64::MIN, Timestamp::millis))
-        .fetch_one(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
+        .bind(before.map_or(i64::MIN, Timestamp::millis)).fetch_one(connection).await).await?;
         // Runs that lose their last fetch go with a later call only if they are old enough by themselves.
-        let runs: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
-            "SELECT count(*) FROM run_log r WHERE {EMPTY_AND_OLD}"
-        )))
-        .bind(now.millis() - EMPTY_RUNS_MS)
-        .bind(before.map_or(i64::MIN, Timestamp::millis))
-        .fetch_one(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
+        let runs: i64 = self
+            .read(async |connection| {
+                sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+                    "SELECT count(*) FROM run_log r WHERE {EMPTY_AND_OLD}"
+                )))
+                .bind(now.millis() - EMPTY_RUNS_MS)
+                .bind(before.map_or(i64::MIN, Timestamp::millis))
+                .fetch_one(connection)
+                .await
+            })
+            .await?;
         let count = |number: i64| u64::try_from(number).unwrap_or(0);
         Ok(Pruned {
             instances: count(instances),
@@ -142,7 +135,7 @@ impl Store {
 
     async fn count(&self, query: &'static str) -> Result<u64, StoreError> {
         let count: i64 =
-            sqlx::query_scalar(query).fetch_one(&self.pool).await.map_err(|error| self.error(error))?;
+            self.read(async |connection| sqlx::query_scalar(query).fetch_one(connection).await).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 }

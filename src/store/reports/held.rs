@@ -77,15 +77,13 @@ impl Store {
         let mut query = QueryBuilder::new(format!("SELECT {} FROM rejects", REJECTS.join(", ")));
         held.rejects = self.columns(&REJECTS, &mut query).await?;
         held.rejects.rows.retain(|row| matches!(&row[3], Value::Text(content) if texts.are_in(content)));
-        let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
         held.elsewhere =
-            elsewhere(&mut connection, &texts, &session_ids).await.map_err(|error| self.error(error))?;
+            self.read(async |connection| elsewhere(connection, &texts, &session_ids).await).await?;
         Ok(held)
     }
 
     async fn told_of(&self, whom: &Somebody) -> Result<(Texts, Vec<i64>), StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
-        told_of(&mut connection, whom).await.map_err(|error| self.error(error))
+        self.read(async |connection| told_of(connection, whom).await).await
     }
 
     /// These columns of sessions, each combination once, with how often it stands there and from when to when.

@@ -66,28 +66,27 @@ impl Store {
     /// For each guest those who are known by more, were in the same meeting, and had exactly the guest's name there,
     /// but for whom a split parts.
     async fn suggestions(&self) -> Result<BTreeMap<i64, BTreeSet<i64>>, StoreError> {
-        let failed = |error| self.error(error);
-        let guests: Vec<(i64, i64, String)> = sqlx::query_as(
-            "SELECT n.person_id, coalesce(i.meeting_id, n.scope), n.value \
+        let guests: Vec<(i64, i64, String)> = self
+            .read(async |connection| {
+                sqlx::query_as(
+                    "SELECT n.person_id, coalesce(i.meeting_id, n.scope), n.value \
                FROM identifiers n JOIN people p ON p.person_id = n.person_id \
                LEFT JOIN instances i ON i.instance_id = -n.scope \
               WHERE n.kind = 'name' AND p.is_guest",
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed)?;
+                )
+                .fetch_all(connection)
+                .await
+            })
+            .await?;
         if guests.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let others: Vec<(i64, i64, String)> = sqlx::query_as(
+        let others: Vec<(i64, i64, String)> = self.read(async |connection| sqlx::query_as(
             "SELECT DISTINCT i.meeting_id, q.person_id, f.user_name \
                FROM attendance_facts q JOIN instances i ON i.instance_id = q.instance_id JOIN people p ON p.person_id = q.person_id \
                JOIN profiles f ON f.profile_id = coalesce(q.name_profile_id, q.profile_id) \
               WHERE NOT p.is_guest AND f.user_name IS NOT NULL",
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed)?;
+        ).fetch_all(connection).await).await?;
         let mut named: HashMap<(i64, String), BTreeSet<i64>> = HashMap::new();
         for (meeting_id, person_id, name) in others {
             named.entry((meeting_id, normalized(&name))).or_default().insert(person_id);

@@ -32,11 +32,11 @@ impl Store {
                     (SELECT outcome FROM run_log WHERE started_at <= ?1 AND outcome NOT IN ('running', 'skipped') \
                       ORDER BY started_at DESC, run_id DESC LIMIT 1)"
         );
-        let (good, outcome): (Option<i64>, Option<String>) = sqlx::query_as(sqlx::AssertSqlSafe(text))
-            .bind(now.millis())
-            .fetch_one(self.pool())
-            .await
-            .map_err(|error| self.error(error))?;
+        let (good, outcome): (Option<i64>, Option<String>) = self
+            .read(async |connection| {
+                sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(now.millis()).fetch_one(connection).await
+            })
+            .await?;
         Ok(LastEnds {
             good_at: good.map(Timestamp::from_millis),
             outcome: outcome.and_then(|text| RunOutcome::from_text(&text)),
@@ -56,7 +56,7 @@ impl Store {
     ///
     /// What a backfill alone has made due may take days, and what waits for the next day's quota is known.
     pub async fn data_troubles(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
-        let rows: Vec<(String,)> = sqlx::query_as(
+        let rows: Vec<(String,)> = self.read(async |connection| sqlx::query_as(
             "WITH at(day_ago, days_ago, week_ago) AS (SELECT ?1 - 86400000, ?1 - 3 * 86400000, ?1 - 7 * 86400000), \
                   quota(used_up) AS (SELECT coalesce((SELECT outcome = 'quota' FROM run_log WHERE started_at <= ?1 AND outcome NOT IN ('running', 'skipped') \
                                                        ORDER BY started_at DESC, run_id DESC LIMIT 1), 0)) \
@@ -91,10 +91,7 @@ impl Store {
              SELECT 'instances older than retention.keep have waited for a week to be pruned by a person: `rollcall db prune`' \
                FROM settings, at WHERE name = 'pruning_waits_since' AND value <= at.week_ago",
         )
-        .bind(now.millis())
-        .fetch_all(self.pool())
-        .await
-        .map_err(|error| self.error(error))?;
+        .bind(now.millis()).fetch_all(connection).await).await?;
         Ok(rows.into_iter().map(|(words,)| words).collect())
     }
 

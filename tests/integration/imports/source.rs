@@ -5,15 +5,15 @@ use std::collections::{HashMap, HashSet};
 use super::scanner::{Kind, Token, tokens};
 
 /// What of a file is compiled into the program.
-pub(super) struct Source {
+pub(crate) struct Source {
     tokens: Vec<Token>,
     /// Modules that are declared here for tests only, whose files are no part of the program.
-    pub(super) test_modules: HashSet<TestModule>,
+    pub(crate) test_modules: HashSet<TestModule>,
 }
 
 /// Where the file of a module is.
 #[derive(PartialEq, Eq, Hash)]
-pub(super) enum TestModule {
+pub(crate) enum TestModule {
     /// Below the module that declares it.
     Child(String),
     /// Beside it, by a `#[path]`.
@@ -21,17 +21,17 @@ pub(super) enum TestModule {
 }
 
 /// A path such as `std::time::Instant::now`, with imports and `super` resolved, and the line it stands on.
-pub(super) struct Path {
-    pub(super) line: usize,
-    pub(super) segments: Vec<String>,
+pub(crate) struct Path {
+    pub(crate) line: usize,
+    pub(crate) segments: Vec<String>,
     /// Whether its beginning stands in an import, which is a path of its own.
-    pub(super) is_imported: bool,
+    pub(crate) is_imported: bool,
     /// The name under which the file hands it on, with `pub use`.
-    pub(super) exported_as: Option<String>,
+    pub(crate) exported_as: Option<String>,
 }
 
 impl Source {
-    pub(super) fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let mut source = Self { tokens: Vec::new(), test_modules: HashSet::new() };
         let all = tokens(text);
         let mut at = 0;
@@ -83,7 +83,7 @@ impl Source {
     }
 
     /// The string literals, and the lines on which they end.
-    pub(super) fn texts(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (usize, &str)> {
         self.tokens.iter().filter_map(|token| match &token.kind {
             Kind::Text(text) => Some((token.line, text.as_str())),
             _ => None,
@@ -91,7 +91,7 @@ impl Source {
     }
 
     /// The words that stand alone, such as keywords and the names of methods, with the sign that follows.
-    pub(super) fn words(&self) -> impl Iterator<Item = (usize, &str, Option<char>)> {
+    pub(crate) fn words(&self) -> impl Iterator<Item = (usize, &str, Option<char>)> {
         self.tokens.iter().enumerate().filter_map(|(at, token)| match &token.kind {
             Kind::Word(word) => Some((token.line, word.as_str(), self.sign(at + 1))),
             _ => None,
@@ -99,7 +99,7 @@ impl Source {
     }
 
     /// Every path in the file, which is the crate's module `module`.
-    pub(super) fn paths(&self, module: &[String]) -> Vec<Path> {
+    pub(crate) fn paths(&self, module: &[String]) -> Vec<Path> {
         let mut names = HashMap::new();
         let mut found = Vec::new();
         let mut at = 0;

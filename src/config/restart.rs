@@ -8,7 +8,7 @@ impl Config {
     ///
     /// Every key is named here, in one of two ways: one that is forgotten does not compile.
     #[must_use]
-    pub fn waiting_for_a_start(&self, new: &Self) -> Vec<&'static str> {
+    pub fn keys_needing_restart(&self, new: &Self) -> Vec<&'static str> {
         let Self {
             database: DatabaseConfig { path, group },
             schedule: ScheduleConfig { on_start, schedule: _, timezone: _ },
@@ -58,11 +58,11 @@ mod tests {
     #[test]
     fn what_waits_for_a_start_is_named() {
         let before = config("");
-        assert!(before.waiting_for_a_start(&config("")).is_empty());
+        assert!(before.keys_needing_restart(&config("")).is_empty());
         // What every run goes by waits for nothing.
         let now =
             "meetings = [1]\nschedule.cron = \"0 0 6 * * *\"\nretention.keep = \"99d\"\nzoom.plan = \"pro\"";
-        assert!(before.waiting_for_a_start(&config(now)).is_empty());
+        assert!(before.keys_needing_restart(&config(now)).is_empty());
         for (key, value) in [
             ("database.group", "\"teachers\""),
             ("schedule.on_start", "false"),
@@ -71,11 +71,11 @@ mod tests {
             ("log.format", "\"json\""),
         ] {
             let after = config(&format!("{key} = {value}"));
-            assert_eq!(before.waiting_for_a_start(&after), [key]);
-            assert_eq!(after.waiting_for_a_start(&before), [key]);
+            assert_eq!(before.keys_needing_restart(&after), [key]);
+            assert_eq!(after.keys_needing_restart(&before), [key]);
         }
         let mut moved = config("log.level = \"warn\"");
         moved.database.path = Path::new("/b.db").to_owned();
-        assert_eq!(before.waiting_for_a_start(&moved), ["database.path", "log.level"]);
+        assert_eq!(before.keys_needing_restart(&moved), ["database.path", "log.level"]);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use figment::providers::{Format, Toml};
 use figment::value::{Dict, Value};
 
-use super::problem::{Place, Problem};
+use super::problem::{Problem, SourceLocation};
 use super::schema::Schema;
+use super::toml;
 
 /// The tree of all keys with their defaults.
 static DEFAULTS: LazyLock<Dict> = LazyLock::new(|| match Value::serialize(Schema::default()) {
@@ -104,8 +104,7 @@ impl Kind {
             Self::Number => trimmed.parse::<f64>().ok().map(Value::from),
             Self::Flag => trimmed.parse::<bool>().ok().map(Value::from),
             Self::Texts | Self::Meetings if trimmed.starts_with('[') => {
-                let list = Toml::from_str::<Dict>(&format!("list = {trimmed}")).ok()?.remove("list")?;
-                self.accepts(&list).then_some(list)
+                toml::parse_value(trimmed).filter(|list| self.accepts(list))
             }
             Self::Texts | Self::Meetings => Some(Value::from(
                 trimmed
@@ -168,7 +167,7 @@ pub(super) fn nearest(key: &str) -> Vec<String> {
 pub(super) fn nearest_of(word: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
     candidates
         .into_iter()
-        .map(|candidate| (distance(&candidate, word), candidate))
+        .map(|candidate| (strsim::osa_distance(&candidate, word), candidate))
         .filter(|(differences, _)| *differences <= allowed(word))
         .min()
         .map(|(_, candidate)| candidate)
@@ -178,67 +177,47 @@ fn allowed(word: &str) -> usize {
     (word.chars().count() / 3).clamp(1, 3)
 }
 
-/// How many letters must be added, dropped, changed or swapped to make one word of the other.
-fn distance(left: &str, right: &str) -> usize {
-    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=right.len()).collect();
-    for line in 1..=left.len() {
-        let mut row = vec![line];
-        for column in 1..=right.len() {
-            let change = last[column - 1] + usize::from(left[line - 1] != right[column - 1]);
-            let mut cost = change.min(last[column] + 1).min(row[column - 1] + 1);
-            let is_swap = line > 1
-                && column > 1
-                && left[line - 1] == right[column - 2]
-                && left[line - 2] == right[column - 1];
-            if is_swap {
-                cost = cost.min(before_last[column - 2] + 1);
-            }
-            row.push(cost);
-        }
-        (before_last, last) = (last, row);
-    }
-    last[right.len()]
-}
-
 /// Keeps what is known and of the right kind; the rest becomes problems.
-pub(super) fn check(values: Dict, place: &dyn Fn(&str) -> Place, problems: &mut Vec<Problem>) -> Dict {
-    check_section("", values, &DEFAULTS, place, problems)
+pub(super) fn check(
+    values: Dict,
+    location: &dyn Fn(&str) -> SourceLocation,
+    problems: &mut Vec<Problem>,
+) -> Dict {
+    check_section("", values, &DEFAULTS, location, problems)
 }
 
 fn check_section(
     prefix: &str,
     values: Dict,
     defaults: &Dict,
-    place: &dyn Fn(&str) -> Place,
+    location: &dyn Fn(&str) -> SourceLocation,
     problems: &mut Vec<Problem>,
 ) -> Dict {
     let mut kept = Dict::new();
     for (name, value) in values {
         let key = format!("{prefix}{name}");
-        let problem = |what, cure| Problem { place: place(&key), key: key.clone(), what, cure };
+        let problem = |message, hint| Problem { location: location(&key), key: key.clone(), message, hint };
         let Some(default) = defaults.get(&name) else {
-            let cure = match nearest(&key).as_slice() {
+            let hint = match nearest(&key).as_slice() {
                 [] => "take it out, or look at the keys that `rollcall init` writes".to_owned(),
                 near => format!("did you mean `{}`?", near.join("` or `")),
             };
-            problems.push(problem("there is no such key".to_owned(), cure));
+            problems.push(problem("unknown key".to_owned(), hint));
             continue;
         };
         let kind = Kind::of_default(&key, default);
         if !kind.accepts(&value) {
-            let what = format!("found {}, wanted {}", found(&value), kind.wanted());
-            let cure = match kind {
+            let message = format!("found {}, wanted {}", found(&value), kind.wanted());
+            let hint = match kind {
                 Kind::Table => format!("write its keys under [{key}]"),
                 _ => format!("write it as `{name} = {}`", kind.example(&key)),
             };
-            problems.push(problem(what, cure));
+            problems.push(problem(message, hint));
             continue;
         }
         let value = match (value, default) {
             (Value::Dict(tag, inner), Value::Dict(_, defaults)) => {
-                Value::Dict(tag, check_section(&format!("{key}."), inner, defaults, place, problems))
+                Value::Dict(tag, check_section(&format!("{key}."), inner, defaults, location, problems))
             }
             (value, _) => value,
         };
@@ -254,8 +233,7 @@ pub(super) fn found(value: &Value) -> &'static str {
         Value::Bool(..) => "true or false",
         Value::Num(_, number) if number.to_i128().is_some() => "a whole number",
         Value::Num(..) => "a number with a fraction",
-        Value::Empty(..) => "nothing",
-        Value::Dict(_, inner) if inner.keys().any(|key| key.starts_with("$__toml")) => "a date or time",
+        Value::Empty(..) => "a date or time",
         Value::Dict(..) => "a table",
         Value::Array(_, items) if items.iter().all(|item| matches!(item, Value::String(..))) => {
             "a list of text"

@@ -1,39 +1,30 @@
-//! From the merged layers to types: every value is read, and what is impossible becomes a problem.
+//! From the merged layers to types, section by section: what is impossible becomes a problem.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use figment::value::Value;
 
-use super::layers::Origins;
-use super::meetings::Common;
-use super::problem::Problem;
+use super::meetings::MeetingDefaults;
+use super::reader::Reader;
 use super::schema::{self, Schema};
-use super::secrets;
-use super::shape;
+use super::secret::SecretInputs;
 use super::types::{
     AttendanceConfig, CollectionConfig, Config, DatabaseConfig, Discovery, GuestScope, IdentityConfig,
     LogConfig, LogFormat, LogLevel, MonitoringConfig, ScheduleConfig,
 };
 use crate::schedule::Schedule;
 
-/// Reads values and gathers what is wrong with them; what is wrong is replaced, so that reading can go on.
-pub(super) struct Reader<'a> {
-    pub origins: &'a Origins,
-    pub file: Option<&'a Path>,
-    pub problems: Vec<Problem>,
-}
-
 impl Reader<'_> {
     /// Reads everything; the result counts only where no problem was found.
-    pub fn config(&mut self, schema: Schema, listed: Vec<Value>, secret: secrets::Given) -> Config {
+    pub fn config(&mut self, schema: Schema, listed: Vec<Value>, secret: SecretInputs) -> Config {
         let (source, mut warnings) = self.secret(&schema.zoom, secret);
         warnings.extend(schema.privacy.drop.iter().filter_map(|field| super::privacy::unheard_of(field)));
         let identity = self.identity(&schema.identity);
         let attendance = self.attendance(&schema.attendance);
-        let meetings = self.meetings(listed, &Common { guests: identity.guests, attendance: &attendance });
+        let meetings =
+            self.meetings(listed, &MeetingDefaults { guests: identity.guests, attendance: &attendance });
         let collection = self.collection(&schema.collection);
         let schedule = self.schedule(&schema.schedule);
         let report_timezone = match schema.report.timezone.trim() {
@@ -58,63 +49,6 @@ impl Reader<'_> {
             warnings,
             secret: source,
         }
-    }
-
-    /// Notes a problem with the value of this key.
-    pub fn problem(&mut self, key: &str, what: impl Into<String>, cure: impl Into<String>) {
-        let (what, cure) = (what.into(), cure.into());
-        self.problems.push(Problem { place: self.origins.place(key), key: key.to_owned(), what, cure });
-    }
-
-    /// A path in the file is relative to the file, any other to the working directory.
-    pub fn path(&self, key: &str, text: &str) -> PathBuf {
-        let directory = self.file.and_then(Path::parent);
-        match directory {
-            Some(directory) if !self.origins.is_outside_file(key) => directory.join(text),
-            _ => PathBuf::from(text),
-        }
-    }
-
-    /// A length of time such as `30s` or `7d`, at least `minimum`.
-    pub fn duration(&mut self, key: &str, text: &str, minimum: Duration) -> Duration {
-        match humantime::parse_duration(text.trim()) {
-            Ok(duration) if duration >= minimum => duration,
-            Ok(_) => {
-                let least = humantime::format_duration(minimum);
-                self.problem(key, format!("`{text}` is too short"), format!("give at least {least}"));
-                minimum
-            }
-            Err(_) => {
-                self.problem(
-                    key,
-                    format!("`{text}` is no length of time"),
-                    "write a number and a unit, such as \"30s\", \"10m\", \"24h\" or \"7d\"",
-                );
-                minimum
-            }
-        }
-    }
-
-    /// A percentage from 0 to 100.
-    pub fn percent(&mut self, key: &str, number: f64) -> f64 {
-        if !(0.0..=100.0).contains(&number) {
-            self.problem(key, format!("{number} is no percentage"), "give a number from 0 to 100");
-        }
-        number
-    }
-
-    /// One of a few words.
-    pub fn choice<T: Copy>(&mut self, key: &str, text: &str, all: &[T], word: fn(T) -> &'static str) -> T {
-        if let Some(value) = all.iter().copied().find(|value| word(*value) == text.trim()) {
-            return value;
-        }
-        let words: Vec<String> = all.iter().map(|value| format!("\"{}\"", word(*value))).collect();
-        self.problem(
-            key,
-            format!("`{text}` is not known here"),
-            format!("choose one of {}", words.join(", ")),
-        );
-        all[0]
     }
 
     fn database(&mut self, database: &schema::Database) -> DatabaseConfig {
@@ -176,18 +110,6 @@ impl Reader<'_> {
             timezone,
             on_start: schedule.on_start,
         }
-    }
-
-    fn timezone(&mut self, key: &str, name: &str) -> Tz {
-        name.trim().parse().unwrap_or_else(|_| {
-            let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name().to_owned());
-            let cure = match shape::nearest_of(name.trim(), names) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => "write it as in \"Europe/Berlin\", or \"UTC\"".to_owned(),
-            };
-            self.problem(key, format!("`{name}` is no time zone"), cure);
-            Tz::UTC
-        })
     }
 
     fn identity(&mut self, identity: &schema::Identity) -> IdentityConfig {

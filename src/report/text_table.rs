@@ -5,7 +5,7 @@ use comfy_table::{
     Width,
 };
 
-use super::text::plain;
+use super::text::sanitize_for_display;
 
 /// How a column stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Alignment {
 
 /// How long a column stays where the width gets short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stay {
+pub enum ColumnPriority {
     /// Always.
     Always,
     /// As long as the others fit when their texts are wrapped.
@@ -29,42 +29,42 @@ pub enum Stay {
 
 /// A column of a sheet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heading {
+pub struct Column {
     /// What stands above it.
     pub title: &'static str,
     /// How its cells stand.
     pub alignment: Alignment,
     /// How long it stays.
-    pub stay: Stay,
+    pub priority: ColumnPriority,
 }
 
-impl Heading {
+impl Column {
     /// A column of texts.
     #[must_use]
     pub const fn text(title: &'static str) -> Self {
-        Self { title, alignment: Alignment::Left, stay: Stay::Always }
+        Self { title, alignment: Alignment::Left, priority: ColumnPriority::Always }
     }
 
     /// A column of numbers.
     #[must_use]
     pub const fn number(title: &'static str) -> Self {
-        Self { title, alignment: Alignment::Right, stay: Stay::Always }
+        Self { title, alignment: Alignment::Right, priority: ColumnPriority::Always }
     }
 
     /// The same column, to go where the width gets short.
     #[must_use]
-    pub const fn staying(self, stay: Stay) -> Self {
-        Self { stay, ..self }
+    pub const fn with_priority(self, priority: ColumnPriority) -> Self {
+        Self { priority, ..self }
     }
 }
 
 /// A report for eyes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sheet {
+pub struct TextTable {
     /// Lines above the table.
     pub title: Vec<String>,
     /// The columns.
-    pub columns: Vec<Heading>,
+    pub columns: Vec<Column>,
     /// The rows; each has as many cells as there are columns.
     pub rows: Vec<Vec<String>>,
     /// Lines below it.
@@ -80,7 +80,7 @@ const NARROW: u16 = 12;
 /// Wider texts wrap rather than push another column out.
 const WIDE: u16 = 32;
 
-impl Sheet {
+impl TextTable {
     /// The sheet as text. The table is no wider than `width` cells of the terminal, as far as that can be: columns
     /// that need not stay go, from the right, and texts wrap. Nothing in it can drive a terminal.
     #[must_use]
@@ -91,7 +91,7 @@ impl Sheet {
             text.push('\n');
         };
         for line in &self.title {
-            add(&plain(line));
+            add(&sanitize_for_display(line));
         }
         if !self.rows.is_empty() {
             for line in self.fitting(width).lines() {
@@ -99,7 +99,7 @@ impl Sheet {
             }
         }
         for line in &self.footer {
-            add(&plain(line));
+            add(&sanitize_for_display(line));
         }
         text
     }
@@ -107,9 +107,13 @@ impl Sheet {
     fn fitting(&self, width: u16) -> Grid {
         let mut shown: Vec<usize> = (0..self.columns.len()).collect();
         let mut grid = self.grid(&shown);
-        for (stay, widest) in [(Stay::WhereAllFit, WIDE), (Stay::WhereOthersWrap, NARROW)] {
+        for (priority, widest) in
+            [(ColumnPriority::WhereAllFit, WIDE), (ColumnPriority::WhereOthersWrap, NARROW)]
+        {
             while wanted_width(&grid, widest) > width {
-                let Some(last) = shown.iter().rposition(|at| self.columns[*at].stay == stay) else { break };
+                let Some(last) = shown.iter().rposition(|at| self.columns[*at].priority == priority) else {
+                    break;
+                };
                 shown.remove(last);
                 grid = self.grid(&shown);
             }
@@ -151,7 +155,7 @@ impl Sheet {
             Alignment::Left => CellAlignment::Left,
             Alignment::Right => CellAlignment::Right,
         };
-        Cell::new_owned(plain(text)).set_alignment(alignment)
+        Cell::new_owned(sanitize_for_display(text)).set_alignment(alignment)
     }
 }
 
@@ -166,14 +170,14 @@ fn wanted_width(grid: &Grid, widest: u16) -> u16 {
 mod tests {
     use super::*;
 
-    fn sheet(names: &[&str]) -> Sheet {
-        Sheet {
+    fn sheet(names: &[&str]) -> TextTable {
+        TextTable {
             title: vec!["Title \u{1b}[31m".to_owned(), String::new()],
             columns: vec![
-                Heading::text("Name"),
-                Heading::text("Email").staying(Stay::WhereAllFit),
-                Heading::text("Joined").staying(Stay::WhereOthersWrap),
-                Heading::number("Share"),
+                Column::text("Name"),
+                Column::text("Email").with_priority(ColumnPriority::WhereAllFit),
+                Column::text("Joined").with_priority(ColumnPriority::WhereOthersWrap),
+                Column::number("Share"),
             ],
             rows: names
                 .iter()
@@ -276,7 +280,7 @@ Footer
 
     #[test]
     fn without_rows_there_is_no_table() {
-        assert_eq!(Sheet::default().render(80), "");
+        assert_eq!(TextTable::default().render(80), "");
     }
 
     #[test]

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use figment::providers::{Format, Toml};
 use figment::value::{Dict, Value};
-use toml_edit::{ImDocument, Item};
 
-use super::problem::{Place, Problem};
-use super::shape::{self, Kind};
+use super::problem::{Problem, SourceLocation};
+use super::schema_check::{self, Kind};
+use super::toml::{Document, SyntaxError};
 
 /// What the names of all environment variables of the configuration begin with.
 const PREFIX: &str = "ROLLCALL_";
@@ -61,30 +60,30 @@ pub(super) struct Layer {
 /// Which layer each value came from, for the problems that show only once values are read.
 #[derive(Default)]
 pub(super) struct Origins {
-    file: Option<(PathBuf, Option<ImDocument<String>>)>,
+    file: Option<(PathBuf, Option<Document>)>,
     variables: BTreeMap<String, String>,
 }
 
 impl Origins {
     /// Where the value of this key stands.
-    pub fn place(&self, key: &str) -> Place {
+    pub fn location(&self, key: &str) -> SourceLocation {
         let within = |name: &str| {
             key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
         if let Some((_, variable)) = self.variables.iter().find(|(name, _)| within(name)) {
-            return Place::Environment(variable.clone());
+            return SourceLocation::Environment(variable.clone());
         }
-        self.file_place(key)
+        self.file_location(key)
     }
 
     /// Where the key stands, or would stand, in the file.
-    pub fn file_place(&self, key: &str) -> Place {
+    pub fn file_location(&self, key: &str) -> SourceLocation {
         match &self.file {
-            Some((path, document)) => Place::File {
+            Some((path, document)) => SourceLocation::File {
                 path: path.clone(),
-                line: document.as_ref().and_then(|document| line_of(document, key)),
+                line: document.as_ref().and_then(|document| document.line_of(key)),
             },
-            None => Place::Nowhere,
+            None => SourceLocation::Nowhere,
         }
     }
 
@@ -97,11 +96,11 @@ impl Origins {
 /// Reads the file into a layer. Errors of syntax end it: nothing after them can be trusted.
 pub(super) fn read_file(path: &Path, origins: &mut Origins, problems: &mut Vec<Problem>) -> Layer {
     origins.file = Some((path.to_owned(), None));
-    let whole_file = |what: String, cure: &str| Problem {
-        place: Place::File { path: path.to_owned(), line: None },
+    let whole_file = |message: String, hint: &str| Problem {
+        location: SourceLocation::File { path: path.to_owned(), line: None },
         key: String::new(),
-        what,
-        cure: cure.to_owned(),
+        message,
+        hint: hint.to_owned(),
     };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -121,31 +120,22 @@ pub(super) fn read_file(path: &Path, origins: &mut Origins, problems: &mut Vec<P
             return Layer::default();
         }
     };
-    let document = match ImDocument::parse(text.clone()) {
+    let document = match Document::parse(text) {
         Ok(document) => document,
-        Err(error) => {
+        Err(SyntaxError { line, message }) => {
             problems.push(Problem {
-                place: Place::File {
-                    path: path.to_owned(),
-                    line: error.span().map(|span| line_at(&text, span.start)),
-                },
+                location: SourceLocation::File { path: path.to_owned(), line },
                 key: String::new(),
-                what: format!("this is not TOML ({})", error.message().trim().replace('\n', ", ")),
-                cure: syntax_cure(error.message()).to_owned(),
+                message: format!("this is not TOML ({message})"),
+                hint: syntax_hint(&message).to_owned(),
             });
             return Layer::default();
         }
     };
+    let values = document.values();
     origins.file = Some((path.to_owned(), Some(document)));
-    let Ok(values) = Toml::from_str::<Dict>(&text) else {
-        problems.push(whole_file(
-            "the file holds a value that TOML allows and rollcall cannot read".to_owned(),
-            "keep to the keys of `rollcall init`",
-        ));
-        return Layer::default();
-    };
-    let place = |key: &str| origins.file_place(key);
-    let values = shape::check(values, &place, problems);
+    let location = |key: &str| origins.file_location(key);
+    let values = schema_check::check(values, &location, problems);
     split_secret(values)
 }
 
@@ -162,14 +152,14 @@ pub(super) fn read_environment(
             continue;
         }
         let key = rest.to_lowercase().replace("__", ".");
-        let problem = |what: String, cure: String| Problem {
-            place: Place::Environment(name.clone()),
+        let problem = |message: String, hint: String| Problem {
+            location: SourceLocation::Environment(name.clone()),
             key: String::new(),
-            what,
-            cure,
+            message,
+            hint,
         };
-        let Some(kind) = shape::kind_of(&key) else {
-            problems.push(problem(format!("there is no key `{key}`"), unknown_variable_cure(&key)));
+        let Some(kind) = schema_check::kind_of(&key) else {
+            problems.push(problem(format!("there is no key `{key}`"), unknown_variable_hint(&key)));
             continue;
         };
         if kind == Kind::Table {
@@ -197,16 +187,16 @@ pub(super) fn read_environment(
     split_secret(values)
 }
 
-fn unknown_variable_cure(key: &str) -> String {
+fn unknown_variable_hint(key: &str) -> String {
     let variable = |key: &String| format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"));
-    match shape::nearest(key).as_slice() {
+    match schema_check::nearest(key).as_slice() {
         [] => "take it out: names are ROLLCALL_, then the section, two underscores and the key".to_owned(),
         near => format!("did you mean {}?", near.iter().map(variable).collect::<Vec<_>>().join(" or ")),
     }
 }
 
 /// What to do about a text that is no TOML, by what the parser says.
-fn syntax_cure(message: &str) -> &'static str {
+fn syntax_hint(message: &str) -> &'static str {
     if message.contains("inline table") {
         "a table in { } must stand on one line, with commas in it"
     } else if message.contains("duplicate key") {
@@ -242,34 +232,4 @@ fn split_secret(mut values: Dict) -> Layer {
         values.remove("zoom");
     }
     Layer { values, secret }
-}
-
-/// The line (from 1) of a key such as `meetings[2].planned[0].start`, or of the nearest thing around it.
-fn line_of(document: &ImDocument<String>, key: &str) -> Option<usize> {
-    let mut item: &Item = document.as_item();
-    let mut offset = None;
-    for step in key.split(['.', '[']) {
-        let next = if let Some(index) = step.strip_suffix(']') {
-            let next = index.parse::<usize>().ok().and_then(|index| item.get(index));
-            if let Some(span) = next.and_then(Item::span) {
-                offset = Some(span.start);
-            }
-            next
-        } else {
-            let found = item.as_table_like().and_then(|table| table.get_key_value(step));
-            if let Some(span) = found.and_then(|(key, _)| key.span()) {
-                offset = Some(span.start);
-            }
-            found.map(|(_, next)| next)
-        };
-        match next {
-            Some(next) => item = next,
-            None => break,
-        }
-    }
-    offset.map(|offset| line_at(document.raw(), offset))
-}
-
-fn line_at(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
