@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -116,19 +117,19 @@ class Cost:
         self.switches = usage.ru_nvcsw + usage.ru_nivcsw
 
 
-def collect(program, config, *flags, log="warn", under=(), **options):
+def collect(program, config, *command, log="warn", under=(), **options):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLCALL_")}
-    command = [*under, program, "collect", "--config", str(config), *flags]
+    command = [*under, program, *(command or ["collect"]), "--config", str(config)]
     return Cost(command, env={**environment, "ROLLCALL_LOG": log}, **options)
+
+
+def collect_again(program, config):
+    """Every instance is read again, also what is settled."""
+    return collect(program, config, "backfill", "--from", str(datetime.date.today() - datetime.timedelta(120)), "--force")
 
 
 def shell(database, script):
     return subprocess.run(["sqlite3", str(database)], input=script, check=True, text=True, capture_output=True).stdout
-
-
-def all_due(database):
-    """What `--force` does: every instance is read again."""
-    shell(database, "UPDATE instances SET due_at = 1;")
 
 
 def scalar(database, query):

@@ -74,17 +74,18 @@ pub fn change(world: &mut World, seed: u64) {
     });
 }
 
-/// One row of the first instance that has some changes: what a comparison must find.
+/// One row alters, which a comparison must find: somebody's `leave_time`, or the `user_name` of somebody who has
+/// nothing else.
 pub fn spoil(world: &mut World, field: &str) {
     let mut instances: Vec<Instance> = world.instances().cloned().collect();
-    let rows = instances.iter_mut().flat_map(|instance| &mut instance.sessions);
-    if let Some(row) =
-        rows.into_iter().find(|row| row.get("leave_time").is_some() && row.get("join_time").is_some())
-    {
-        match field {
-            "leave_time" => *row = moved(row.clone(), field, 1),
-            _ => row.set(field, "spoilt@example.com"),
-        }
+    let mut rows = instances.iter_mut().flat_map(|instance| &mut instance.sessions);
+    let blank = |row: &Session, field| text(row, field).is_empty();
+    if field == "leave_time" {
+        let row = rows.find(|row| !blank(row, "join_time") && !blank(row, "leave_time"));
+        row.into_iter().for_each(|row| *row = moved(row.clone(), field, 1));
+    } else {
+        let row = rows.find(|row| !blank(row, "user_name") && blank(row, "email") && blank(row, "id"));
+        row.into_iter().for_each(|row| row.set(field, "Somebody Else"));
     }
     for instance in instances {
         world.add_instance(instance);

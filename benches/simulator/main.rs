@@ -2,7 +2,7 @@
 //!
 //! It writes where it listens as one line of JSON, does what each line on its input says, answers it with what was
 //! asked of it so far, and ends with its input. `change` alters the rows of all instances, `spoil FIELD` one row's
-//! `leave_time` or `email`; a blank line alters nothing.
+//! `leave_time` or `user_name`; a blank line alters nothing.
 
 mod events;
 
