@@ -344,6 +344,28 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Zoom's plans, as far as their rate limits differ.
+    Plan {
+        /// Basic.
+        Free = "free",
+        /// Pro.
+        Pro = "pro",
+        /// Business, Education, Enterprise, Partner.
+        Business = "business",
+    }
+}
+
+text_enum! {
+    /// How far one display name stands for one person, where nothing stronger is known.
+    GuestScope {
+        /// In all instances of a meeting.
+        Meeting = "meeting",
+        /// In one instance.
+        Instance = "instance",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,9 +32,9 @@ pub use credentials::Credentials;
 pub use problem::{ConfigError, Problem, SourceLocation};
 pub use reqwest::Url;
 pub use types::{
-    AttendanceConfig, CollectionConfig, Config, DatabaseConfig, Discovery, GuestScope, IdentityConfig,
-    LogConfig, LogFormat, LogLevel, Meeting, MonitoringConfig, Plan, Planned, RateConfig, ScheduleConfig,
-    SourceChoice, ZoomConfig,
+    AttendanceConfig, CollectionConfig, Config, DatabaseConfig, Discovery, IdentityConfig, LogConfig,
+    LogFormat, LogLevel, Meeting, MonitoringConfig, Planned, RateConfig, ScheduleConfig, SourceChoice,
+    ZoomConfig,
 };
 
 use schema::Schema;

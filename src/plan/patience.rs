@@ -14,9 +14,6 @@ pub(super) const EMPTY_LISTING_LIMIT: Duration = SETTLE_AFTER.saturating_add(WEE
 /// No instance is due later than this, counted from its last reading, re-reads by age aside.
 pub const LONGEST_WAIT: Duration = SETTLE_AFTER.saturating_mul(2);
 
-/// The distance that two listings must keep before the second can confirm what the first would withdraw.
-pub(super) const CONFIRM_AFTER: Duration = HOUR;
-
 /// Whether what has lasted since then has lasted long enough to be given up.
 pub(super) fn is_worn_out(since: Timestamp, now: Timestamp) -> bool {
     now >= since.plus(SETTLE_AFTER)

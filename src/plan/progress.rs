@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::patience::CONFIRM_AFTER;
-use crate::model::{FailureKind, InstanceState, Timestamp};
+use crate::model::{FailureKind, HOUR, InstanceState, Timestamp};
+
+/// The distance that two listings must keep before the second can confirm what the first would withdraw.
+const CONFIRM_AFTER: Duration = HOUR;
 
 /// How often and how long instances are read again.
 #[derive(Clone, Debug, PartialEq, Eq)]

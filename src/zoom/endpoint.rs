@@ -1,5 +1,7 @@
 //! The endpoints, each with its name, its rate label and its scopes, and what names a meeting in their paths.
 
+use std::fmt;
+
 use chrono::NaiveDate;
 
 use super::encoding::Encoding;
@@ -124,26 +126,16 @@ impl MeetingKey {
     }
 }
 
-/// The Dashboard's `type`; its lists are apart, and the default of the API, `live`, is never what one wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ListingType {
-    /// Ended, two participants or more.
-    Past,
-    /// Ended, one participant.
-    PastOne,
-    /// Still on.
-    Live,
-}
-
-impl ListingType {
-    /// As the API spells it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Past => "past",
-            Self::PastOne => "pastOne",
-            Self::Live => "live",
-        }
+text_enum! {
+    /// The Dashboard's `type`, as the API spells it; its lists are apart, and the default of the API, `live`, is never
+    /// what one wants.
+    ListingType {
+        /// Ended, two participants or more.
+        Past = "past",
+        /// Ended, one participant.
+        PastOne = "pastOne",
+        /// Still on.
+        Live = "live",
     }
 }
 

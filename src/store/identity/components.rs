@@ -6,14 +6,8 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 
+pub(crate) use crate::model::GuestScope;
 use crate::store::identity::union_find::DisjointSets;
-
-/// How far a name that is all that is known of a guest reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GuestScope {
-    Meeting,
-    Instance,
-}
 
 impl GuestScope {
     pub(crate) fn of(text: &str) -> Self {
