@@ -72,16 +72,17 @@ impl<'a> RunContext<'a> {
 
     /// Stops the run, since nothing more can be read; says why the first time.
     pub(super) fn abort(&self, reason: AbortReason) {
+        let words = reason.message().to_owned();
         {
             let mut summary = self.summary();
             if summary.aborted.is_some() {
                 return;
             }
-            summary.error = Some(reason.message().to_owned());
-            summary.aborted = Some(reason.clone());
+            summary.error = Some(words.clone());
+            summary.aborted = Some(reason);
         }
         self.stop.cancel();
-        self.warn(reason.message());
+        self.warn(words);
     }
 
     /// Whether nothing more is to be asked, for whatever reason.
