@@ -1,7 +1,5 @@
 //! The endpoints, each with its name, its rate label and its scopes, and what names a meeting in their paths.
 
-use std::fmt;
-
 use chrono::NaiveDate;
 
 use super::encoding::Encoding;
