@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub use date::{DateArgument, DateArgumentError};
+pub use date::DateArgument;
 pub use db::{ApplyPrivacyOptions, BackupOptions, Db, ForgetOptions, PruneOptions};
 pub use people::{DecisionOptions, ListFormat, People, PeopleListOptions, ShowOptions, UndoOptions};
 

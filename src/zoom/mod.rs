@@ -45,7 +45,7 @@ pub use disposition::{Disposition, RequestPhase, SourceRefusal};
 pub use encoding::Encoding;
 pub use endpoint::{DashboardListingRequest, Endpoint, ListingType, MeetingKey};
 pub use error::{ConnectionFault, PagingFault, Refusal, ZoomError};
-pub use ledger::{InMemoryLedger, Ledger, LedgerError, Reservation, Unlimited};
+pub use ledger::{Ledger, LedgerError, Reservation, Unlimited};
 pub use limits::{DailyPool, Plan, Rate, RateLimits};
 pub use paging::{Pages, read_pages};
 pub use request::{ListingRequest, ParticipantsEndpoint, ParticipantsPage};

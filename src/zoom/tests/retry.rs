@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, ready};
 
+use super::ledger::InMemoryLedger;
 use crate::clock::Clock;
 use crate::model::{MeetingId, RateLabel, Timestamp, parse_instant};
 use crate::zoom::fake::{Fake, Reply, TOKEN, noon};
