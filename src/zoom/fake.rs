@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
-use super::tests::ledger::InMemoryLedger;
+use super::memory_ledger::InMemoryLedger;
 use super::{Ledger, Plan, Rate, RateLimits, RetryPolicy, Unlimited, ZoomClient, ZoomSettings};
 use crate::clock::Clock;
 use crate::model::Timestamp;

@@ -36,6 +36,8 @@ mod wire;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod memory_ledger;
+#[cfg(test)]
 mod tests;
 
 pub use backoff::RetryPolicy;

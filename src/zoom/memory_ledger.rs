@@ -1,18 +1,19 @@
-//! A ledger that lives as long as a test.
+//! A ledger in memory, for the tests of this module.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, ready};
 
+use super::ledger::{Ledger, LedgerError, Reservation};
+use super::limits::DailyPool;
+use super::throttle::{Throttle, ThrottleKind};
 use crate::clock::Clock;
 use crate::model::{RateLabel, Timestamp};
-use crate::zoom::limits::DailyPool;
-use crate::zoom::throttle::{Throttle, ThrottleKind};
-use crate::zoom::{Ledger, LedgerError, Reservation};
 
+/// A ledger with pools of a day.
 #[derive(Debug)]
-pub(in crate::zoom) struct InMemoryLedger {
+pub(super) struct InMemoryLedger {
     pools: Vec<DailyPool>,
     clock: Clock,
     day: Mutex<Day>,
@@ -28,12 +29,12 @@ struct Day {
 
 impl InMemoryLedger {
     /// A ledger with these budgets a day; a label in no pool has no budget to exceed.
-    pub fn new(pools: &[DailyPool], clock: Clock) -> Self {
+    pub(super) fn new(pools: &[DailyPool], clock: Clock) -> Self {
         Self { pools: pools.to_vec(), clock, day: Mutex::default() }
     }
 
     /// Requests reserved, less those given back, and 429 answers, of the present UTC day.
-    pub fn used(&self, label: RateLabel) -> (u32, u32) {
+    pub(super) fn used(&self, label: RateLabel) -> (u32, u32) {
         self.with_today(|day, _| (day.used[label as usize], day.throttled[label as usize]))
     }
 
