@@ -200,14 +200,14 @@ CREATE TABLE erasures (
     erased_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The facts that sessions share. A row's key is a digest of what it holds, so that equal facts are one row in every
--- database, and none has to be looked up.
+-- The facts that sessions share. Each row has a number, in the order of coming, so that what is new is written side by
+-- side; and a digest of what it holds, by which it is found, so that equal facts are one row.
 
 -- What participants say of themselves: most sessions of a person say the same, and each copy of an email in a row or
--- an index would make the file larger and every write slower. These are numbered, with the digest beside the number.
+-- an index would make the file larger and every write slower.
 CREATE TABLE profiles (
-    profile_id          INTEGER PRIMARY KEY,                 -- in the order of their coming
-    digest              INTEGER UNIQUE,                      -- of the content
+    profile_id          INTEGER PRIMARY KEY,
+    digest              INTEGER UNIQUE,
     zoom_id             TEXT,                                -- Zoom's `id`
     participant_user_id TEXT,
     registrant_id       TEXT,
@@ -219,8 +219,10 @@ CREATE TABLE profiles (
 -- `email = 'ada@example.com'` finds ADA@example.com too, and by this index.
 CREATE INDEX profiles_by_email ON profiles (email) WHERE email IS NOT NULL;
 
+-- What many participants join with in the same way,
 CREATE TABLE clients (
     client_id       INTEGER PRIMARY KEY,
+    digest          INTEGER UNIQUE,
     device          TEXT,
     client          TEXT,
     version         TEXT,
@@ -231,45 +233,44 @@ CREATE TABLE clients (
     device_name     TEXT
 ) STRICT;
 
-CREATE TABLE machines (
-    machine_id  INTEGER PRIMARY KEY,
-    pc_name     TEXT,
-    domain      TEXT,
-    mac_addr    TEXT,
-    harddisk_id TEXT
-) STRICT;
-
 CREATE TABLE networks (
-    network_id            INTEGER PRIMARY KEY,
-    ip_address            TEXT,
-    internal_ip_addresses TEXT,                              -- JSON
-    location              TEXT,
-    network_type          TEXT,
-    connection_type       TEXT,
-    data_center           TEXT,
-    full_data_center      TEXT
+    network_id       INTEGER PRIMARY KEY,
+    digest           INTEGER UNIQUE,
+    domain           TEXT,
+    location         TEXT,
+    network_type     TEXT,
+    connection_type  TEXT,
+    data_center      TEXT,
+    full_data_center TEXT
 ) STRICT;
 
-CREATE TABLE media (
+CREATE TABLE media_devices (
     media_id   INTEGER PRIMARY KEY,
+    digest     INTEGER UNIQUE,
     microphone TEXT,
     camera     TEXT,
     speaker    TEXT
 ) STRICT;
 
--- What a participant joined with, all together: people come again with the same machine from the same network, so
--- a session refers to one row here instead of one in each of the four tables.
-CREATE TABLE setups (
-    setup_id   INTEGER PRIMARY KEY,
-    client_id  INTEGER REFERENCES clients,
-    machine_id INTEGER REFERENCES machines,
-    network_id INTEGER REFERENCES networks,
-    media_id   INTEGER REFERENCES media
+-- and the computer of one of them, where it stood, with those together: people come again with the same one, so a
+-- session refers to one row here.
+CREATE TABLE client_environments (
+    environment_id        INTEGER PRIMARY KEY,
+    digest                INTEGER UNIQUE,
+    pc_name               TEXT,
+    mac_addr              TEXT,
+    harddisk_id           TEXT,
+    ip_address            TEXT,
+    internal_ip_addresses TEXT,                              -- JSON
+    client_id             INTEGER,
+    network_id            INTEGER,
+    media_id              INTEGER
 ) STRICT;
 
 -- Everything Zoom sent that has no column: one JSON object.
-CREATE TABLE extras (
+CREATE TABLE extra_fields (
     extra_id INTEGER PRIMARY KEY,
+    digest   INTEGER UNIQUE,
     content  TEXT NOT NULL
 ) STRICT;
 
@@ -294,7 +295,7 @@ CREATE TABLE sessions (
     user_id              TEXT,
     surrogate_key        INTEGER,                            -- for the key, where user_id or join_at is missing
     row_hash             INTEGER NOT NULL,                   -- of the row as last sent: equal means unchanged
-    setup_id             INTEGER,
+    environment_id       INTEGER,
     extra_id             INTEGER,
     leave_reason         TEXT,
     share_application    INTEGER,
@@ -310,8 +311,8 @@ CREATE INDEX sessions_by_instance ON sessions (instance_id);
 CREATE INDEX sessions_by_person ON sessions (person_id, instance_id);
 CREATE INDEX sessions_by_profile ON sessions (profile_id) WHERE profile_id IS NOT NULL;
 
--- A person in an instance, worked out from the sessions of both that are not withdrawn, by one statement, in the
--- transaction that changes them: the views would take seconds to do it over a large file.
+-- A person in an instance, worked out from the sessions of both that are not withdrawn, in the transaction that changes
+-- them: the views would take seconds to do it over a large file.
 CREATE TABLE attendance_facts (
     instance_id      INTEGER NOT NULL REFERENCES instances DEFERRABLE INITIALLY DEFERRED,
     person_id        INTEGER NOT NULL REFERENCES people DEFERRABLE INITIALLY DEFERRED,

@@ -11,6 +11,7 @@ pub mod model;
 #[macro_use]
 pub mod stream;
 
+mod attendance;
 pub mod cli;
 pub mod clock;
 pub mod collect;
@@ -19,6 +20,7 @@ pub mod config;
 pub mod daemon;
 pub mod decode;
 pub mod exit;
+mod identity;
 pub mod monitoring;
 pub mod plan;
 pub mod report;

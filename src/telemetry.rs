@@ -1,7 +1,5 @@
 //! Where log lines go, and how they look: always to stderr, fitted to what reads it.
 
-use std::fmt;
-
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;

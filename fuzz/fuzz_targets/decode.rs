@@ -48,13 +48,13 @@ fn elements(text: &str) -> Option<usize> {
 }
 
 fn check(row: &Row<'_>, dropped: &[Field]) {
-    let row_hash = row.keys().row_hash;
+    let row_hash = row.hashes().row;
     let owned = row.clone().into_owned();
-    assert_eq!(owned.keys().row_hash, row_hash, "a copy differs");
+    assert_eq!(owned.hashes().row, row_hash, "a copy differs");
     assert!(row.over(row) == *row, "a row over itself changes it");
     let empty = Row::empty();
-    assert_eq!(row.over(&empty).keys().row_hash, row_hash, "a row over nothing changes it");
-    assert_eq!(empty.over(row).keys().row_hash, row_hash, "nothing over a row changes it");
+    assert_eq!(row.over(&empty).hashes().row, row_hash, "a row over nothing changes it");
+    assert_eq!(empty.over(row).hashes().row, row_hash, "nothing over a row changes it");
     let keyed = row.text(Field::UserId).is_some() && row.number(Field::JoinTime).is_some();
     assert_ne!(keyed, row.surrogate_key().is_some(), "a row has a key or what stands in for it");
     if let Some(extra) = row.extra() {

@@ -11,6 +11,9 @@ use super::summary::{AbortReason, Event, Summary};
 use crate::store::StoreError;
 use crate::zoom::{Disposition, ZoomError};
 
+/// So much text is decoded at once, in KiB: rows take more room than the text that they are in.
+const DECODING_ROOM: u32 = 1_024;
+
 /// The context of one run, shared by all that is done in it.
 pub(super) struct RunContext<'a> {
     pub(super) request: &'a RunRequest,
@@ -18,8 +21,8 @@ pub(super) struct RunContext<'a> {
     observe: &'a (dyn Fn(Event) + Send + Sync),
     /// A child of the caller's token, so that whatever stops the run stops all of it in the same way.
     stop: CancellationToken,
-    /// The right to decode and store, one instance at a time. It is closed once the database has failed.
-    turn: Semaphore,
+    /// The room for listings that are decoded and stored, in KiB of text. It is closed once the database has failed.
+    decoding_room: Semaphore,
 }
 
 impl<'a> RunContext<'a> {
@@ -34,7 +37,7 @@ impl<'a> RunContext<'a> {
             summary: Mutex::new(summary),
             observe,
             stop: stop.child_token(),
-            turn: Semaphore::new(1),
+            decoding_room: Semaphore::new(DECODING_ROOM as usize),
         }
     }
 
@@ -72,16 +75,17 @@ impl<'a> RunContext<'a> {
 
     /// Stops the run, since nothing more can be read; says why the first time.
     pub(super) fn abort(&self, reason: AbortReason) {
+        let words = reason.message().to_owned();
         {
             let mut summary = self.summary();
             if summary.aborted.is_some() {
                 return;
             }
-            summary.error = Some(reason.message().to_owned());
-            summary.aborted = Some(reason.clone());
+            summary.error = Some(words.clone());
+            summary.aborted = Some(reason);
         }
         self.stop.cancel();
-        self.warn(reason.message());
+        self.warn(words);
     }
 
     /// Whether nothing more is to be asked, for whatever reason.
@@ -99,16 +103,18 @@ impl<'a> RunContext<'a> {
         }
     }
 
-    /// Decodes and stores, one instance at a time: rows take more room than the text that they are in. The first error
-    /// ends the run: whoever still waits for a turn, or for Zoom, gets none.
-    pub(super) async fn in_turn<T>(
+    /// Decodes and stores a text of so many KiB: a large one alone, and small ones side by side, so that they are stored
+    /// together. The first error ends the run: whoever still waits for room, or for Zoom, gets none.
+    pub(super) async fn with_room<T>(
         &self,
+        kib: usize,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<Option<T>, StoreError> {
-        let Ok(_turn) = self.turn.acquire().await else { return Ok(None) };
+        let kib = u32::try_from(kib).unwrap_or(u32::MAX).clamp(1, DECODING_ROOM);
+        let Ok(_room) = self.decoding_room.acquire_many(kib).await else { return Ok(None) };
         let result = work.await;
         if result.is_err() {
-            self.turn.close();
+            self.decoding_room.close();
             self.stop.cancel();
         }
         result.map(Some)

@@ -2,7 +2,7 @@
 
 use crate::clock::Comparison;
 use crate::model::{FetchOutcome, InstanceUuid, MeetingId, RunOutcome, Source, Timestamp};
-use crate::store::Counts;
+use crate::store::RowCounts;
 use crate::zoom::{Disposition, ZoomError};
 
 /// What happens while a run is on.
@@ -35,7 +35,7 @@ pub enum FetchResult {
     /// Its listing is in the database.
     Stored {
         /// What became of the rows.
-        counts: Counts,
+        counts: RowCounts,
         /// Whether the listing was complete and credible.
         outcome: FetchOutcome,
         /// Where it was read from.
@@ -106,7 +106,7 @@ pub struct Summary {
     /// Instances that could not be read, or were parked.
     pub instances_failed: u64,
     /// What became of all rows.
-    pub counts: Counts,
+    pub counts: RowCounts,
     /// Requests sent, retries included.
     pub requests: u64,
     /// How long it took, in seconds.
@@ -139,7 +139,7 @@ impl Default for Summary {
             instances_fetched: 0,
             instances_not_found: 0,
             instances_failed: 0,
-            counts: Counts::default(),
+            counts: RowCounts::default(),
             requests: 0,
             seconds: 0.0,
             aborted: None,

@@ -1,6 +1,5 @@
 //! The configuration as types: parsed once, valid by construction.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;

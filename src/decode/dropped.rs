@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Field, Home, Json, Kind, Row, Value, mended};
+use super::{Field, Json, Kind, Row, StorageTable, Value, mended};
 use crate::model::harmless;
 
 /// Stands where something was that must not be kept.
@@ -266,7 +266,7 @@ fn held_in(dropped: &Dropped, name: &str, value: &Json<'_>, gone: &mut BTreeSet<
 /// Whether a column that stays may repeat what another one holds. What is kept to know people by is kept whole.
 fn may_repeat(field: Field) -> bool {
     let is_kept_whole = matches!(field, Field::UserId | Field::ParticipantUuid | Field::BoMtgId)
-        || (field.home() == Home::Profile && field != Field::UserName);
+        || (field.table() == StorageTable::Profile && field != Field::UserName);
     field.kind() == Kind::Text && !is_kept_whole && !OF_FEW_WORDS.contains(&field.name())
 }
 

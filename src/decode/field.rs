@@ -17,44 +17,54 @@ pub enum Kind {
     List,
 }
 
-/// The table that a field is stored in.
+/// The table that a field is stored in. All but that of sessions hold what sessions share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Home {
+pub enum StorageTable {
     /// The session itself.
     Session,
-    /// `profiles`: what a participant says of himself.
+    /// What a participant says of himself.
     Profile,
-    /// `clients`: the program that a participant joined with.
+    /// The program that a participant joined with.
     Client,
-    /// `machines`: the computer underneath.
-    Machine,
-    /// `networks`: where the participant was connected from.
+    /// The network in between, as far as many use it.
     Network,
-    /// `media`: microphone, camera, speaker.
+    /// Microphone, camera, speaker.
     Media,
+    /// The computer and its addresses, with the client, the network and the media that were used on it.
+    Environment,
+    /// Everything that has no column.
+    Extra,
 }
 
-impl Home {
-    /// The homes of what a participant joined with, in the order of [`super::Keys::setup_parts`].
-    pub const SETUP: [Self; 4] = [Self::Client, Self::Machine, Self::Network, Self::Media];
+impl StorageTable {
+    /// Those that sessions share, each after what it refers to.
+    pub const SHARED: [Self; 6] =
+        [Self::Profile, Self::Client, Self::Network, Self::Media, Self::Environment, Self::Extra];
 
-    /// The places of its fields in a row. The profile stands among the session's; otherwise a home stands alone.
+    /// Its place in [`StorageTable::SHARED`].
+    #[must_use]
+    pub const fn shared_index(self) -> usize {
+        // The session's own comes first, and is shared by none.
+        self as usize - 1
+    }
+
+    /// The places of its fields in a row. Some stand among the session's; otherwise a table's stand together.
     pub(super) const fn places(self) -> Range<usize> {
         let (first, end) = PLACES[self as usize];
         first..end
     }
 }
 
-const PLACES: [(usize, usize); 6] = {
-    let mut places = [(usize::MAX, 0); 6];
+const PLACES: [(usize, usize); 7] = {
+    let mut places = [(0, 0); 7];
     let mut at = 0;
     while at < Field::COUNT {
-        let (first, end) = &mut places[Field::ALL[at].home() as usize];
-        if *first == usize::MAX {
+        let (first, end) = &mut places[Field::ALL[at].table() as usize];
+        if *end == 0 {
             *first = at;
         }
         assert!(
-            *end == 0 || *end == at || matches!(Field::ALL[at].home(), Home::Session),
+            *end == 0 || *end == at || matches!(Field::ALL[at].table(), StorageTable::Session),
             "it stands together"
         );
         *end = at + 1;
@@ -64,7 +74,7 @@ const PLACES: [(usize, usize); 6] = {
 };
 
 macro_rules! fields {
-    ($($variant:ident = $name:literal $kind:ident $home:ident,)+) => {
+    ($($variant:ident = $name:literal $kind:ident $table:ident,)+) => {
         /// A field of Zoom's participant row with a column of its own, under Zoom's name.
         ///
         /// Source: `GET /metrics/meetings/{meetingId}/participants` in Zoom's API reference.
@@ -90,8 +100,8 @@ macro_rules! fields {
 
             /// The table that it is stored in.
             #[must_use]
-            pub const fn home(self) -> Home {
-                match self { $(Self::$variant => Home::$home,)+ }
+            pub const fn table(self) -> StorageTable {
+                match self { $(Self::$variant => StorageTable::$table,)+ }
             }
 
             /// The field with this name in any of Zoom's three listings.
@@ -140,12 +150,12 @@ fields! {
     BrowserName = "browser_name" Text Client,
     BrowserVersion = "browser_version" Text Client,
     DeviceName = "device_name" Text Client,
-    PcName = "pc_name" Text Machine,
-    Domain = "domain" Text Machine,
-    MacAddr = "mac_addr" Text Machine,
-    HarddiskId = "harddisk_id" Text Machine,
-    IpAddress = "ip_address" Text Network,
-    InternalIpAddresses = "internal_ip_addresses" List Network,
+    PcName = "pc_name" Text Environment,
+    MacAddr = "mac_addr" Text Environment,
+    HarddiskId = "harddisk_id" Text Environment,
+    IpAddress = "ip_address" Text Environment,
+    InternalIpAddresses = "internal_ip_addresses" List Environment,
+    Domain = "domain" Text Network,
     Location = "location" Text Network,
     NetworkType = "network_type" Text Network,
     ConnectionType = "connection_type" Text Network,

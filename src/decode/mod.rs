@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 pub use self::digest::Digest;
 pub use self::dropped::{Dropped, Stripper, is_word};
-pub use self::field::{Field, Home, Kind};
+pub use self::field::{Field, Kind, StorageTable};
 pub(crate) use self::json::Json;
 use self::json::write_object;
 pub use self::value::Value;
@@ -36,17 +36,19 @@ pub struct Row<'a> {
 
 /// The digests that a row is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keys {
+pub struct RowHashes {
     /// Of everything that the row says: equal rows have equal ones.
-    pub row_hash: i64,
-    /// Of what the participant says of himself (the fields of [`Home::Profile`]); none where he says nothing.
-    pub profile: Option<i64>,
-    /// Of what he joined with, one for each of [`Home::SETUP`]; none where it tells none.
-    pub setup_parts: [Option<i64>; 4],
-    /// Of all of those together; none where it tells none.
-    pub setup: Option<i64>,
-    /// Of what has no column; none where there is nothing.
-    pub extra: Option<i64>,
+    pub row: i64,
+    /// Of what it shares with others, one for each of [`StorageTable::SHARED`]; none where it tells nothing of it.
+    pub shared: [Option<i64>; 6],
+}
+
+impl RowHashes {
+    /// The digest of what stands in one table of [`StorageTable::SHARED`].
+    #[must_use]
+    pub const fn of(&self, table: StorageTable) -> Option<i64> {
+        self.shared[table.shared_index()]
+    }
 }
 
 /// An element of a listing that is no row, verbatim.
@@ -200,41 +202,39 @@ impl<'a> Row<'a> {
 
     /// The digests that the row is known by.
     #[must_use]
-    pub fn keys(&self) -> Keys {
+    pub fn hashes(&self) -> RowHashes {
         let mut digest = Digest::new();
-        let profile = self.key_of(Home::Profile, &mut digest);
-        let setup_parts = Home::SETUP.map(|home| self.key_of(home, &mut digest));
-        let key = |key: Option<i64>| key.map_or(Value::Null, Value::Int);
-        let setup = setup_parts.iter().any(Option::is_some).then(|| {
-            for part in &setup_parts {
-                digest.value(&key(*part));
-            }
-            digest.finish()
-        });
+        let value = |hash: Option<i64>| hash.map_or(Value::Null, Value::Int);
+        let profile = self.hash_of(StorageTable::Profile, &[], &mut digest);
+        let parts = [StorageTable::Client, StorageTable::Network, StorageTable::Media]
+            .map(|table| self.hash_of(table, &[], &mut digest));
+        let environment = self.hash_of(StorageTable::Environment, &parts.map(value), &mut digest);
         let extra = self.extra().map(|text| {
             digest.text(&text);
             digest.finish()
         });
         // What is shared goes in by its digest, so that no text is hashed twice; but for the profile, which stands
-        // among the session's values: fingerprints of the first version are kept.
-        self.of(Home::Session).iter().for_each(|value| digest.value(value));
-        digest.value(&key(setup));
-        digest.value(&key(extra));
-        Keys { row_hash: digest.finish(), profile, setup_parts, setup, extra }
+        // among the session's values.
+        self.of(StorageTable::Session).iter().for_each(|value| digest.value(value));
+        digest.value(&value(environment));
+        digest.value(&value(extra));
+        let [client, network, media] = parts;
+        RowHashes { row: digest.finish(), shared: [profile, client, network, media, environment, extra] }
     }
 
-    /// The digest of the values of one home; none where it has none.
-    fn key_of(&self, home: Home, digest: &mut Digest) -> Option<i64> {
-        if self.of(home).iter().all(Value::is_null) {
+    /// The digest of what stands in one table, and of what that refers to; none where nothing does.
+    fn hash_of(&self, table: StorageTable, parts: &[Value<'_>], digest: &mut Digest) -> Option<i64> {
+        let values = || self.of(table).iter().chain(parts);
+        if values().all(Value::is_null) {
             return None;
         }
-        self.of(home).iter().for_each(|value| digest.value(value));
+        values().for_each(|value| digest.value(value));
         Some(digest.finish())
     }
 
-    /// The values of one home, in the order of their fields.
-    fn of(&self, home: Home) -> &[Value<'a>] {
-        &self.values[home.places()]
+    /// The values of one table, in the order of their fields.
+    fn of(&self, table: StorageTable) -> &[Value<'a>] {
+        &self.values[table.places()]
     }
 
     /// A row that says nothing, to be filled from where rows are kept.

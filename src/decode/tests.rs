@@ -108,7 +108,7 @@ fn one_row_with_a_fraction_changes_nothing_of_its_neighbours() {
     let beside = decode_text(&text);
     assert_eq!((beside.rows.len(), beside.rejects.len()), (3, 1));
     assert_eq!(beside.rows[0], alone.rows[0]);
-    assert_eq!(beside.rows[0].keys(), alone.rows[0].keys());
+    assert_eq!(beside.rows[0].hashes(), alone.rows[0].hashes());
     assert_eq!(beside.rows[0].extra().as_deref(), Some(r#"{"x":{"a":[],"b":1}}"#));
 }
 
@@ -154,7 +154,7 @@ fn a_row_without_its_key_has_a_stand_in_that_outlives_its_leaving_and_its_privac
     assert!(one(&row).surrogate_key().is_some());
     assert_eq!(one(&row).surrogate_key(), one(&left).surrogate_key());
     assert_eq!(one(&row).surrogate_key(), private.surrogate_key());
-    assert_ne!(one(&row).keys().row_hash, one(&left).keys().row_hash);
+    assert_ne!(one(&row).hashes().row, one(&left).hashes().row);
 }
 
 #[test]

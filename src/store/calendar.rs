@@ -25,7 +25,12 @@ pub(super) async fn report_zone(connection: &mut SqliteConnection) -> Result<Tz,
     let zone: Option<String> = sqlx::query_scalar("SELECT value FROM settings WHERE name = 'timezone'")
         .fetch_optional(connection)
         .await?;
-    Ok(zone.and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC))
+    Ok(zone_of(zone.as_deref()))
+}
+
+/// The zone with this name, as it is kept.
+pub(super) fn zone_of(name: Option<&str>) -> Tz {
+    name.and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC)
 }
 
 /// When an instance began and when it ended, of what is known and what is told now.
@@ -77,26 +82,53 @@ pub(super) async fn place(
     .bind(instance_id)
     .fetch_one(&mut *connection)
     .await?;
-    let Some(start_at) = placed.start_at.map(Timestamp::from_millis) else { return Ok(()) };
-    let local = start_at.utc().with_timezone(&zone);
-    let times: Vec<PlannedTime> =
-        placed.planned.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let end_at = placed.end_at.map_or(start_at, Timestamp::from_millis);
-    let planned = overlapped(&local, end_at, &times);
-    let (from, to) = (planned.map(|window| window.from.millis()), planned.map(|window| window.to.millis()));
+    let Some(start_at) = placed.start_at else { return Ok(()) };
+    let place = placement(start_at, placed.end_at, placed.planned.as_deref(), zone);
     sqlx::query(
         "UPDATE instances SET local_date = ?, local_start = ?, planned_from = ?, planned_to = ?, \
                 attendance_dirty = attendance_dirty OR ? WHERE instance_id = ?",
     )
-    .bind(local.format("%Y-%m-%d").to_string())
-    .bind(local.format("%H:%M").to_string())
-    .bind(from)
-    .bind(to)
-    .bind((from, to) != (placed.planned_from, placed.planned_to))
+    .bind(&place.local_date)
+    .bind(&place.local_start)
+    .bind(place.planned_from())
+    .bind(place.planned_to())
+    .bind((place.planned_from(), place.planned_to()) != (placed.planned_from, placed.planned_to))
     .bind(instance_id)
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Where an instance is in the calendar.
+pub(super) struct Placement {
+    pub local_date: String,
+    pub local_start: String,
+    /// The planned time that it overlaps, if any.
+    pub planned: Option<Window>,
+}
+
+impl Placement {
+    pub(super) fn planned_from(&self) -> Option<i64> {
+        self.planned.map(|window| window.from.millis())
+    }
+
+    pub(super) fn planned_to(&self) -> Option<i64> {
+        self.planned.map(|window| window.to.millis())
+    }
+}
+
+/// Where an instance belongs in the calendar of the reports' zone; `planned` is its meeting's, as it is kept.
+pub(super) fn placement(start_at: i64, end_at: Option<i64>, planned: Option<&str>, zone: Tz) -> Placement {
+    let start_at = Timestamp::from_millis(start_at);
+    let local = start_at.utc().with_timezone(&zone);
+    let times: Vec<PlannedTime> =
+        planned.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let end_at = end_at.map_or(start_at, Timestamp::from_millis);
+    Placement {
+        local_date: local.format("%Y-%m-%d").to_string(),
+        local_start: local.format("%H:%M").to_string(),
+        planned: overlapped(&local, end_at, &times),
+    }
 }
 
 /// The planned time that an instance overlaps most, if any.
@@ -137,9 +169,13 @@ fn overlapped(start: &DateTime<Tz>, end_at: Timestamp, times: &[PlannedTime]) ->
 ///
 /// Only what has been read is a sitting: an instance without data would make everyone absent.
 pub(super) async fn stitch(connection: &mut SqliteConnection, instance_id: i64) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "WITH instance AS (SELECT meeting_id FROM instances WHERE instance_id = ?), \
-              gap AS (SELECT coalesce((SELECT value FROM settings WHERE name = 'stitch_gap_ms'), 300000) AS gap_ms), \
+    sqlx::query(STITCH).bind(instance_id).execute(connection).await?;
+    Ok(())
+}
+
+/// What [`stitch`] runs; it asks for the instance.
+pub(super) const STITCH: &str = "WITH instance AS (SELECT meeting_id FROM instances WHERE instance_id = ?), \
+       gap AS (SELECT coalesce((SELECT value FROM settings WHERE name = 'stitch_gap_ms'), 300000) AS gap_ms), \
               ordered AS ( \
                 SELECT i.instance_id, i.uuid, i.start_at, m.personal, \
                        lag(i.end_at) OVER w AS last_end, \
@@ -156,13 +192,7 @@ pub(super) async fn stitch(connection: &mut SqliteConnection, instance_id: i64) 
                 SELECT instance_id, first_value(instance_id) OVER (PARTITION BY sitting ORDER BY start_at, uuid) AS first_id \
                   FROM counted) \
          UPDATE instances SET sitting_id = s.first_id FROM stitched s \
-          WHERE instances.instance_id = s.instance_id AND instances.sitting_id IS NOT s.first_id",
-    )
-    .bind(instance_id)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
+          WHERE instances.instance_id = s.instance_id AND instances.sitting_id IS NOT s.first_id";
 
 #[cfg(test)]
 mod tests {

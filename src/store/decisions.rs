@@ -11,23 +11,15 @@ use std::str::FromStr;
 
 use sqlx::{FromRow, SqliteConnection};
 
+use crate::identity::{
+    Anchor, Decision, DecisionKind, Identifier, IdentifierKind, IdentityContext, normalized,
+};
 use crate::model::{MeetingId, Timestamp};
 use crate::store::attendance::presence;
-use crate::store::identity::components::{Anchor, Decision, Identifier, Kind, Verdict};
-use crate::store::identity::people::{self, normalized};
+use crate::store::people;
 use crate::store::{Store, StoreError};
 
-/// What who is who rests on beside the rows.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Grounds {
-    /// What many people use; it joins nothing. Case-folded.
-    pub shared: HashSet<String>,
-    /// The decisions that are in force, the oldest first.
-    pub decisions: Vec<Decision>,
-    anchors: HashSet<Anchor>,
-}
-
-impl Grounds {
+impl IdentityContext {
     pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let shared: Vec<String> =
             sqlx::query_scalar("SELECT value FROM shared_identifiers").fetch_all(&mut *connection).await?;
@@ -38,23 +30,7 @@ impl Grounds {
         .fetch_all(connection)
         .await?;
         let decisions: Vec<Decision> = stored.iter().filter_map(StoredDecision::decision).collect();
-        let anchors = decisions.iter().flat_map(|it| [it.left.clone(), it.right.clone()]).collect();
-        Ok(Self { shared: shared.into_iter().collect(), decisions, anchors })
-    }
-
-    /// Whether some people must not be one.
-    pub(super) fn part_people(&self) -> bool {
-        self.decisions.iter().any(|decision| decision.verdict == Verdict::Split)
-    }
-
-    /// Whether some people must be one.
-    pub(super) fn join_people(&self) -> bool {
-        self.decisions.iter().any(|decision| decision.verdict == Verdict::Merge)
-    }
-
-    /// Whether a decision holds on to this.
-    pub(super) fn concern(&self, anchor: &Anchor) -> bool {
-        self.anchors.contains(anchor)
+        Ok(Self::new(shared.into_iter().collect(), decisions))
     }
 }
 
@@ -98,7 +74,7 @@ struct StoredDecision {
 impl StoredDecision {
     fn decision(&self) -> Option<Decision> {
         Some(Decision {
-            verdict: if self.kind == "split" { Verdict::Split } else { Verdict::Merge },
+            verdict: if self.kind == "split" { DecisionKind::Split } else { DecisionKind::Merge },
             left: anchor(&self.left_kind, self.left_scope, &self.left_value)?,
             right: anchor(&self.right_kind, self.right_scope, &self.right_value)?,
         })
@@ -109,7 +85,7 @@ fn anchor(kind: &str, scope: i64, value: &str) -> Option<Anchor> {
     if kind == "session" {
         return value.parse().ok().map(Anchor::Session);
     }
-    Some(Anchor::Identifier((Kind::from_text(kind)?, scope, value.to_owned())))
+    Some(Anchor::Identifier((IdentifierKind::from_text(kind)?, scope, value.to_owned())))
 }
 
 fn columns(anchor: &Anchor) -> (&'static str, i64, String) {
@@ -229,7 +205,7 @@ impl Store {
             }
             let parting = splits_between(connection, left_side.person_id, right_side.person_id).await?;
             let anchors = [left_side.strongest(), right_side.strongest()];
-            let decision_id = insert(connection, Verdict::Merge, &anchors, now).await?;
+            let decision_id = insert(connection, DecisionKind::Merge, &anchors, now).await?;
             for split in parting {
                 sqlx::query("UPDATE identity_decisions SET overruled_by = ? WHERE decision_id = ?")
                     .bind(decision_id)
@@ -238,7 +214,7 @@ impl Store {
                     .await?;
             }
             rework(connection, &[left_side.person_id, right_side.person_id]).await?;
-            made(connection, decision_id, Verdict::Merge, &anchors).await.map(Ok)
+            made(connection, decision_id, DecisionKind::Merge, &anchors).await.map(Ok)
         })
         .await
     }
@@ -258,9 +234,9 @@ impl Store {
             let Some(anchors) = apart(&left_side, &right_side) else {
                 return Ok(Err(DecisionError::OneSide));
             };
-            let decision_id = insert(connection, Verdict::Split, &anchors, now).await?;
+            let decision_id = insert(connection, DecisionKind::Split, &anchors, now).await?;
             rework(connection, &[left_side.person_id, right_side.person_id]).await?;
-            let made = made(connection, decision_id, Verdict::Split, &anchors).await?;
+            let made = made(connection, decision_id, DecisionKind::Split, &anchors).await?;
             // One person is left where an identifier found no session of its own.
             Ok(if made.people.contains(&None) { Err(DecisionError::PartsNobody) } else { Ok(made) })
         })
@@ -375,11 +351,13 @@ async fn resolve(connection: &mut SqliteConnection, whom: &Whom) -> Result<Optio
         }
         Whom::Session(session_id) => vec![Anchor::Session(*session_id)],
         Whom::Registrant(meeting, id) => {
-            vec![Anchor::Identifier((Kind::Registrant, meeting.get(), id.clone()))]
+            vec![Anchor::Identifier((IdentifierKind::Registrant, meeting.get(), id.clone()))]
         }
-        Whom::Text(text) => [(Kind::Email, normalized(text)), (Kind::ZoomUser, text.clone())]
-            .map(|(kind, value)| Anchor::Identifier((kind, 0, value)))
-            .to_vec(),
+        Whom::Text(text) => {
+            [(IdentifierKind::Email, normalized(text)), (IdentifierKind::ZoomUser, text.clone())]
+                .map(|(kind, value)| Anchor::Identifier((kind, 0, value)))
+                .to_vec()
+        }
     };
     for anchor in named {
         if let Some(person_id) = people::holder(connection, &anchor).await? {
@@ -398,7 +376,7 @@ async fn anchors_of(connection: &mut SqliteConnection, person_id: i64) -> Result
             .await?;
     let mut identifiers: Vec<Identifier> = identifiers
         .into_iter()
-        .filter_map(|(kind, scope, value)| Some((Kind::from_text(&kind)?, scope, value)))
+        .filter_map(|(kind, scope, value)| Some((IdentifierKind::from_text(&kind)?, scope, value)))
         .collect();
     identifiers.sort();
     let sessions: Vec<i64> = sqlx::query_scalar(
@@ -447,7 +425,7 @@ async fn parted_people(connection: &mut SqliteConnection) -> Result<Vec<(i64, i6
 
 async fn insert(
     connection: &mut SqliteConnection,
-    verdict: Verdict,
+    verdict: DecisionKind,
     [left, right]: &[Anchor; 2],
     now: Timestamp,
 ) -> Result<i64, sqlx::Error> {
@@ -469,18 +447,18 @@ async fn insert(
     .await
 }
 
-fn kind(verdict: Verdict) -> &'static str {
+fn kind(verdict: DecisionKind) -> &'static str {
     match verdict {
-        Verdict::Merge => "merge",
-        Verdict::Split => "split",
+        DecisionKind::Merge => "merge",
+        DecisionKind::Split => "split",
     }
 }
 
 /// Works out anew whom these people's sessions belong to, and who was where.
 async fn rework(connection: &mut SqliteConnection, person_ids: &[i64]) -> Result<(), sqlx::Error> {
-    let grounds = Grounds::load(connection).await?;
+    let context = IdentityContext::load(connection).await?;
     let person_ids: BTreeSet<i64> = person_ids.iter().copied().collect();
-    let reworked = people::rework(connection, &grounds, &person_ids, &[]).await?;
+    let reworked = people::rework(connection, &context, &person_ids, &[]).await?;
     let instance_ids: Vec<i64> = reworked.instance_ids.iter().copied().collect();
     presence::refresh(connection, &instance_ids, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await
@@ -489,7 +467,7 @@ async fn rework(connection: &mut SqliteConnection, person_ids: &[i64]) -> Result
 async fn made(
     connection: &mut SqliteConnection,
     decision_id: i64,
-    verdict: Verdict,
+    verdict: DecisionKind,
     sides: &[Anchor; 2],
 ) -> Result<Made, sqlx::Error> {
     let people = [people::holder(connection, &sides[0]).await?, people::holder(connection, &sides[1]).await?];
@@ -509,8 +487,8 @@ pub(super) fn shown_sql(side: &str) -> String {
 fn shown(anchor: &Anchor) -> String {
     match anchor {
         Anchor::Session(session_id) => format!("session:{session_id}"),
-        Anchor::Identifier((Kind::Registrant, meeting, id)) => format!("registrant:{meeting}:{id}"),
-        Anchor::Identifier((Kind::ZoomUser | Kind::Email, _, value)) => value.clone(),
-        Anchor::Identifier((Kind::Name, _, name)) => format!("guest \"{name}\""),
+        Anchor::Identifier((IdentifierKind::Registrant, meeting, id)) => format!("registrant:{meeting}:{id}"),
+        Anchor::Identifier((IdentifierKind::ZoomUser | IdentifierKind::Email, _, value)) => value.clone(),
+        Anchor::Identifier((IdentifierKind::Name, _, name)) => format!("guest \"{name}\""),
     }
 }

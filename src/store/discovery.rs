@@ -97,7 +97,7 @@ impl Store {
               WHERE value NOT IN (SELECT subject FROM discoveries WHERE first_listed_at IS NOT NULL) \
              ON CONFLICT (subject) DO UPDATE SET first_listed_at = excluded.first_listed_at",
             )
-            .bind(crate::store::session::rows::json_list(&keys))
+            .bind(crate::store::lists::json_list(&keys))
             .bind(now.millis()),
         )
         .await?;
@@ -112,7 +112,7 @@ impl Store {
             "UPDATE discoveries SET refused_since = NULL, refusal = NULL, not_found = 0, failures = 0, next_at = NULL \
               WHERE refusal IS NOT NULL AND subject NOT IN (SELECT value FROM json_each(?))",
         )
-        .bind(crate::store::session::rows::json_list(&keys))).await?;
+        .bind(crate::store::lists::json_list(&keys))).await?;
         Ok(())
     }
 

@@ -10,9 +10,9 @@ use sha2::Sha256;
 use sqlx::SqliteConnection;
 
 use crate::decode::{Field, Json, Reject, Row};
+use crate::identity::{Evidence, GuestScope, Identifier, IdentifierKind, components};
+use crate::identity::{IdentityFields, InstanceContext, normalized};
 use crate::model::Timestamp;
-use crate::store::identity::components::{Evidence, GuestScope, Identifier, Kind, components};
-use crate::store::identity::people::{Place, Told, normalized};
 
 /// How the `participant_uuid` of an anonymous row begins; Zoom's hold no colon.
 pub(super) const PSEUDONYM: &str = "forgotten:";
@@ -158,7 +158,7 @@ pub(super) async fn name_of(connection: &mut SqliteConnection, said: &str) -> Re
 }
 
 /// What evidence in an instance may lead to a forgotten person by.
-pub(super) fn marks_of(evidence: &Evidence, instance: &str, place: &Place<'_>) -> BTreeSet<Mark> {
+pub(super) fn marks_of(evidence: &Evidence, instance: &str, place: &InstanceContext<'_>) -> BTreeSet<Mark> {
     let mut marks: BTreeSet<Mark> = evidence.strong.iter().cloned().map(Mark::Strong).collect();
     if let Some(uuid) = evidence.participant_uuid.clone().filter(|uuid| !uuid.starts_with(PSEUDONYM)) {
         marks.insert(Mark::Participant { instance: instance.to_owned(), uuid });
@@ -181,7 +181,7 @@ pub(super) fn pseudonyms(
     sessions: &[Evidence],
     known: &[Option<String>],
     instance: &str,
-    place: &Place<'_>,
+    place: &InstanceContext<'_>,
 ) -> Vec<Option<String>> {
     let own = |at: usize| {
         let evidence = &sessions[at];
@@ -209,7 +209,7 @@ pub(super) fn pseudonyms(
 /// What the rows tell beside what was known is learnt, so that it does not lead back to them either.
 pub(super) async fn without_forgotten<'a>(
     connection: &mut SqliteConnection,
-    place: &Place<'_>,
+    place: &InstanceContext<'_>,
     rows: &[Row<'a>],
     now: Timestamp,
 ) -> Result<Option<Vec<Row<'a>>>, sqlx::Error> {
@@ -224,7 +224,7 @@ pub(super) async fn without_forgotten<'a>(
             stored.get(&(user_id.to_owned(), join_at.div_euclid(1000))).cloned()
         })
         .collect();
-    let evidence: Vec<Evidence> = rows.iter().map(|row| place.evidence(&Told::by(row))).collect();
+    let evidence: Vec<Evidence> = rows.iter().map(|row| place.evidence(&IdentityFields::of(row))).collect();
     let found = pseudonyms(&forgotten, &evidence, &known, &instance, place);
     if found.iter().all(Option::is_none) {
         return Ok(None);
@@ -312,9 +312,9 @@ pub(super) fn marks_of_text(text: &str, instance: &str, meeting_id: i64) -> Vec<
     let text = text.trim();
     let name = normalized(text);
     let mut marks = vec![
-        Mark::Strong((Kind::Email, 0, name.clone())),
-        Mark::Strong((Kind::ZoomUser, 0, text.to_owned())),
-        Mark::Strong((Kind::Registrant, meeting_id, text.to_owned())),
+        Mark::Strong((IdentifierKind::Email, 0, name.clone())),
+        Mark::Strong((IdentifierKind::ZoomUser, 0, text.to_owned())),
+        Mark::Strong((IdentifierKind::Registrant, meeting_id, text.to_owned())),
         Mark::Participant { instance: instance.to_owned(), uuid: text.to_owned() },
         Mark::NameInInstance { instance: instance.to_owned(), name: name.clone() },
     ];
@@ -366,7 +366,7 @@ pub(super) async fn is_forgotten_member(
     let Some(forgotten) = Forgotten::load(connection).await? else { return Ok(false) };
     let marks = match (email_key, name_key) {
         (Some(email), name) => vec![
-            Mark::Strong((Kind::Email, 0, email.to_owned())),
+            Mark::Strong((IdentifierKind::Email, 0, email.to_owned())),
             Mark::SharedMember {
                 meeting_id,
                 email: email.to_owned(),
@@ -409,7 +409,7 @@ pub(super) async fn is_forgotten_host(
     let instance = uuid_of(connection, instance_id).await?;
     // Of two people with one name, the email says which it is.
     let mark = match (host_email, host_name) {
-        (Some(email), _) => Mark::Strong((Kind::Email, 0, normalized(email))),
+        (Some(email), _) => Mark::Strong((IdentifierKind::Email, 0, normalized(email))),
         (None, Some(name)) => Mark::NameInInstance { instance, name: normalized(name) },
         (None, None) => return Ok(false),
     };

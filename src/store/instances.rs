@@ -10,6 +10,7 @@ use crate::plan::Progress;
 use crate::store::attendance::presence;
 use crate::store::calendar::{moved, span};
 use crate::store::erasure_list;
+use crate::store::script::Script;
 use crate::store::{Store, StoreError};
 
 /// An instance that discovery told of.
@@ -126,8 +127,18 @@ struct DueRow {
     was_empty: bool,
 }
 
+/// The columns of [`ProgressRow`], of `instances i`.
+macro_rules! progress_columns {
+    () => {
+        "i.state, i.due_at, i.reason, i.complete, i.failures, i.failing_kind, i.failing_since, i.richer_lacking_since, \
+         i.incomplete_reads, i.incomplete_since, i.identical_reads, i.content_hash, i.changing_since, i.suspect_at, i.suspect_digest"
+    };
+}
+pub(super) use progress_columns;
+
+/// How an instance's [`Progress`] is kept.
 #[derive(FromRow)]
-struct ProgressRow {
+pub(super) struct ProgressRow {
     state: String,
     due_at: Option<i64>,
     reason: Option<String>,
@@ -394,50 +405,26 @@ pub(super) async fn describe(
     now: Timestamp,
     dropped: &Dropped,
 ) -> Result<(), sqlx::Error> {
-    let clean = |text: &Option<String>| text.as_deref().map(|text| harmless(text).into_owned());
-    let description = Description {
-        topic: clean(&description.topic),
-        host_name: clean(&description.host_name),
-        host_email: clean(&description.host_email),
-        ..description.clone()
-    };
+    let description = description.harmless();
     let (host_name, host_email) = (description.host_name.as_deref(), description.host_email.as_deref());
     let hidden = erasure_list::is_forgotten_host(connection, instance_id, host_name, host_email).await?;
-    let kept = description.without(dropped);
-    let (host_name, host_email) = if hidden { (None, None) } else { (kept.host_name, kept.host_email) };
-    let (known_start, known_end, is_read): (Option<i64>, Option<i64>, bool) =
-        sqlx::query_as("SELECT start_at, ended_at, source IS NOT NULL FROM instances WHERE instance_id = ?")
-            .bind(instance_id)
-            .fetch_one(&mut *connection)
-            .await?;
-    let told = (description.start_at.map(Timestamp::millis), description.ended_at.map(Timestamp::millis));
-    let (start_at, ended_at) = span((known_start, known_end), told);
-    let is_moved = (start_at, ended_at) != (known_start, known_end);
-    sqlx::query(
-        "UPDATE instances SET topic = coalesce(?1, topic), host_name = coalesce(?2, host_name), \
-                host_email = coalesce(?3, host_email), start_at = ?4, ended_at = ?5, described_at = ?6, \
-                attendance_dirty = attendance_dirty OR ?7, joins_told = coalesce(?9, joins_told) \
-          WHERE instance_id = ?8",
-    )
-    .bind(kept.topic)
-    .bind(host_name)
-    .bind(host_email)
-    .bind(start_at)
-    .bind(ended_at)
-    .bind(now.millis())
-    .bind(is_moved)
-    .bind(instance_id)
-    .bind(description.joins)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "UPDATE meetings SET topic = coalesce((SELECT topic FROM instances i WHERE i.meeting_id = meetings.meeting_id \
-                AND i.topic IS NOT NULL ORDER BY start_at DESC LIMIT 1), topic) \
-          WHERE meeting_id = (SELECT meeting_id FROM instances WHERE instance_id = ?)",
-    )
-    .bind(instance_id)
-    .execute(&mut *connection)
-    .await?;
+    let (meeting_id, known_start, known_end, is_read): (i64, Option<i64>, Option<i64>, bool) =
+        sqlx::query_as(
+            "SELECT meeting_id, start_at, ended_at, source IS NOT NULL FROM instances WHERE instance_id = ?",
+        )
+        .bind(instance_id)
+        .fetch_one(&mut *connection)
+        .await?;
+    let details = description.details((known_start, known_end), hidden, dropped);
+    let is_moved = (details.start_at, details.ended_at) != (known_start, known_end);
+    let mut script = Script::default();
+    details.write(&mut script, instance_id, meeting_id, now);
+    if is_moved {
+        script.add("UPDATE instances SET attendance_dirty = 1 WHERE instance_id = ?", |values| {
+            values.add(instance_id);
+        });
+    }
+    script.run(connection).await?;
     if is_moved {
         moved(connection, instance_id, is_read).await?;
     }
@@ -447,69 +434,141 @@ pub(super) async fn describe(
     Ok(())
 }
 
+/// What a description makes of an instance.
+pub(super) struct Details {
+    topic: Option<String>,
+    host_name: Option<String>,
+    host_email: Option<String>,
+    pub start_at: Option<i64>,
+    pub ended_at: Option<i64>,
+    joins: Option<i64>,
+}
+
+impl Description {
+    /// The same without what must not reach a terminal.
+    pub(super) fn harmless(&self) -> Self {
+        let clean = |text: &Option<String>| text.as_deref().map(|text| harmless(text).into_owned());
+        Self {
+            topic: clean(&self.topic),
+            host_name: clean(&self.host_name),
+            host_email: clean(&self.host_email),
+            ..self.clone()
+        }
+    }
+
+    /// What it makes, once it is [`harmless`](Self::harmless), of an instance whose start and end are known so far. The host is left out where that is somebody
+    /// who was forgotten.
+    pub(super) fn details(
+        &self,
+        known: (Option<i64>, Option<i64>),
+        is_host_hidden: bool,
+        dropped: &Dropped,
+    ) -> Details {
+        let kept = self.without(dropped);
+        let told = (self.start_at.map(Timestamp::millis), self.ended_at.map(Timestamp::millis));
+        let (start_at, ended_at) = span(known, told);
+        Details {
+            topic: kept.topic,
+            host_name: kept.host_name.filter(|_| !is_host_hidden),
+            host_email: kept.host_email.filter(|_| !is_host_hidden),
+            start_at,
+            ended_at,
+            joins: self.joins,
+        }
+    }
+}
+
+impl Details {
+    pub(super) fn joins(&self) -> Option<i64> {
+        self.joins
+    }
+
+    /// Adds them to what is to be written; what is not told leaves what is known.
+    pub(super) fn write(&self, script: &mut Script, instance_id: i64, meeting_id: i64, now: Timestamp) {
+        let statement = "UPDATE instances SET topic = coalesce(?, topic), host_name = coalesce(?, host_name), \
+                    host_email = coalesce(?, host_email), start_at = ?, ended_at = ?, described_at = ?, \
+                    joins_told = coalesce(?, joins_told) WHERE instance_id = ?";
+        script.add(statement, |values| {
+            values
+                .add(self.topic.as_deref())
+                .add(self.host_name.as_deref())
+                .add(self.host_email.as_deref())
+                .add(self.start_at)
+                .add(self.ended_at)
+                .add(now.millis())
+                .add(self.joins)
+                .add(instance_id);
+        });
+        let statement = "UPDATE meetings SET topic = t.topic \
+               FROM (SELECT topic FROM instances WHERE meeting_id = ? AND topic IS NOT NULL ORDER BY start_at DESC LIMIT 1) t \
+              WHERE meeting_id = ? AND meetings.topic IS NOT t.topic";
+        script.add(statement, |values| {
+            values.add(meeting_id).add(meeting_id);
+        });
+    }
+}
+
 pub(super) async fn load_progress(
     connection: &mut SqliteConnection,
     instance_id: i64,
 ) -> Result<Progress, sqlx::Error> {
-    let row: ProgressRow = sqlx::query_as(
-        "SELECT state, due_at, reason, complete, failures, failing_kind, failing_since, richer_lacking_since, incomplete_reads, \
-                incomplete_since, identical_reads, content_hash, changing_since, suspect_at, suspect_digest \
-           FROM instances WHERE instance_id = ?",
-    )
-    .bind(instance_id)
-    .fetch_one(connection)
-    .await?;
-    let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-    let instant = |millis: Option<i64>| millis.map(Timestamp::from_millis);
-    Ok(Progress {
-        state: InstanceState::from_text(&row.state)
-            .ok_or_else(|| sqlx::Error::Decode(format!("no such state: {}", row.state).into()))?,
-        due_at: instant(row.due_at),
-        reason: row.reason,
-        complete: row.complete,
-        failures: count(row.failures),
-        failing: row.failing_kind.as_deref().and_then(FailureKind::from_text),
-        failing_since: instant(row.failing_since),
-        richer_lacking_since: instant(row.richer_lacking_since),
-        incomplete_reads: count(row.incomplete_reads),
-        incomplete_since: instant(row.incomplete_since),
-        identical_reads: count(row.identical_reads),
-        content_hash: row.content_hash,
-        changing_since: instant(row.changing_since),
-        suspect_at: instant(row.suspect_at),
-        suspect_digest: row.suspect_digest,
-    })
+    let row: ProgressRow =
+        sqlx::query_as(concat!("SELECT ", progress_columns!(), " FROM instances i WHERE i.instance_id = ?"))
+            .bind(instance_id)
+            .fetch_one(connection)
+            .await?;
+    row.progress()
 }
 
-pub(super) async fn save_progress(
-    connection: &mut SqliteConnection,
-    instance_id: i64,
-    progress: &Progress,
-) -> Result<(), sqlx::Error> {
+impl ProgressRow {
+    pub(super) fn progress(&self) -> Result<Progress, sqlx::Error> {
+        let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+        let instant = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+        Ok(Progress {
+            state: InstanceState::from_text(&self.state)
+                .ok_or_else(|| sqlx::Error::Decode(format!("no such state: {}", self.state).into()))?,
+            due_at: instant(self.due_at),
+            reason: self.reason.clone(),
+            complete: self.complete,
+            failures: count(self.failures),
+            failing: self.failing_kind.as_deref().and_then(FailureKind::from_text),
+            failing_since: instant(self.failing_since),
+            richer_lacking_since: instant(self.richer_lacking_since),
+            incomplete_reads: count(self.incomplete_reads),
+            incomplete_since: instant(self.incomplete_since),
+            identical_reads: count(self.identical_reads),
+            content_hash: self.content_hash,
+            changing_since: instant(self.changing_since),
+            suspect_at: instant(self.suspect_at),
+            suspect_digest: self.suspect_digest,
+        })
+    }
+}
+
+/// Adds the keeping of an instance's progress to what is to be written.
+pub(super) fn save_progress(script: &mut Script, instance_id: i64, progress: &Progress) {
     let millis = |instant: Option<Timestamp>| instant.map(Timestamp::millis);
-    sqlx::query(
-        "UPDATE instances SET state = ?, due_at = ?, reason = ?, complete = ?, failures = ?, failing_kind = ?, failing_since = ?, \
-                richer_lacking_since = ?, incomplete_reads = ?, incomplete_since = ?, identical_reads = ?, content_hash = ?, changing_since = ?, \
-                suspect_at = ?, suspect_digest = ? \
-          WHERE instance_id = ?",
-    )
-    .bind(progress.state.as_str())
-    .bind(millis(progress.due_at))
-    .bind(&progress.reason)
-    .bind(progress.complete)
-    .bind(i64::from(progress.failures))
-    .bind(progress.failing.map(FailureKind::as_str))
-    .bind(millis(progress.failing_since))
-    .bind(millis(progress.richer_lacking_since))
-    .bind(i64::from(progress.incomplete_reads))
-    .bind(millis(progress.incomplete_since))
-    .bind(i64::from(progress.identical_reads))
-    .bind(progress.content_hash)
-    .bind(millis(progress.changing_since))
-    .bind(millis(progress.suspect_at))
-    .bind(progress.suspect_digest)
-    .bind(instance_id)
-    .execute(connection)
-    .await?;
-    Ok(())
+    let statement = "UPDATE instances SET state = ?, due_at = ?, reason = ?, complete = ?, failures = ?, failing_kind = ?, \
+                failing_since = ?, richer_lacking_since = ?, incomplete_reads = ?, incomplete_since = ?, identical_reads = ?, \
+                content_hash = ?, changing_since = ?, suspect_at = ?, suspect_digest = ? \
+          WHERE instance_id = ?";
+    script.add(statement, |values| {
+        values
+            .add(progress.state.as_str())
+            .add(millis(progress.due_at))
+            .add(progress.reason.as_deref())
+            .add(progress.complete)
+            .add(i64::from(progress.failures))
+            .add(progress.failing.map(FailureKind::as_str))
+            .add(millis(progress.failing_since))
+            .add(millis(progress.richer_lacking_since))
+            .add(i64::from(progress.incomplete_reads))
+            .add(millis(progress.incomplete_since))
+            .add(i64::from(progress.identical_reads))
+            .add(progress.content_hash)
+            .add(millis(progress.changing_since))
+            .add(millis(progress.suspect_at))
+            .add(progress.suspect_digest)
+            .add(instance_id);
+    });
 }

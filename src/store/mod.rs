@@ -10,17 +10,19 @@ mod discovery;
 mod erasure_list;
 mod error;
 mod file;
-mod identity;
 mod ingest;
 mod instances;
+mod lists;
 mod maintenance;
 mod metrics;
+mod people;
 mod quota;
 mod reports;
 mod rosters;
 mod runs;
 #[cfg(test)]
 pub(crate) mod sample;
+mod script;
 mod session;
 mod settings;
 mod somebody;
@@ -44,8 +46,8 @@ pub use self::discovery::{DiscoveryRefusal, InstancesListing, Standing, Subject}
 pub use self::error::StoreError;
 pub use self::file::group::make_shared_directory;
 pub use self::file::lock::RunLock;
-pub use self::identity::people::normalized;
-pub use self::ingest::listing::{Counts, FetchRecord, Listing, Stored};
+use self::ingest::Turn;
+pub use self::ingest::listing::{FetchRecord, Listing, RowCounts, Stored};
 pub use self::instances::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::maintenance::backup::BackupError;
 pub use self::maintenance::erase::ForgetResult;
@@ -72,6 +74,7 @@ pub struct Store {
     /// Fields that never reach the file.
     dropped: Arc<Dropped>,
     known: Arc<Mutex<KnownFacts>>,
+    turn: Turn,
     /// The file that was opened, whatever its path leads to later.
     file: Option<FileId>,
 }
@@ -168,6 +171,8 @@ impl Store {
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
+            // The one connection is to a file: there is nothing that it could have lost.
+            .test_before_acquire(false)
             .max_lifetime(None)
             .acquire_timeout(Duration::from_hours(24))
             .connect_with(options)
@@ -178,6 +183,7 @@ impl Store {
             pool,
             path: path.to_owned(),
             known: Arc::default(),
+            turn: Arc::default(),
             is_shared: false,
             dropped: Arc::default(),
             file,

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
 
+use crate::identity::normalized;
 use crate::model::{MeetingId, Timestamp};
 use crate::roster::Member;
 use crate::store::erasure_list;
-use crate::store::identity::people::normalized;
-use crate::store::session::rows::json_list;
+use crate::store::lists::json_list;
 use crate::store::{Store, StoreError};
 
 impl Store {

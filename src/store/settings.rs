@@ -6,12 +6,12 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use sqlx::{Sqlite, SqliteConnection};
 
+use crate::identity::IdentityContext;
+use crate::identity::normalized;
 use crate::model::MeetingId;
 use crate::store::attendance::presence;
 use crate::store::calendar::{self, PlannedTime};
-use crate::store::decisions::Grounds;
-use crate::store::identity::people;
-use crate::store::identity::people::normalized;
+use crate::store::people;
 pub(super) use crate::store::sql::guests_of_meeting;
 use crate::store::{Store, StoreError};
 
@@ -130,7 +130,7 @@ async fn place_anew(
           WHERE ?1 OR attendance_dirty OR meeting_id IN (SELECT value FROM json_each(?2))",
     )
     .bind(zone_changed)
-    .bind(crate::store::session::rows::json_list(plans_changed))
+    .bind(crate::store::lists::json_list(plans_changed))
     .fetch_all(&mut *connection)
     .await?;
     for instance_id in instances {
@@ -147,7 +147,7 @@ async fn place_anew(
           GROUP BY meeting_id",
     )
     .bind(gap_changed)
-    .bind(crate::store::session::rows::json_list(&stale))
+    .bind(crate::store::lists::json_list(&stale))
     .fetch_all(&mut *connection)
     .await?;
     for instance_id in one_each {
@@ -209,7 +209,7 @@ async fn apply_meetings(
     sqlx::query(
         "UPDATE meetings SET listed = 0 WHERE listed AND meeting_id NOT IN (SELECT value FROM json_each(?))",
     )
-    .bind(crate::store::session::rows::json_list(&listed))
+    .bind(crate::store::lists::json_list(&listed))
     .execute(&mut *connection)
     .await?;
     Ok(plans_changed)
@@ -261,12 +261,12 @@ async fn rework_people(
           WHERE s.person_id IS NOT NULL AND (?1 OR i.meeting_id IN (SELECT value FROM json_each(?2)))",
     )
     .bind(everyone)
-    .bind(crate::store::session::rows::json_list(meetings))
+    .bind(crate::store::lists::json_list(meetings))
     .fetch_all(&mut *connection)
     .await?;
-    let grounds = Grounds::load(connection).await?;
+    let context = IdentityContext::load(connection).await?;
     let reworked =
-        people::rework(connection, &grounds, &touched.into_iter().collect::<BTreeSet<_>>(), &[]).await?;
+        people::rework(connection, &context, &touched.into_iter().collect::<BTreeSet<_>>(), &[]).await?;
     let mut instances: BTreeSet<i64> = reworked.instance_ids;
     if everyone {
         // What a line rests on (`matched_by`) may have changed without anybody changing hands.

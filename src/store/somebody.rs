@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
 
+use crate::identity::{Anchor, IdentifierKind, normalized};
 use crate::store::decisions::Whom;
-use crate::store::identity::components::{Anchor, Kind};
-use crate::store::identity::people::{self, normalized};
-use crate::store::session::rows::json_list;
+use crate::store::lists::json_list;
+use crate::store::people;
 use crate::store::{Store, StoreError};
 
 /// Somebody of whom the database holds something.
@@ -123,8 +123,10 @@ async fn holders(connection: &mut SqliteConnection, text: &str) -> Result<Vec<i6
                 .await;
         }
         Ok(Whom::Session(session_id)) => Anchor::Session(session_id),
-        Ok(Whom::Registrant(meeting, id)) => Anchor::Identifier((Kind::Registrant, meeting.get(), id)),
-        Ok(Whom::Text(text)) => Anchor::Identifier((Kind::ZoomUser, 0, text)),
+        Ok(Whom::Registrant(meeting, id)) => {
+            Anchor::Identifier((IdentifierKind::Registrant, meeting.get(), id))
+        }
+        Ok(Whom::Text(text)) => Anchor::Identifier((IdentifierKind::ZoomUser, 0, text)),
         Err(_) => return Ok(Vec::new()),
     };
     Ok(people::holder(connection, &anchor).await?.into_iter().collect())

@@ -351,8 +351,8 @@ SELECT s.session_id,
        c.browser_name,
        c.browser_version,
        c.device_name,
-       n.ip_address,
-       n.internal_ip_addresses,
+       u.ip_address,
+       u.internal_ip_addresses,
        n.location,
        n.network_type,
        n.connection_type,
@@ -361,10 +361,10 @@ SELECT s.session_id,
        a.microphone,
        a.camera,
        a.speaker,
-       p.pc_name,
-       p.domain,
-       p.mac_addr,
-       p.harddisk_id,
+       u.pc_name,
+       n.domain,
+       u.mac_addr,
+       u.harddisk_id,
        s.share_application,
        s.share_desktop,
        s.share_whiteboard,
@@ -379,12 +379,11 @@ SELECT s.session_id,
   JOIN instances i ON i.instance_id = s.instance_id
   JOIN meetings m ON m.meeting_id = i.meeting_id
   LEFT JOIN profiles f ON f.profile_id = s.profile_id
-  LEFT JOIN setups u ON u.setup_id = s.setup_id
+  LEFT JOIN client_environments u ON u.environment_id = s.environment_id
   LEFT JOIN clients c ON c.client_id = u.client_id
   LEFT JOIN networks n ON n.network_id = u.network_id
-  LEFT JOIN media a ON a.media_id = u.media_id
-  LEFT JOIN machines p ON p.machine_id = u.machine_id
-  LEFT JOIN extras e ON e.extra_id = s.extra_id;
+  LEFT JOIN media_devices a ON a.media_id = u.media_id
+  LEFT JOIN extra_fields e ON e.extra_id = s.extra_id;
 
 CREATE VIEW runs AS
 SELECT r.run_id,

@@ -8,9 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
-use super::{
-    InMemoryLedger, Ledger, Plan, Rate, RateLimits, RetryPolicy, Unlimited, ZoomClient, ZoomSettings,
-};
+use super::memory_ledger::InMemoryLedger;
+use super::{Ledger, Plan, Rate, RateLimits, RetryPolicy, Unlimited, ZoomClient, ZoomSettings};
 use crate::clock::Clock;
 use crate::model::Timestamp;
 

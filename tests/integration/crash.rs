@@ -63,8 +63,15 @@ pub async fn open(path: &Path) -> SqliteConnection {
 /// What a database says, as lines in order: all but ids of rows, times of reading, and the log.
 pub async fn dump(path: &Path) -> Vec<String> {
     const LOGS: [&str; 3] = ["runs", "fetches", "quota"];
-    const TABLES: [&str; 7] =
-        ["instances", "identifiers", "clients", "machines", "networks", "media", "extras"];
+    const TABLES: [&str; 7] = [
+        "instances",
+        "identifiers",
+        "clients",
+        "networks",
+        "media_devices",
+        "client_environments",
+        "extra_fields",
+    ];
     const OWN: &[&str] = &[
         "session_id",
         "person_id",
@@ -77,6 +84,12 @@ pub async fn dump(path: &Path) -> Vec<String> {
         "described_at",
         "open_end_at",
         "scope",
+        // Numbers in the order of coming; the digests say what they stand for.
+        "client_id",
+        "network_id",
+        "media_id",
+        "environment_id",
+        "extra_id",
     ];
     let mut database = open(path).await;
     let views: Vec<String> =

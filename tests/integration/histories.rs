@@ -66,7 +66,13 @@ fn nothing_is_lost_over_ten_thousand_histories() {
 }
 
 fn try_histories(cases: u32, dice: TestRng) {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 600, max_shrink_time: SHRINKING, ..Config::default() };
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 600,
+        max_shrink_time: SHRINKING,
+        ..Config::default()
+    };
     let ground = Ground::new();
     let result = TestRunner::new_with_rng(config, dice)
         .run(&history(), |history| live(&ground, &history).map_err(TestCaseError::fail));

@@ -25,6 +25,11 @@ impl FoundListing {
         self.pages.broken.is_none() && self.pages.read.iter().all(|page| holds_no_row(&page.body))
     }
 
+    /// How long the texts of its pages are.
+    pub(super) fn bytes(&self) -> usize {
+        self.pages.read.iter().map(|page| page.body.len()).sum()
+    }
+
     pub(super) fn rows_reported(&self) -> Option<i64> {
         self.pages.read.iter().rev().find_map(|page| page.total_records)
     }

@@ -1,45 +1,104 @@
-//! The table of who was in which instance, worked out from the sessions by SQL alone.
+//! The table of who was in which instance: `attendance` works it out, from sessions in memory or in the tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-use sqlx::SqliteConnection;
+use futures_util::TryStreamExt as _;
+use sqlx::{FromRow, SqliteConnection};
 
-use crate::store::calendar;
-use crate::store::rosters;
+use crate::attendance::{Line, Stay, lines};
+use crate::identity::IdentityFields;
+use crate::store::script::{Script, Values};
+use crate::store::{calendar, rosters};
 
-/// Works out anew who was in these instances, from the sessions that are not withdrawn.
-///
-/// The statements are the contract's "Attendance": the union of a person's stays, clipped to what the instance is
-/// measured against; the waiting room apart; a gap of ten seconds or less joins two stays; behind a line are at most a
-/// thousand heads, whatever is sent, so that sums of them hold. Of people whose
-/// identifiers may have changed all lines are compared with the rosters anew.
+/// Works out anew who was in these instances, from the sessions that are not withdrawn. Of people whose identifiers may
+/// have changed all lines are compared with the rosters anew.
 pub(crate) async fn refresh(
     connection: &mut SqliteConnection,
     instance_ids: &[i64],
     people: &BTreeSet<i64>,
 ) -> Result<(), sqlx::Error> {
-    for instance_id in instance_ids {
-        let is_moved: Option<bool> =
-            sqlx::query_scalar(LAST_LEAVE).bind(instance_id).fetch_optional(&mut *connection).await?;
-        if is_moved == Some(true) {
-            calendar::moved(connection, *instance_id, true).await?;
+    if !instance_ids.is_empty() {
+        let shared: Vec<String> =
+            sqlx::query_scalar("SELECT value FROM shared_identifiers").fetch_all(&mut *connection).await?;
+        let shared = shared.into_iter().collect();
+        for instance_id in instance_ids {
+            refresh_one(connection, *instance_id, &shared).await?;
         }
-        sqlx::query("DELETE FROM attendance_facts WHERE instance_id = ?")
-            .bind(instance_id)
-            .execute(&mut *connection)
-            .await?;
-        let several: String =
-            sqlx::query_scalar(SEVERAL_STAYS).bind(instance_id).fetch_one(&mut *connection).await?;
-        for statement in [ONE_STAY, UNION_OF_STAYS] {
-            sqlx::query(statement).bind(instance_id).bind(&several).execute(&mut *connection).await?;
-        }
-        sqlx::query("UPDATE instances SET attendance_dirty = 0 WHERE instance_id = ? AND attendance_dirty")
-            .bind(instance_id)
-            .execute(&mut *connection)
-            .await?;
     }
     rosters::match_members(connection, instance_ids, people).await
 }
+
+#[derive(FromRow)]
+struct Measured {
+    is_live: bool,
+    open_end_at: Option<i64>,
+    from_at: Option<i64>,
+    to_at: Option<i64>,
+}
+
+#[derive(FromRow)]
+struct StoredStay {
+    session_id: i64,
+    person_id: i64,
+    join_at: Option<i64>,
+    leave_at: Option<i64>,
+    waiting: bool,
+    is_host: bool,
+    in_room_participants: Option<i64>,
+    profile_id: Option<i64>,
+    participant_uuid: Option<String>,
+    zoom_id: Option<String>,
+    participant_user_id: Option<String>,
+    registrant_id: Option<String>,
+    user_name: Option<String>,
+    email: Option<String>,
+}
+
+async fn refresh_one(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+    shared: &HashSet<String>,
+) -> Result<(), sqlx::Error> {
+    let is_moved: Option<bool> =
+        sqlx::query_scalar(LAST_LEAVE).bind(instance_id).fetch_optional(&mut *connection).await?;
+    if is_moved == Some(true) {
+        calendar::moved(connection, instance_id, true).await?;
+    }
+    let measured: Measured = sqlx::query_as(
+        "SELECT state = 'live' AS is_live, open_end_at, coalesce(planned_from, start_at) AS from_at, \
+                coalesce(planned_to, end_at) AS to_at \
+           FROM instances WHERE instance_id = ?",
+    )
+    .bind(instance_id)
+    .fetch_one(&mut *connection)
+    .await?;
+    let mut stays = Vec::new();
+    let mut stored = sqlx::query_as::<_, StoredStay>(STAYS).bind(instance_id).fetch(&mut *connection);
+    while let Some(stay) = stored.try_next().await? {
+        stays.push(stay.stay(&measured, shared));
+    }
+    drop(stored);
+    let mut script = Script::default();
+    script.add("DELETE FROM attendance_facts WHERE instance_id = ?", |values| {
+        values.add(instance_id);
+    });
+    script.add(
+        "UPDATE instances SET attendance_dirty = 0 WHERE instance_id = ? AND attendance_dirty",
+        |values| {
+            values.add(instance_id);
+        },
+    );
+    let lines = lines(stays, measured.from_at.zip(measured.to_at));
+    insert_lines(connection, &mut script, instance_id, &lines).await?;
+    script.run(connection).await
+}
+
+const STAYS: &str = "
+SELECT s.session_id, s.person_id, s.join_at, s.leave_at, s.waiting, s.role IS 'host' AS is_host, s.in_room_participants,
+       s.profile_id, s.participant_uuid, f.zoom_id, f.participant_user_id, f.registrant_id, f.user_name, f.email
+  FROM sessions s
+  LEFT JOIN profiles f ON f.profile_id = s.profile_id
+ WHERE s.instance_id = ? AND s.withdrawn_at IS NULL AND s.person_id IS NOT NULL";
 
 /// The latest leave of a session that counts stands in for the end that Zoom does not tell. One row where it has
 /// changed, with whether the end is another one by that.
@@ -52,102 +111,71 @@ UPDATE instances
  WHERE instance_id = ?1 AND last_leave_at IS NOT l.at
 RETURNING ended_at IS NULL";
 
-/// People of an instance with more than one session: those whose stays have to be put in order.
-const SEVERAL_STAYS: &str = "
-SELECT json_group_array(person_id)
-  FROM (SELECT person_id FROM sessions
-         WHERE instance_id = ? AND withdrawn_at IS NULL AND person_id IS NOT NULL
-         GROUP BY person_id HAVING count(*) > 1)";
-
-/// The sessions that make presences: of the people in the list ?2, or of all others. `OR FAIL` is as where sessions are
-/// inserted.
-macro_rules! of_stays {
-    ($in:literal, $select:literal) => {
-        concat!(
-            "
-INSERT OR FAIL INTO attendance_facts (instance_id, person_id, profile_id, name_profile_id, match_rank, is_host, head_count,
-                       first_join_at, last_leave_at, still_in, joins, present_ms, waiting_ms)
-WITH instance AS (
-    SELECT instance_id,
-           state = 'live' AS is_live,
-           open_end_at,
-           CASE WHEN coalesce(planned_to, end_at) > coalesce(planned_from, start_at)
-                THEN coalesce(planned_from, start_at) ELSE -9000000000000000 END AS clip_from,
-           CASE WHEN coalesce(planned_to, end_at) > coalesce(planned_from, start_at)
-                THEN coalesce(planned_to, end_at) ELSE 9000000000000000 END AS clip_to
-      FROM instances
-     WHERE instance_id = ?1
-), stays AS (
-    SELECT s.session_id, s.person_id, s.profile_id, f.user_name, f.email, s.role, s.in_room_participants, s.leave_at,
-           NOT s.waiting AS counted,
-           s.join_at AS b,
-           max(s.join_at, coalesce(s.leave_at, i.open_end_at, s.join_at)) AS e,
-           CASE WHEN f.email IS NOT NULL AND lower(f.email) NOT IN (SELECT value FROM shared_identifiers) THEN 1
-                WHEN coalesce(f.participant_user_id, f.zoom_id) IS NOT NULL
-                     AND lower(coalesce(f.participant_user_id, f.zoom_id)) NOT IN (SELECT value FROM shared_identifiers) THEN 2
-                WHEN f.registrant_id IS NOT NULL THEN 3
-                WHEN s.participant_uuid IS NOT NULL THEN 4
-                WHEN f.user_name IS NOT NULL THEN 5
-                ELSE 6 END AS match_rank,
-           i.is_live, i.clip_from, i.clip_to
-      FROM instance i
-      JOIN sessions s ON s.instance_id = i.instance_id
-      LEFT JOIN profiles f ON f.profile_id = s.profile_id
-     WHERE s.withdrawn_at IS NULL AND s.person_id IS NOT NULL
-       AND s.person_id ",
-            $in,
-            " (SELECT value FROM json_each(?2))
-)",
-            $select
-        )
-    };
+impl StoredStay {
+    fn stay(&self, measured: &Measured, shared: &HashSet<String>) -> Stay {
+        let fields = IdentityFields {
+            zoom_id: self.zoom_id.as_deref(),
+            participant_user_id: self.participant_user_id.as_deref(),
+            email: self.email.as_deref(),
+            registrant_id: self.registrant_id.as_deref(),
+            participant_uuid: self.participant_uuid.as_deref(),
+            user_name: self.user_name.as_deref(),
+        };
+        Stay {
+            person_id: self.person_id,
+            session_id: self.session_id,
+            join_at: self.join_at,
+            leave_at: self.leave_at,
+            is_waiting: self.waiting,
+            is_open: measured.is_live && self.leave_at.is_none(),
+            is_host: self.is_host,
+            head_count: self.in_room_participants,
+            match_rank: fields.match_rank(shared),
+            profile_id: self.profile_id,
+            tells_name: self.user_name.is_some(),
+            tells_email: self.email.is_some(),
+        }
+        .closed_at(measured.open_end_at)
+    }
 }
 
-/// Most people stay once, and nothing of theirs has to be put in order.
-const ONE_STAY: &str = of_stays!(
-    "NOT IN",
-    "
-SELECT ?1, person_id, profile_id, NULL, match_rank,
-       coalesce(role = 'host', 0),
-       max(1, min(coalesce(in_room_participants, 1), 1000)),
-       CASE WHEN counted THEN b END,
-       CASE WHEN counted THEN coalesce(e, leave_at) END,
-       is_live AND counted AND leave_at IS NULL,
-       counted,
-       CASE WHEN counted THEN coalesce(max(0, min(e, clip_to) - max(b, clip_from)), 0) ELSE 0 END,
-       CASE WHEN counted THEN 0 ELSE coalesce(max(0, e - b), 0) END
-  FROM stays"
-);
-
-// Names and emails are the last ones told: the profile in the greatest of (join, session, profile), behind 32 letters.
-const UNION_OF_STAYS: &str = of_stays!(
-    "IN",
-    "
-, ordered AS (
-    SELECT *,
-           max(CASE WHEN counted THEN e END) OVER before AS reached,
-           max(e) OVER before AS reached_any
-      FROM stays
-    WINDOW before AS (PARTITION BY person_id ORDER BY b, e, session_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-)
-, added AS (
-    SELECT person_id,
-           CAST(substr(max(CASE WHEN user_name IS NOT NULL THEN printf('%016d%016d', coalesce(b, 0), session_id) || profile_id END), 33) AS INTEGER) AS of_name,
-           CAST(substr(max(CASE WHEN email IS NOT NULL THEN printf('%016d%016d', coalesce(b, 0), session_id) || profile_id END), 33) AS INTEGER) AS of_email,
-           min(match_rank) AS match_rank,
-           max(coalesce(role = 'host', 0)) AS is_host,
-           max(1, min(coalesce(max(in_room_participants), 1), 1000)) AS head_count,
-           min(CASE WHEN counted THEN b END) AS first_join_at,
-           max(CASE WHEN counted THEN coalesce(e, leave_at) END) AS last_leave_at,
-           max(is_live AND counted AND leave_at IS NULL) AS still_in,
-           max(sum(counted AND b IS NOT NULL AND (reached IS NULL OR b > reached + 10000)), max(counted)) AS joins,
-           coalesce(sum(CASE WHEN counted THEN max(0, min(e, clip_to) - max(b, clip_from, coalesce(reached, b))) END), 0) AS present_ms,
-           coalesce(sum(max(0, e - max(b, coalesce(reached_any, b)))), 0)
-               - coalesce(sum(CASE WHEN counted THEN max(0, e - max(b, coalesce(reached, b))) END), 0) AS waiting_ms
-      FROM ordered
-     GROUP BY person_id
-)
-SELECT ?1, person_id, coalesce(of_email, of_name), nullif(of_name, coalesce(of_email, of_name)),
-       match_rank, is_host, head_count, first_join_at, last_leave_at, still_in, joins, present_ms, waiting_ms
-  FROM added"
-);
+/// Adds the insertion of the lines of an instance that has none.
+pub(crate) async fn insert_lines(
+    connection: &mut SqliteConnection,
+    script: &mut Script,
+    instance_id: i64,
+    lines: &[Line],
+) -> Result<(), sqlx::Error> {
+    const COLUMNS: [&str; 13] = [
+        "instance_id",
+        "person_id",
+        "profile_id",
+        "name_profile_id",
+        "match_rank",
+        "is_host",
+        "head_count",
+        "first_join_at",
+        "last_leave_at",
+        "still_in",
+        "joins",
+        "present_ms",
+        "waiting_ms",
+    ];
+    let bind = |values: &mut Values, line: &Line| {
+        values
+            .add(instance_id)
+            .add(line.person_id)
+            .add(line.profile_id)
+            .add(line.name_profile_id)
+            .add(line.match_rank)
+            .add(line.is_host)
+            .add(line.head_count)
+            .add(line.first_join_at)
+            .add(line.last_leave_at)
+            .add(line.still_in)
+            .add(line.joins)
+            .add(line.present_ms)
+            .add(line.waiting_ms);
+    };
+    script.insert(connection, "attendance_facts", &COLUMNS, lines, bind).await
+}

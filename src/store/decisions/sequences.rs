@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::{DecisionError, Whom};
-use crate::store::identity::people::from_scratch;
+use crate::store::people::from_scratch;
 use crate::store::sample::at;
 use crate::store::testing::{MEETING, TestStore, row, settings};
 

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::decode::{Field, Keys, Row, WAITING};
+use crate::decode::{Field, Row, RowHashes, WAITING};
 
 /// What identifies a row, stored or listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) struct Identity<'a> {
     pub user_id: Option<&'a str>,
     pub join_at: Option<i64>,
     pub surrogate_key: Option<i64>,
-    pub stay: Stay,
+    pub status: RowStatus,
     pub participant_uuid: Option<&'a str>,
     pub leave_at: Option<i64>,
     pub row_hash: i64,
@@ -23,7 +23,7 @@ pub(crate) struct Identity<'a> {
 
 /// What kind of stay a row's status tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stay {
+pub(crate) enum RowStatus {
     Admitted,
     Waiting,
     /// No status: taken for admitted, but it also matches the one row of any status under its key.
@@ -31,15 +31,15 @@ pub(crate) enum Stay {
 }
 
 impl<'a> Identity<'a> {
-    pub(crate) fn of(row: &'a Row<'_>, keys: &Keys) -> Self {
+    pub(crate) fn of(row: &'a Row<'_>, hashes: &RowHashes) -> Self {
         Self {
             user_id: row.text(Field::UserId),
             join_at: row.number(Field::JoinTime),
             surrogate_key: row.surrogate_key(),
-            stay: Stay::of(row.text(Field::Status)),
+            status: RowStatus::of(row.text(Field::Status)),
             participant_uuid: row.text(Field::ParticipantUuid),
             leave_at: row.number(Field::LeaveTime),
-            row_hash: keys.row_hash,
+            row_hash: hashes.row,
             withdrawn: false,
         }
     }
@@ -52,7 +52,7 @@ impl<'a> Identity<'a> {
     }
 }
 
-impl Stay {
+impl RowStatus {
     pub(crate) fn of(status: Option<&str>) -> Self {
         match status {
             None => Self::Untold,
@@ -97,7 +97,7 @@ pub(crate) fn reconcile(stored: &[Identity<'_>], listed: &[Identity<'_>]) -> Vec
         olds.sort_by_key(|at| order(&stored[*at]));
         news.sort_by_key(|at| order(&listed[*at]));
         let same_stay =
-            |old: &Identity<'_>, new: &Identity<'_>| old.stay.is_waiting() == new.stay.is_waiting();
+            |old: &Identity<'_>, new: &Identity<'_>| old.status.is_waiting() == new.status.is_waiting();
         let mut pair = |alike: &dyn Fn(&Identity<'_>, &Identity<'_>) -> bool| {
             news.retain(|new| {
                 let Some(at) = olds.iter().position(|old| alike(&stored[*old], &listed[*new])) else {
@@ -117,7 +117,7 @@ pub(crate) fn reconcile(stored: &[Identity<'_>], listed: &[Identity<'_>]) -> Vec
         pair(&|old, new| same_stay(old, new) && old.leave_at == new.leave_at);
         pair(&same_stay);
         // What has no status goes with the one row that is left, whatever that one's is.
-        let untold = |row: &Identity<'_>| row.stay == Stay::Untold;
+        let untold = |row: &Identity<'_>| row.status == RowStatus::Untold;
         if only_one_stored {
             pair(&|old, new| untold(new) || untold(old));
         }
@@ -131,12 +131,12 @@ mod tests {
 
     use super::*;
 
-    fn row(user: &'static str, join_at: i64, leave_at: i64, stay: Stay) -> Identity<'static> {
+    fn row(user: &'static str, join_at: i64, leave_at: i64, stay: RowStatus) -> Identity<'static> {
         Identity {
             user_id: Some(user),
             join_at: Some(join_at),
             surrogate_key: None,
-            stay,
+            status: stay,
             participant_uuid: None,
             leave_at: Some(leave_at),
             row_hash: join_at * 31 + leave_at * 7 + stay as i64,
@@ -146,25 +146,26 @@ mod tests {
 
     #[test]
     fn a_changed_leave_time_is_the_same_session() {
-        let stored = [row("1", 1_000, 5_000, Stay::Admitted)];
-        assert_eq!(reconcile(&stored, &[row("1", 1_999, 9_000, Stay::Admitted)]), [Some(0)]);
-        assert_eq!(reconcile(&stored, &[row("1", 2_000, 5_000, Stay::Admitted)]), [None]);
-        assert_eq!(reconcile(&stored, &[row("2", 1_000, 5_000, Stay::Admitted)]), [None]);
+        let stored = [row("1", 1_000, 5_000, RowStatus::Admitted)];
+        assert_eq!(reconcile(&stored, &[row("1", 1_999, 9_000, RowStatus::Admitted)]), [Some(0)]);
+        assert_eq!(reconcile(&stored, &[row("1", 2_000, 5_000, RowStatus::Admitted)]), [None]);
+        assert_eq!(reconcile(&stored, &[row("2", 1_000, 5_000, RowStatus::Admitted)]), [None]);
     }
 
     #[test]
     fn waiting_and_admitted_rows_with_equal_times_stay_two() {
-        let stored = [row("1", 1_000, 5_000, Stay::Waiting)];
-        let listed = [row("1", 1_000, 5_000, Stay::Admitted), row("1", 1_000, 5_000, Stay::Waiting)];
+        let stored = [row("1", 1_000, 5_000, RowStatus::Waiting)];
+        let listed =
+            [row("1", 1_000, 5_000, RowStatus::Admitted), row("1", 1_000, 5_000, RowStatus::Waiting)];
         assert_eq!(reconcile(&stored, &listed), [None, Some(0)]);
         assert_eq!(reconcile(&listed, &stored), [Some(1)]);
     }
 
     #[test]
     fn a_row_without_status_matches_the_one_stored_row_of_any() {
-        let waiting = row("1", 1_000, 5_000, Stay::Waiting);
-        let admitted = row("1", 1_000, 6_000, Stay::Admitted);
-        let untold = row("1", 1_000, 7_000, Stay::Untold);
+        let waiting = row("1", 1_000, 5_000, RowStatus::Waiting);
+        let admitted = row("1", 1_000, 6_000, RowStatus::Admitted);
+        let untold = row("1", 1_000, 7_000, RowStatus::Untold);
         assert_eq!(reconcile(std::slice::from_ref(&waiting), std::slice::from_ref(&untold)), [Some(0)]);
         assert_eq!(reconcile(std::slice::from_ref(&untold), std::slice::from_ref(&waiting)), [Some(0)]);
         assert_eq!(reconcile(&[waiting, admitted], std::slice::from_ref(&untold)), [Some(1)]);
@@ -173,17 +174,17 @@ mod tests {
 
     #[test]
     fn what_matched_without_a_status_is_found_again_beside_another_row_of_its_key() {
-        let told = Identity { row_hash: 7, ..row("1", 1_000, 5_000, Stay::Untold) };
-        let other = Identity { row_hash: 8, ..row("1", 1_000, 5_000, Stay::Untold) };
+        let told = Identity { row_hash: 7, ..row("1", 1_000, 5_000, RowStatus::Untold) };
+        let other = Identity { row_hash: 8, ..row("1", 1_000, 5_000, RowStatus::Untold) };
         // The stored row waited, and was last sent without a status.
-        let waited = Identity { stay: Stay::Waiting, ..told };
+        let waited = Identity { status: RowStatus::Waiting, ..told };
         assert_eq!(reconcile(&[waited, other], &[other, told]), [Some(1), Some(0)]);
     }
 
     #[test]
     fn rows_that_share_a_key_are_matched_by_content_then_participant_then_leaving() {
-        let early = row("1", 1_000, 5_000, Stay::Admitted);
-        let late = row("1", 1_000, 9_000, Stay::Admitted);
+        let early = row("1", 1_000, 5_000, RowStatus::Admitted);
+        let late = row("1", 1_000, 9_000, RowStatus::Admitted);
         let stored = [late, early];
         assert_eq!(reconcile(&stored, &[early, late]), [Some(1), Some(0)]);
         let moved = Identity { leave_at: Some(9_500), row_hash: 1, ..late };
@@ -203,19 +204,19 @@ mod tests {
         let blank = |surrogate_key| Identity {
             user_id: None,
             surrogate_key: Some(surrogate_key),
-            ..row("", 1_000, 5_000, Stay::Admitted)
+            ..row("", 1_000, 5_000, RowStatus::Admitted)
         };
         assert_eq!(reconcile(&[blank(1), blank(2)], &[blank(2), blank(3)]), [Some(1), None]);
     }
 
     #[test]
     fn a_row_that_comes_back_finds_its_withdrawn_self() {
-        let gone = Identity { withdrawn: true, ..row("1", 1_000, 5_000, Stay::Admitted) };
-        assert_eq!(reconcile(&[gone], &[row("1", 1_000, 5_000, Stay::Admitted)]), [Some(0)]);
+        let gone = Identity { withdrawn: true, ..row("1", 1_000, 5_000, RowStatus::Admitted) };
+        assert_eq!(reconcile(&[gone], &[row("1", 1_000, 5_000, RowStatus::Admitted)]), [Some(0)]);
     }
 
     fn any_row() -> impl Strategy<Value = Identity<'static>> {
-        let stay = prop::sample::select(vec![Stay::Admitted, Stay::Waiting, Stay::Untold]);
+        let stay = prop::sample::select(vec![RowStatus::Admitted, RowStatus::Waiting, RowStatus::Untold]);
         (0..3_usize, 0..2_i64, 0..4_i64, stay, prop::option::of(prop::sample::select(vec!["a", "b"])))
             .prop_map(|(user, join, leave, stay, uuid)| Identity {
                 participant_uuid: uuid,

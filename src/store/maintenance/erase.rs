@@ -6,15 +6,17 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::decode::Row;
+use crate::identity::IdentityContext;
+use crate::identity::{Evidence, GuestScope, IdentifierKind};
+use crate::identity::{IdentityFields, InstanceContext, normalized};
 use crate::model::Timestamp;
 use crate::store::attendance::presence;
-use crate::store::decisions::{self, Grounds};
+use crate::store::decisions;
 use crate::store::erasure_list::{self, Forgotten, Mark, marks_of, pseudonyms};
-use crate::store::identity::components::{Evidence, GuestScope, Kind};
-use crate::store::identity::people;
-use crate::store::identity::people::{Place, Told, normalized};
+use crate::store::lists::json_list;
 use crate::store::maintenance::mentions::{self, Mention, Texts};
-use crate::store::session::rows::{self, json_list};
+use crate::store::people;
+use crate::store::session::rows;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::settings::guests_of_meeting;
 use crate::store::somebody::Somebody;
@@ -135,7 +137,7 @@ async fn forget(
     whom: &Somebody,
     now: Timestamp,
 ) -> Result<ForgetResult, sqlx::Error> {
-    let grounds = Grounds::load(connection).await?;
+    let context = IdentityContext::load(connection).await?;
     let mut forgotten = Forgotten::load_or_begin(connection).await?;
     let subject = erasure_list::random(connection).await?;
     let mut texts = Texts::default();
@@ -143,12 +145,15 @@ async fn forget(
     let person_id = match whom {
         Somebody::Person(person) => Some(person.person_id),
         Somebody::Other(other) => {
-            let email = other.email.iter().filter(|email| !grounds.shared.contains(*email));
+            let email = other.email.iter().filter(|email| !context.shared.contains(*email));
             texts.emails.extend(email.cloned());
             texts.names.extend(other.names.iter().map(|name| normalized(name)));
             member_ids = &other.member_ids;
-            let marks =
-                texts.emails.iter().map(|email| Mark::Strong((Kind::Email, 0, email.clone()))).collect();
+            let marks = texts
+                .emails
+                .iter()
+                .map(|email| Mark::Strong((IdentifierKind::Email, 0, email.clone())))
+                .collect();
             forgotten.learn(connection, &marks, subject, now).await?;
             None
         }
@@ -167,10 +172,10 @@ async fn forget(
         let mut learnt = false;
         for instance_id in &instance_ids {
             let found =
-                in_instance(connection, &mut forgotten, (person_id, subject), *instance_id, &grounds, now)
+                in_instance(connection, &mut forgotten, (person_id, subject), *instance_id, &context, now)
                     .await?;
             for session in &found {
-                texts.add(&session.row, &grounds.shared);
+                texts.add(&session.row, &context.shared);
             }
             learnt |= anonymous.get(instance_id).map_or(0, Vec::len) < found.len();
             anonymous.insert(*instance_id, found);
@@ -197,11 +202,11 @@ async fn forget(
     }
     let of_instances: Vec<i64> = anonymous.keys().copied().collect();
     let rosters = (of_instances.as_slice(), member_ids);
-    let known = (&texts, &grounds.shared);
+    let known = (&texts, &context.shared);
     result.members = remove_from_rosters(connection, &mut forgotten, known, rosters, (subject, now)).await?;
     remove_from_decisions(connection, &texts, &anonymous).await?;
-    let grounds = Grounds::load(connection).await?;
-    let reworked = people::rework(connection, &grounds, &people, &[]).await?;
+    let context = IdentityContext::load(connection).await?;
+    let reworked = people::rework(connection, &context, &people, &[]).await?;
     let mut affected: BTreeSet<i64> = anonymous.keys().copied().collect();
     affected.extend(reworked.instance_ids);
     let affected: Vec<i64> = affected.into_iter().collect();
@@ -228,7 +233,7 @@ async fn in_instance(
     forgotten: &mut Forgotten,
     (person_id, subject): (Option<i64>, i64),
     instance_id: i64,
-    grounds: &Grounds,
+    context: &IdentityContext,
     now: Timestamp,
 ) -> Result<Vec<Session>, sqlx::Error> {
     let instance: Instance = sqlx::query_as(concat!(
@@ -240,10 +245,10 @@ async fn in_instance(
     .fetch_one(&mut *connection)
     .await?;
     let guests = GuestScope::of(&instance.guests);
-    let place = Place { instance_id, meeting_id: instance.meeting_id, guests, grounds };
+    let place = InstanceContext { instance_id, meeting_id: instance.meeting_id, guests, context };
     let sessions = sessions_of(connection, instance_id).await?;
     let evidence: Vec<Evidence> =
-        sessions.iter().map(|session| place.evidence(&Told::by(&session.row))).collect();
+        sessions.iter().map(|session| place.evidence(&IdentityFields::of(&session.row))).collect();
     let pseudonym = forgotten.pseudonym(subject, &instance.uuid);
     let theirs: Vec<Option<String>> = sessions
         .iter()
@@ -379,7 +384,7 @@ async fn remove_from_rosters(
         (Some(email), name) if shared.contains(&email) => {
             Some(Mark::SharedMember { meeting_id, email, name: name.unwrap_or_default() })
         }
-        (Some(email), _) => Some(Mark::Strong((Kind::Email, 0, email))),
+        (Some(email), _) => Some(Mark::Strong((IdentifierKind::Email, 0, email))),
         (None, Some(name)) => Some(Mark::Member { meeting_id, name }),
         (None, None) => None,
     });

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use crate::decode::{Field, Row, is_word};
+use crate::identity::normalized;
 use crate::store::erasure_list::PSEUDONYM;
-use crate::store::identity::people::normalized;
-use crate::store::session::rows::json_list;
+use crate::store::lists::json_list;
 
 /// A place where a text stands that tells of somebody, or of another one who is called the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,15 +86,16 @@ const PLACES: [(&str, &str); 8] = [
     ),
     (
         "names of devices and computers of others",
-        "SELECT coalesce(c.device_name, '') || ' ' || coalesce(p.pc_name, '') || ' ' || coalesce(p.domain, '') || ' ' \
+        "SELECT coalesce(c.device_name, '') || ' ' || coalesce(u.pc_name, '') || ' ' || coalesce(n.domain, '') || ' ' \
                 || coalesce(a.microphone, '') || ' ' || coalesce(a.camera, '') || ' ' || coalesce(a.speaker, ''), s.person_id \
-           FROM sessions s JOIN setups u ON u.setup_id = s.setup_id LEFT JOIN clients c ON c.client_id = u.client_id \
-           LEFT JOIN machines p ON p.machine_id = u.machine_id LEFT JOIN media a ON a.media_id = u.media_id \
+           FROM sessions s JOIN client_environments u ON u.environment_id = s.environment_id \
+           LEFT JOIN clients c ON c.client_id = u.client_id LEFT JOIN networks n ON n.network_id = u.network_id \
+           LEFT JOIN media_devices a ON a.media_id = u.media_id \
           WHERE s.session_id NOT IN (SELECT value FROM json_each(?1))",
     ),
     (
         "other facts of sessions of others",
-        "SELECT e.content, s.person_id FROM sessions s JOIN extras e ON e.extra_id = s.extra_id WHERE s.session_id NOT IN (SELECT value FROM json_each(?1))",
+        "SELECT e.content, s.person_id FROM sessions s JOIN extra_fields e ON e.extra_id = s.extra_id WHERE s.session_id NOT IN (SELECT value FROM json_each(?1))",
     ),
     (
         "hosts of instances",
@@ -113,15 +114,14 @@ const PLACES: [(&str, &str); 8] = [
 ];
 
 /// Tables that [`PLACES`] look into, that say again what those say, or that hold digests only.
-const LOOKED_INTO: [&str; 17] = [
+const LOOKED_INTO: [&str; 16] = [
     "sessions",
     "profiles",
-    "setups",
+    "client_environments",
     "clients",
-    "machines",
     "networks",
-    "media",
-    "extras",
+    "media_devices",
+    "extra_fields",
     "instances",
     "meetings",
     "roster_members",

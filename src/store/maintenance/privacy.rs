@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 
 use crate::decode::{Dropped, Reject, Stripper};
+use crate::identity::IdentityContext;
+use crate::identity::IdentityFields;
 use crate::store::attendance::presence;
-use crate::store::decisions::{self, Grounds};
-use crate::store::identity::people;
-use crate::store::identity::people::Told;
-use crate::store::ingest::listing::reject_digest;
+use crate::store::decisions;
+use crate::store::ingest::reject_digest;
 use crate::store::instances::Description;
+use crate::store::people;
 use crate::store::session::rows;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::{Store, StoreError};
@@ -122,8 +123,8 @@ async fn cleanse_batch(
     }
     let mut reworked = people::Reworked::default();
     if !people.is_empty() {
-        let grounds = Grounds::load(connection).await?;
-        reworked = people::rework(connection, &grounds, &people, &[]).await?;
+        let context = IdentityContext::load(connection).await?;
+        reworked = people::rework(connection, &context, &people, &[]).await?;
         instance_ids.extend(&reworked.instance_ids);
     }
     let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
@@ -175,7 +176,7 @@ async fn cleanse_instance(
         }
         cleansed.sessions += 1;
         let people = touched.get_or_insert_default();
-        if Told::by(&row) != Told::by(&before) {
+        if IdentityFields::of(&row) != IdentityFields::of(&before) {
             people.extend(person_id);
         }
         rows::rewrite_session(connection, session_id, &row).await?;

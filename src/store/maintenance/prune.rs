@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
+use crate::identity::IdentityContext;
 use crate::model::Timestamp;
 use crate::store::attendance::presence;
 use crate::store::calendar;
-use crate::store::decisions::Grounds;
-use crate::store::identity::people;
-use crate::store::session::rows::json_list;
+use crate::store::lists::json_list;
+use crate::store::people;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::{Store, StoreError};
 
@@ -221,9 +221,9 @@ async fn remove_instances(
         sqlx::query(statement).bind(ids).execute(&mut *connection).await?;
     }
     // Whoever is still there is who the remaining sessions say.
-    let grounds = Grounds::load(connection).await?;
+    let context = IdentityContext::load(connection).await?;
     let people: BTreeSet<i64> = people.into_iter().collect();
-    let reworked = people::rework(connection, &grounds, &people, &[]).await?;
+    let reworked = people::rework(connection, &context, &people, &[]).await?;
     let instance_ids: Vec<i64> = reworked.instance_ids.into_iter().collect();
     presence::refresh(connection, &instance_ids, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await?;
@@ -265,7 +265,8 @@ async fn count_on_fetches(connection: &mut SqliteConnection, ids: &str) -> Resul
     .execute(&mut *connection)
     .await?;
     let text = format!(
-        "INSERT INTO counter_baselines (name, label, value) \
+        "WITH gone AS (SELECT * FROM fetch_log WHERE instance_id IN (SELECT value FROM json_each(?))) \
+         INSERT INTO counter_baselines (name, label, value) \
          SELECT name, label, total FROM ( \
              SELECT 'rows' AS name, 'inserted' AS label, sum(rows_inserted) AS total FROM gone \
              UNION ALL SELECT 'rows', 'updated', sum(rows_updated) FROM gone \
@@ -275,9 +276,6 @@ async fn count_on_fetches(connection: &mut SqliteConnection, ids: &str) -> Resul
              UNION ALL SELECT 'rows', 'duplicate', sum(rows_duplicate) FROM gone \
              UNION ALL SELECT 'fetches', outcome, count(*) FROM gone GROUP BY outcome) \
           WHERE total > 0 {COUNT_ON}"
-    );
-    let text = format!(
-        "WITH gone AS (SELECT * FROM fetch_log WHERE instance_id IN (SELECT value FROM json_each(?))) {text}"
     );
     sqlx::query(sqlx::AssertSqlSafe(text)).bind(ids).execute(connection).await?;
     Ok(())
@@ -343,7 +341,7 @@ mod tests {
             ("SELECT count(*) FROM attendance_facts", 2),
             ("SELECT count(*) FROM people", 2),
             ("SELECT count(*) FROM identifiers", 2),
-            ("SELECT count(*) FROM extras", 0),
+            ("SELECT count(*) FROM extra_fields", 0),
             ("SELECT count(*) FROM tombstones", 2),
             ("SELECT count(*) FROM fetch_log", 1),
             ("SELECT count(*) FROM instances WHERE source IS NOT NULL AND sitting_id = instance_id", 1),

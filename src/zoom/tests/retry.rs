@@ -8,6 +8,7 @@ use futures_util::future::{BoxFuture, ready};
 use crate::clock::Clock;
 use crate::model::{MeetingId, RateLabel, Timestamp, parse_instant};
 use crate::zoom::fake::{Fake, Reply, TOKEN, noon};
+use crate::zoom::memory_ledger::InMemoryLedger;
 use crate::zoom::*;
 
 const INSTANCES: &str = r#"{"meetings":[{"uuid":"a==","start_time":"2026-02-01T10:00:00Z"}]}"#;

@@ -1,122 +1,12 @@
-//! Who is who: which sessions belong to one person. Pure, and a function of the set of sessions and of the
-//! decisions made by hand alone.
+//! Which sessions belong to one person: a function of the set of sessions and of the decisions made by hand alone.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::store::identity::union_find::DisjointSets;
-
-/// How far a name that is all that is known of a guest reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GuestScope {
-    Meeting,
-    Instance,
-}
-
-impl GuestScope {
-    pub(crate) fn of(text: &str) -> Self {
-        if text == "instance" { Self::Instance } else { Self::Meeting }
-    }
-
-    /// The scope of a guest's name in the table of identifiers: the meeting, or the instance as a negative number.
-    pub(crate) fn scope(self, meeting_id: i64, instance_id: i64) -> i64 {
-        match self {
-            Self::Meeting => meeting_id,
-            Self::Instance => -instance_id,
-        }
-    }
-}
-
-/// What an identifier is, and where it joins. Ordered by strength.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Kind {
-    ZoomUser,
-    Email,
-    Registrant,
-    Name,
-}
-
-impl Kind {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::ZoomUser => "zoom_user",
-            Self::Email => "email",
-            Self::Registrant => "registrant",
-            Self::Name => "name",
-        }
-    }
-
-    pub(crate) fn from_text(text: &str) -> Option<Self> {
-        [Self::ZoomUser, Self::Email, Self::Registrant, Self::Name]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-    }
-}
-
-/// One identifier: kind, scope (0 everywhere), normalized value.
-pub(crate) type Identifier = (Kind, i64, String);
-
-/// What a session tells of whose it is; normalized, and without what many people share.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Evidence {
-    /// Its number; none while it has not been stored.
-    pub session_id: Option<i64>,
-    pub instance_id: i64,
-    pub join_at: Option<i64>,
-    /// Identifiers that each join sessions by themselves.
-    pub strong: Vec<Identifier>,
-    /// Joins the rows of one instance, and makes nobody strong.
-    pub participant_uuid: Option<String>,
-    /// The guest's name within its scope; it joins only where nothing strong is known.
-    pub name: Option<Identifier>,
-}
-
-impl Evidence {
-    /// Everything that could join it to others, but for the rows of its own instance.
-    pub(crate) fn identifiers(&self) -> impl Iterator<Item = &Identifier> {
-        self.strong.iter().chain(&self.name)
-    }
-
-    /// Older sessions first; those of one moment in an order that does not depend on when they were read.
-    fn age(&self) -> impl Ord + '_ {
-        (
-            self.join_at.unwrap_or(i64::MAX),
-            &self.strong,
-            &self.participant_uuid,
-            &self.name,
-            self.instance_id,
-            self.session_id,
-        )
-    }
-}
-
-/// What one side of a decision holds on to, so that it survives every reading.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Anchor {
-    /// Whoever this identifier leads to.
-    Identifier(Identifier),
-    /// Whoever has the session with this number.
-    Session(i64),
-}
-
-/// What was decided of two sides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// They must be one person.
-    Merge,
-    /// They must not be one person.
-    Split,
-}
-
-/// A decision made by hand that is in force. An anchor that no session leads to makes it rest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Decision {
-    pub verdict: Verdict,
-    pub left: Anchor,
-    pub right: Anchor,
-}
+use super::evidence::{Anchor, Decision, DecisionKind, Evidence, Identifier};
+use super::union_find::DisjointSets;
 
 /// A set of sessions that belong to one person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,7 +26,7 @@ pub(crate) struct Component<'s> {
 /// for each of them the oldest session, so an identifier that both sides carry stays with the side of that one.
 pub(crate) fn components<'s>(sessions: &'s [Evidence], decisions: &[Decision]) -> Vec<Component<'s>> {
     let mut graph = Graph::new(sessions);
-    for decision in decisions.iter().filter(|decision| decision.verdict == Verdict::Split) {
+    for decision in decisions.iter().filter(|decision| decision.verdict == DecisionKind::Split) {
         if let (Some(left), Some(right)) = (graph.node(&decision.left), graph.node(&decision.right)) {
             graph.sets.keep_apart(left, right);
         }
@@ -145,7 +35,7 @@ pub(crate) fn components<'s>(sessions: &'s [Evidence], decisions: &[Decision]) -
     graph.join_strong(&by_age);
     graph.join_participants(&by_age);
     graph.join_guests(&by_age);
-    for decision in decisions.iter().filter(|decision| decision.verdict == Verdict::Merge) {
+    for decision in decisions.iter().filter(|decision| decision.verdict == DecisionKind::Merge) {
         if let (Some(left), Some(right)) = (graph.node(&decision.left), graph.node(&decision.right))
             && graph.has_session(left)
             && graph.has_session(right)

@@ -3,13 +3,14 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::identity::IdentifierKind;
 
 fn session(instance_id: i64, zoom: &str, email: &str, uuid: &str, name: &str) -> Evidence {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mut strong = Vec::new();
-    strong.extend(some(zoom).map(|value| (Kind::ZoomUser, 0, value)));
-    strong.extend(some(email).map(|value| (Kind::Email, 0, value)));
-    let name = some(name).map(|name| (Kind::Name, 7, name));
+    strong.extend(some(zoom).map(|value| (IdentifierKind::ZoomUser, 0, value)));
+    strong.extend(some(email).map(|value| (IdentifierKind::Email, 0, value)));
+    let name = some(name).map(|name| (IdentifierKind::Name, 7, name));
     Evidence { instance_id, strong, participant_uuid: some(uuid), name, ..Evidence::default() }
 }
 
@@ -22,23 +23,23 @@ fn numbered(sessions: impl IntoIterator<Item = Evidence>) -> Vec<Evidence> {
 }
 
 fn zoom(value: &str) -> Anchor {
-    Anchor::Identifier((Kind::ZoomUser, 0, value.to_owned()))
+    Anchor::Identifier((IdentifierKind::ZoomUser, 0, value.to_owned()))
 }
 
 fn email(value: &str) -> Anchor {
-    Anchor::Identifier((Kind::Email, 0, value.to_owned()))
+    Anchor::Identifier((IdentifierKind::Email, 0, value.to_owned()))
 }
 
 fn name(value: &str) -> Anchor {
-    Anchor::Identifier((Kind::Name, 7, value.to_owned()))
+    Anchor::Identifier((IdentifierKind::Name, 7, value.to_owned()))
 }
 
 fn merge(left: Anchor, right: Anchor) -> Decision {
-    Decision { verdict: Verdict::Merge, left, right }
+    Decision { verdict: DecisionKind::Merge, left, right }
 }
 
 fn split(left: Anchor, right: Anchor) -> Decision {
-    Decision { verdict: Verdict::Split, left, right }
+    Decision { verdict: DecisionKind::Split, left, right }
 }
 
 fn groups(sessions: &[Evidence], decisions: &[Decision]) -> Vec<Vec<usize>> {
@@ -75,7 +76,7 @@ fn a_name_joins_guests_and_never_a_guest_to_someone_strong() {
     assert_eq!(groups(&sessions, &[]), [vec![0, 1], vec![2], vec![3], vec![4]]);
     let found = components(&sessions, &[]);
     assert!(found[0].is_guest && !found[1].is_guest);
-    assert!(found[1].identifiers.iter().all(|(kind, _, _)| *kind != Kind::Name));
+    assert!(found[1].identifiers.iter().all(|(kind, _, _)| *kind != IdentifierKind::Name));
 }
 
 #[test]
@@ -90,15 +91,18 @@ fn a_merged_guest_keeps_the_name_for_later_guests() {
     assert_eq!(groups(&sessions, &decisions), [vec![0, 1, 2], vec![3]]);
     let found = components(&sessions, &decisions);
     assert!(!found[0].is_guest);
-    assert!(found[0].identifiers.contains(&&(Kind::Name, 7, "sam".to_owned())));
-    assert!(!found[1].identifiers.contains(&&(Kind::Name, 7, "sam".to_owned())));
+    assert!(found[0].identifiers.contains(&&(IdentifierKind::Name, 7, "sam".to_owned())));
+    assert!(!found[1].identifiers.contains(&&(IdentifierKind::Name, 7, "sam".to_owned())));
 }
 
 #[test]
 fn a_merge_rests_while_nobody_leads_to_one_of_its_sides() {
     let sessions = numbered([session(1, "z", "", "", "sam")]);
     let found = components(&sessions, &[merge(name("sam"), zoom("z"))]);
-    assert!(!found[0].identifiers.contains(&&(Kind::Name, 7, "sam".to_owned())), "no guest has that name");
+    assert!(
+        !found[0].identifiers.contains(&&(IdentifierKind::Name, 7, "sam".to_owned())),
+        "no guest has that name"
+    );
 }
 
 #[test]
@@ -118,7 +122,7 @@ fn a_split_parts_a_chain_and_what_both_carry_stays_with_the_oldest() {
     let decisions = [split(Anchor::Session(1), Anchor::Session(2))];
     assert_eq!(groups(&sessions, &decisions), [vec![0, 3, 4], vec![1, 2]]);
     let found = components(&sessions, &decisions);
-    assert!(found[0].identifiers.contains(&&(Kind::ZoomUser, 0, "shared".to_owned())));
+    assert!(found[0].identifiers.contains(&&(IdentifierKind::ZoomUser, 0, "shared".to_owned())));
 }
 
 #[test]
@@ -220,7 +224,7 @@ proptest! {
         decisions in prop::collection::vec(any_decision(), 1..5),
     ) {
         let found = components(&sessions, &decisions);
-        for decision in decisions.iter().filter(|decision| decision.verdict == Verdict::Split && decision.left != decision.right) {
+        for decision in decisions.iter().filter(|decision| decision.verdict == DecisionKind::Split && decision.left != decision.right) {
             let sides = (held(&sessions, &found, &decision.left), held(&sessions, &found, &decision.right));
             prop_assert!(sides.0.is_none() || sides.0 != sides.1, "{decision:?} in {found:?}");
         }
@@ -250,7 +254,8 @@ fn a_hundred_thousand_people_with_chains_of_identifiers_are_found_in_any_order()
     for person in 0..PEOPLE {
         for link in 0..LINKS {
             let identifier = |number: usize| {
-                let kind = if number.is_multiple_of(2) { Kind::ZoomUser } else { Kind::Email };
+                let kind =
+                    if number.is_multiple_of(2) { IdentifierKind::ZoomUser } else { IdentifierKind::Email };
                 (kind, 0, format!("{person}-{number}"))
             };
             let number = i64::try_from(sessions.len()).unwrap();
@@ -285,7 +290,10 @@ fn a_hundred_thousand_people_with_chains_of_identifiers_are_found_in_any_order()
 fn a_chain_through_a_hundred_thousand_sessions_is_one_person() {
     let mut sessions: Vec<Evidence> = (0..100_000)
         .map(|at| Evidence {
-            strong: vec![(Kind::Email, 0, at.to_string()), (Kind::Email, 0, (at + 1).to_string())],
+            strong: vec![
+                (IdentifierKind::Email, 0, at.to_string()),
+                (IdentifierKind::Email, 0, (at + 1).to_string()),
+            ],
             ..Evidence::default()
         })
         .collect();

@@ -3,185 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::json;
-use sqlx::SqliteConnection;
-use sqlx::{Arguments, FromRow};
-use unicode_normalization::UnicodeNormalization;
+use sqlx::{FromRow, SqliteConnection};
 
-use crate::decode::{Field, Keys, Row};
-use crate::store::decisions::Grounds;
-use crate::store::identity::components::{
-    Anchor, Component, Evidence, GuestScope, Identifier, Kind, components,
+use crate::identity::{
+    Anchor, Component, Evidence, GuestScope, Identifier, IdentifierKind, IdentityContext, IdentityFields,
+    InstanceContext, components,
 };
-use crate::store::session::rows::{insert_many, json_list, numbers};
-use crate::store::settings::guests_of_meeting;
-
-/// A name or an email as it is compared: trimmed, NFKC, and without regard to case.
-#[must_use]
-pub fn normalized(text: &str) -> String {
-    let text = text.trim();
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    caseless::default_case_fold_str(&text.nfkc().collect::<String>()).nfkc().collect()
-}
-
-/// What is the same for all sessions of one instance.
-pub(crate) struct Place<'a> {
-    pub instance_id: i64,
-    pub meeting_id: i64,
-    pub guests: GuestScope,
-    pub grounds: &'a Grounds,
-}
-
-impl Place<'_> {
-    /// What a session tells of whose it is, without what many people share.
-    pub(crate) fn evidence(&self, told: &Told<'_>) -> Evidence {
-        let mut strong: Vec<Identifier> = Vec::new();
-        let zoom_users = [told.participant_user_id, told.zoom_id].into_iter().flatten();
-        strong
-            .extend(zoom_users.filter(|id| !self.is_shared(id)).map(|id| (Kind::ZoomUser, 0, id.to_owned())));
-        let email = told.email.map(normalized).filter(|email| !self.grounds.shared.contains(email));
-        strong.extend(email.map(|email| (Kind::Email, 0, email)));
-        strong.extend(told.registrant_id.map(|id| (Kind::Registrant, self.meeting_id, id.to_owned())));
-        strong.dedup();
-        let scope = self.guests.scope(self.meeting_id, self.instance_id);
-        let name = told.user_name.map(normalized).filter(|name| !name.is_empty());
-        Evidence {
-            session_id: None,
-            instance_id: self.instance_id,
-            join_at: None,
-            strong,
-            participant_uuid: told.participant_uuid.map(str::to_owned),
-            name: name.map(|name| (Kind::Name, scope, name)),
-        }
-    }
-
-    fn is_shared(&self, id: &str) -> bool {
-        !self.grounds.shared.is_empty() && self.grounds.shared.contains(&normalized(id))
-    }
-}
-
-/// What a session tells of whose it is, as it was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Told<'a> {
-    zoom_id: Option<&'a str>,
-    participant_user_id: Option<&'a str>,
-    email: Option<&'a str>,
-    registrant_id: Option<&'a str>,
-    participant_uuid: Option<&'a str>,
-    user_name: Option<&'a str>,
-}
-
-impl<'a> Told<'a> {
-    pub(crate) fn by(row: &'a Row<'_>) -> Self {
-        Self {
-            zoom_id: row.text(Field::Id),
-            participant_user_id: row.text(Field::ParticipantUserId),
-            email: row.text(Field::Email),
-            registrant_id: row.text(Field::RegistrantId),
-            participant_uuid: row.text(Field::ParticipantUuid),
-            user_name: row.text(Field::UserName),
-        }
-    }
-}
-
-/// A session of the same instance that is stored, counts, and has a `participant_uuid`.
-pub(crate) struct Peer<'a> {
-    pub participant_uuid: &'a str,
-    pub person_id: i64,
-}
-
-/// The people of rows that are new, where each set of them belongs to one known person or to nobody yet.
-///
-/// None where people would have to be joined or parted: then the rows are inserted without, and [`rework`] sees
-/// to them and to everyone they touch. Newly known people and identifiers are written.
-pub(crate) async fn assign(
-    connection: &mut SqliteConnection,
-    place: &Place<'_>,
-    rows: &[(&Row<'_>, &Keys)],
-    peers: &[Peer<'_>],
-) -> Result<Option<Assigned>, sqlx::Error> {
-    if place.grounds.part_people() {
-        return Ok(None);
-    }
-    let evidence: Vec<Evidence> = rows.iter().map(|(row, _)| place.evidence(&Told::by(row))).collect();
-    let found = components(&evidence, &[]);
-    let identifiers: Vec<&Identifier> =
-        found.iter().flat_map(|component| &component.identifiers).copied().collect();
-    let owners = owners(connection, identifiers.into_iter()).await?;
-    let mut peers_of: HashMap<&str, BTreeSet<i64>> = HashMap::new();
-    for peer in peers {
-        peers_of.entry(peer.participant_uuid).or_default().insert(peer.person_id);
-    }
-    let peer_ids: Vec<i64> = peers.iter().map(|peer| peer.person_id).collect();
-    let guests = if peers.is_empty() { HashSet::new() } else { guests_among(connection, &peer_ids).await? };
-
-    let mut next_person = next_id(connection, "SELECT coalesce(max(person_id), 0) + 1 FROM people").await?;
-    let first_new = next_person;
-    let mut people = vec![0; rows.len()];
-    let mut new_emails = BTreeSet::new();
-    let mut new_people: Vec<(i64, bool)> = Vec::new();
-    let mut new_identifiers: Vec<(&Identifier, i64)> = Vec::new();
-    for component in &found {
-        let owning: BTreeSet<i64> =
-            component.identifiers.iter().filter_map(|identifier| owners.get(*identifier)).copied().collect();
-        let peering: BTreeSet<i64> = component
-            .members
-            .iter()
-            .filter_map(|at| evidence[*at].participant_uuid.as_deref())
-            .filter_map(|uuid| peers_of.get(uuid))
-            .flatten()
-            .copied()
-            .collect();
-        let strong_peer = peering.iter().any(|person| !guests.contains(person));
-        // A guest's name leads nowhere once the rows turn out to be someone's who is known by more.
-        let by_name = component.is_guest && !strong_peer;
-        let mut all = peering.clone();
-        if !component.is_guest || by_name {
-            all.extend(&owning);
-        }
-        let turns_strong = !component.is_guest && peering.iter().any(|person| guests.contains(person));
-        // Of someone merged by hand a peer may be the part that only has a name; and who was merged before anybody
-        // led to it is merged now.
-        let concerns_decision = place.grounds.join_people()
-            && (!peering.is_empty()
-                || component.identifiers.iter().any(|identifier| {
-                    !owners.contains_key(*identifier)
-                        && place.grounds.concern(&Anchor::Identifier((*identifier).clone()))
-                }));
-        if all.len() > 1 || turns_strong || concerns_decision {
-            return Ok(None);
-        }
-        let person_id = all.first().copied().unwrap_or_else(|| {
-            new_people.push((next_person, component.is_guest));
-            next_person += 1;
-            next_person - 1
-        });
-        component.members.iter().for_each(|at| people[*at] = person_id);
-        let is_known = person_id < first_new;
-        if !component.is_guest || by_name {
-            let fresh =
-                component.identifiers.iter().copied().filter(|identifier| !owners.contains_key(identifier));
-            let before = new_identifiers.len();
-            new_identifiers.extend(fresh.map(|identifier| (identifier, person_id)));
-            if is_known && new_identifiers[before..].iter().any(|((kind, _, _), _)| *kind == Kind::Email) {
-                new_emails.insert(person_id);
-            }
-        }
-    }
-    // In the table's own order, in which they are written with the fewest pages.
-    new_identifiers.sort_unstable();
-    write(connection, &new_people, &new_identifiers).await?;
-    Ok(Some(Assigned { people, new_emails }))
-}
-
-/// Whose the rows are.
-pub(crate) struct Assigned {
-    /// The person of each row.
-    pub people: Vec<i64>,
-    /// Those known before of whom an email has become known: a roster may know them by it.
-    pub new_emails: BTreeSet<i64>,
-}
+use crate::store::lists::{json_list, numbers};
+use crate::store::script::{Script, Values};
+use crate::store::sql::guests_of_meeting;
 
 /// What a rework changed.
 #[derive(Default)]
@@ -215,7 +45,7 @@ struct Known {
 /// A person keeps the number on the side of the oldest session.
 pub(crate) async fn rework(
     connection: &mut SqliteConnection,
-    grounds: &Grounds,
+    context: &IdentityContext,
     people: &BTreeSet<i64>,
     session_ids: &[i64],
 ) -> Result<Reworked, sqlx::Error> {
@@ -234,22 +64,22 @@ pub(crate) async fn rework(
             sessions.insert(session.session_id, session);
         }
         loaded.extend(&fresh);
-        if grounds.part_people() {
+        if context.has_splits() {
             // Rows of one participant may be on the two sides of a split, and be one again when it rests.
             involved.extend(peers_of(connection, sessions.values()).await?);
         }
         let identifiers: HashSet<Identifier> =
-            sessions.values().flat_map(|session| all_identifiers(session, grounds)).collect();
+            sessions.values().flat_map(|session| all_identifiers(session, context)).collect();
         involved.extend(owners(connection, identifiers.iter()).await?.into_values());
-        involved.extend(decided_with(connection, grounds, &involved, &identifiers, &sessions).await?);
+        involved.extend(decided_with(connection, context, &involved, &identifiers, &sessions).await?);
         if involved == loaded {
             break;
         }
     }
     let mut sessions: Vec<Known> = sessions.into_values().collect();
     sessions.sort_by_key(|session| (session.join_at.unwrap_or(i64::MAX), session.session_id));
-    let evidence: Vec<Evidence> = sessions.iter().map(|session| evidence_of(session, grounds)).collect();
-    let found = components(&evidence, &grounds.decisions);
+    let evidence: Vec<Evidence> = sessions.iter().map(|session| evidence_of(session, context)).collect();
+    let found = components(&evidence, &context.decisions);
     let holders = holders(&sessions, &found);
     replace(connection, &sessions, &found, &holders, &involved).await
 }
@@ -306,7 +136,9 @@ async fn replace(
             }
         }
     }
-    write(connection, &new_people, &identifiers).await?;
+    let mut script = Script::default();
+    insert(connection, &mut script, &new_people, &identifiers).await?;
+    script.run(connection).await?;
     sqlx::query(
         "UPDATE people SET is_guest = j.value ->> 1 FROM json_each(?) j \
           WHERE person_id = j.value ->> 0 AND is_guest <> j.value ->> 1",
@@ -328,13 +160,13 @@ async fn replace(
 /// Whoever is on either side of a decision of which one side is at hand.
 async fn decided_with(
     connection: &mut SqliteConnection,
-    grounds: &Grounds,
+    context: &IdentityContext,
     involved: &BTreeSet<i64>,
     identifiers: &HashSet<Identifier>,
     sessions: &HashMap<i64, Known>,
 ) -> Result<BTreeSet<i64>, sqlx::Error> {
     let mut people = BTreeSet::new();
-    for decision in &grounds.decisions {
+    for decision in &context.decisions {
         let sides = [&decision.left, &decision.right];
         let mut at_hand = sides.iter().any(|side| match side {
             Anchor::Identifier(identifier) => identifiers.contains(identifier),
@@ -378,6 +210,9 @@ pub(crate) async fn holder(
 
 /// Removes people whom nothing refers to any more.
 pub(crate) async fn remove(connection: &mut SqliteConnection, gone: &[i64]) -> Result<(), sqlx::Error> {
+    if gone.is_empty() {
+        return Ok(());
+    }
     sqlx::query("DELETE FROM people WHERE person_id IN (SELECT value FROM json_each(?))")
         .bind(json_list(gone))
         .execute(connection)
@@ -385,25 +220,22 @@ pub(crate) async fn remove(connection: &mut SqliteConnection, gone: &[i64]) -> R
     Ok(())
 }
 
-async fn write(
+/// Adds new people, and what leads to people, to what is to be written.
+pub(crate) async fn insert(
     connection: &mut SqliteConnection,
+    script: &mut Script,
     people: &[(i64, bool)],
     identifiers: &[(&Identifier, i64)],
 ) -> Result<(), sqlx::Error> {
-    let head = "INSERT INTO people (person_id, is_guest) VALUES";
-    insert_many(connection, head, 2, people, |arguments, (person_id, is_guest)| {
-        arguments.add(*person_id)?;
-        arguments.add(*is_guest)
-    })
-    .await?;
-    let head = "INSERT INTO identifiers (kind, scope, value, person_id) VALUES";
-    insert_many(connection, head, 4, identifiers, |arguments, ((kind, scope, value), person_id)| {
-        arguments.add(kind.as_str())?;
-        arguments.add(*scope)?;
-        arguments.add(value.as_str())?;
-        arguments.add(*person_id)
-    })
-    .await
+    let bind = |values: &mut Values, (person_id, is_guest): &(i64, bool)| {
+        values.add(*person_id).add(*is_guest);
+    };
+    script.insert(connection, "people", &["person_id", "is_guest"], people, bind).await?;
+    let columns = ["kind", "scope", "value", "person_id"];
+    let bind = |values: &mut Values, ((kind, scope, value), person_id): &(&Identifier, i64)| {
+        values.add(kind.as_str()).add(*scope).add(value.as_str()).add(*person_id);
+    };
+    script.insert(connection, "identifiers", &columns, identifiers, bind).await
 }
 
 /// Who owns these identifiers, where somebody does.
@@ -411,7 +243,7 @@ async fn owners<'i>(
     connection: &mut SqliteConnection,
     identifiers: impl Iterator<Item = &'i Identifier>,
 ) -> Result<HashMap<&'i Identifier, i64>, sqlx::Error> {
-    let mut groups: BTreeMap<(Kind, i64), Vec<&Identifier>> = BTreeMap::new();
+    let mut groups: BTreeMap<(IdentifierKind, i64), Vec<&Identifier>> = BTreeMap::new();
     for identifier in identifiers {
         groups.entry((identifier.0, identifier.1)).or_default().push(identifier);
     }
@@ -436,7 +268,7 @@ async fn owners<'i>(
     Ok(found)
 }
 
-async fn guests_among(
+pub(crate) async fn guests_among(
     connection: &mut SqliteConnection,
     people: &[i64],
 ) -> Result<HashSet<i64>, sqlx::Error> {
@@ -492,14 +324,14 @@ async fn peers_of(
     Ok(people)
 }
 
-fn evidence_of(session: &Known, grounds: &Grounds) -> Evidence {
-    let place = Place {
+fn evidence_of(session: &Known, context: &IdentityContext) -> Evidence {
+    let place = InstanceContext {
         instance_id: session.instance_id,
         meeting_id: session.meeting_id,
         guests: GuestScope::of(&session.guests),
-        grounds,
+        context,
     };
-    let evidence = place.evidence(&Told {
+    let evidence = place.evidence(&IdentityFields {
         zoom_id: session.zoom_id.as_deref(),
         participant_user_id: session.participant_user_id.as_deref(),
         email: session.email.as_deref(),
@@ -510,30 +342,25 @@ fn evidence_of(session: &Known, grounds: &Grounds) -> Evidence {
     Evidence { session_id: Some(session.session_id), join_at: session.join_at, ..evidence }
 }
 
-fn all_identifiers(session: &Known, grounds: &Grounds) -> Vec<Identifier> {
-    evidence_of(session, grounds).identifiers().cloned().collect()
+fn all_identifiers(session: &Known, context: &IdentityContext) -> Vec<Identifier> {
+    evidence_of(session, context).identifiers().cloned().collect()
 }
 
 async fn next_id(connection: &mut SqliteConnection, query: &'static str) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(query).fetch_one(connection).await
 }
 
-/// The number that the next session gets.
-pub(crate) async fn next_session_id(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    next_id(connection, "SELECT coalesce(max(session_id), 0) + 1 FROM sessions").await
-}
-
 /// Everyone at once, worked out from nothing but the rows and the decisions: what the tables must hold, whatever
 /// steps have led to them. Sets of session numbers.
 #[cfg(test)]
 pub(crate) async fn from_scratch(connection: &mut SqliteConnection) -> BTreeSet<BTreeSet<i64>> {
-    let grounds = Grounds::load(connection).await.unwrap();
+    let context = IdentityContext::load(connection).await.unwrap();
     let all: Vec<i64> =
         sqlx::query_scalar("SELECT session_id FROM sessions").fetch_all(&mut *connection).await.unwrap();
     let sessions = load(connection, "s.session_id", &all).await.unwrap();
-    let evidence: Vec<Evidence> = sessions.iter().map(|session| evidence_of(session, &grounds)).collect();
+    let evidence: Vec<Evidence> = sessions.iter().map(|session| evidence_of(session, &context)).collect();
     let number = |at: &usize| sessions[*at].session_id;
-    components(&evidence, &grounds.decisions)
+    components(&evidence, &context.decisions)
         .iter()
         .map(|component| component.members.iter().map(number).collect())
         .collect()

@@ -1,0 +1,13 @@
+//! Lists of numbers as one value, into SQL and out of it.
+
+use serde_json::Value as Json;
+
+/// A list of numbers as one bound value.
+pub(crate) fn json_list(numbers: &[i64]) -> String {
+    Json::from(numbers).to_string()
+}
+
+/// The numbers of a list that SQL has joined with blanks.
+pub(crate) fn numbers(list: Option<&str>) -> Vec<i64> {
+    list.into_iter().flat_map(|list| list.split(' ')).filter_map(|number| number.parse().ok()).collect()
+}
