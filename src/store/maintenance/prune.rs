@@ -319,7 +319,7 @@ async fn prune_runs(connection: &mut SqliteConnection, now: Timestamp) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Trigger, Window};
+    use crate::model::{DAY, Trigger, Window};
     use crate::store::sample::{self, at};
     use crate::store::{Found, RunEnd, RunTotals};
 
@@ -373,7 +373,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_first_large_pruning_is_left_to_a_person_and_so_is_one_by_a_shorter_span() {
-        const DAY: Duration = Duration::from_hours(24);
         let directory = tempfile::tempdir().unwrap();
         let store = sample::database(&directory.path().join("rollcall.db")).await;
         let now = at("2026-06-09T00:00:00Z");
