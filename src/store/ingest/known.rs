@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteConnection};
 
 use crate::identity::{Evidence, Identifier, IdentifierKind, IdentityContext, InstanceContext};
-use crate::model::Source;
+use crate::model::{InstanceId, Source};
 use crate::plan::Progress;
 use crate::store::instances::{ProgressRow, progress_columns};
 use crate::store::lists::numbers;
@@ -45,7 +45,7 @@ pub(super) struct KnownInstance {
 impl KnownInstance {
     pub(super) async fn load(
         connection: &mut SqliteConnection,
-        instance_id: i64,
+        instance_id: InstanceId,
         digest: i64,
     ) -> Result<Self, sqlx::Error> {
         sqlx::query_as(concat!(
