@@ -30,9 +30,9 @@ async fn store(test: &TestStore, run_id: i64, instance_id: i64) -> Result<Stored
         row("2", 1, &json!({ "user_name": "Bo", "email": "bo@example.com" })),
         row("3", 2, &json!({ "user_name": format!("Guest {instance_id}") })),
     ];
-    let text = json!({ "participants": rows }).to_string();
+    let listed = json!({ "participants": rows }).to_string();
     let mut decoded = Decoded::default();
-    page(&text, &mut decoded);
+    page(&listed, &mut decoded);
     let listing = Listing {
         source: Source::Dashboard,
         ended: true,
