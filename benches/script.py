@@ -45,22 +45,22 @@ def participants(uuid):
         parameters["next_page_token"] = page["next_page_token"]
 
 
-sqlite3.register_adapter(list, json.dumps)
-sqlite3.register_adapter(dict, json.dumps)
-columns = {}
+columns = []
 for meeting in told["meetings"]:
     for instance in get(f"/past_meetings/{meeting}/instances")["meetings"]:
         for row in participants(instance["uuid"]):
+            row["instance_uuid"] = instance["uuid"]
             if not columns:
-                columns = {"instance_uuid": None, **dict.fromkeys(row)}
+                columns = list(row)
                 database.execute(
                     f"CREATE TABLE IF NOT EXISTS participants ({', '.join(columns)}, "
                     "PRIMARY KEY (instance_uuid, user_id, join_time))"
                 )
                 upsert = (
-                    f"INSERT INTO participants VALUES (:{', :'.join(columns)}) "
+                    f"INSERT INTO participants VALUES ({', '.join('?' * len(columns))}) "
                     "ON CONFLICT (instance_uuid, user_id, join_time) DO UPDATE SET "
                     + ", ".join(f"{column} = excluded.{column}" for column in columns)
                 )
-            database.execute(upsert, {**columns, **row, "instance_uuid": instance["uuid"]})
+            values = [json.dumps(value) if isinstance(value, list) else value for value in map(row.get, columns)]
+            database.execute(upsert, values)
         database.commit()

@@ -18,7 +18,7 @@ pub struct WakeTimer {
 pub struct WakeTimerError(#[from] JobSchedulerError);
 
 impl WakeTimer {
-    /// WakeTimer every second from now on.
+    /// Wakes every second from now on.
     pub async fn every_second() -> Result<Self, WakeTimerError> {
         // One is enough: a loop that is busy when it is woken looks at the clock afterwards anyhow, so what does not
         // fit is not missed.

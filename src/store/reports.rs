@@ -4,8 +4,12 @@ mod held;
 mod people;
 mod status;
 
-use sqlx::sqlite::{SqliteRow, SqliteValueRef};
-use sqlx::{Column, Decode, QueryBuilder, Row, Sqlite, TypeInfo, ValueRef};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow, SqliteValueRef};
+use sqlx::{
+    Column, Decode, Execute as _, Executor as _, QueryBuilder, Row, Sqlite, Statement as _, TypeInfo,
+    ValueRef,
+};
 
 pub use self::held::Held;
 pub use self::status::LastEnds;
@@ -71,7 +75,7 @@ impl Store {
         if let Some(percent) = filter.min_percent {
             query.push(" AND percent_present >= ").push_bind(percent);
         }
-        let mut table = self.table(view, &mut query).await?;
+        let mut table = self.table(query.build()).await?;
         sort(&mut table, &[start, id], &["name", "email"]);
         Ok(table)
     }
@@ -83,7 +87,7 @@ impl Store {
             query.push(" AND instance_uuid = ").push_bind(uuid.as_str().to_owned());
         }
         narrow(&mut query, filter, "start_time");
-        let mut table = self.table("meetings_held", &mut query).await?;
+        let mut table = self.table(query.build()).await?;
         sort(&mut table, &["start_time", "instance_uuid"], &[]);
         Ok(table)
     }
@@ -99,41 +103,35 @@ impl Store {
         if let Some(group) = &filter.group {
             query.push(" AND roster_group = ").push_bind(group.clone()).push(" COLLATE NOCASE");
         }
-        let mut table = self.table("absences", &mut query).await?;
+        let mut table = self.table(query.build()).await?;
         sort(&mut table, &["sitting_start", "sitting_id"], &["name", "email"]);
         Ok(table)
     }
 
     /// The row of `sittings` with this id, or none.
     pub async fn sitting(&self, sitting_id: &str) -> Result<Table, StoreError> {
-        let mut query = QueryBuilder::new("SELECT * FROM sittings WHERE sitting_id = ");
-        query.push_bind(sitting_id.to_owned());
-        self.table("sittings", &mut query).await
+        self.table(sqlx::query("SELECT * FROM sittings WHERE sitting_id = ?").bind(sitting_id)).await
     }
 
     /// The stays in one instance or sitting, by start: what a timeline needs of the rows of `participants` that are
     /// not withdrawn.
     pub async fn stays(&self, holding: Holding, id: &str) -> Result<Table, StoreError> {
-        let columns = ["person_id", "user_name", "join_time", "leave_time", "status", "bo_mtg_id", "device"];
-        let mut query = QueryBuilder::new(format!("SELECT {} FROM participants WHERE ", columns.join(", ")));
-        match holding {
-            Holding::Instance => query.push("instance_uuid = ").push_bind(id.to_owned()),
+        let query = match holding {
+            Holding::Instance => {
+                "SELECT person_id, user_name, join_time, leave_time, status, bo_mtg_id, device FROM participants \
+                  WHERE instance_uuid = ?1 AND withdrawn_at IS NULL ORDER BY join_time, session_id"
+            }
             // Instances of a meeting that lie within a sitting are its parts; one alone is known by its id, as others
             // of a personal meeting may overlap it.
-            Holding::Sitting => query
-                .push(
-                    "instance_uuid IN (SELECT h.instance_uuid FROM sittings s JOIN meetings_held h \
-                       ON h.meeting_id = s.meeting_id AND h.start_time >= s.sitting_start \
-                      AND h.start_time <= s.sitting_end \
-                    WHERE s.instances > 1 AND s.sitting_id = ",
-                )
-                .push_bind(id.to_owned())
-                .push(" UNION ALL SELECT ")
-                .push_bind(id.to_owned())
-                .push(")"),
+            Holding::Sitting => {
+                "SELECT person_id, user_name, join_time, leave_time, status, bo_mtg_id, device FROM participants \
+                  WHERE instance_uuid IN (SELECT h.instance_uuid FROM sittings s JOIN meetings_held h \
+                             ON h.meeting_id = s.meeting_id AND h.start_time >= s.sitting_start AND h.start_time <= s.sitting_end \
+                          WHERE s.instances > 1 AND s.sitting_id = ?1 UNION ALL SELECT ?1) \
+                    AND withdrawn_at IS NULL ORDER BY join_time, session_id"
+            }
         };
-        query.push(" AND withdrawn_at IS NULL ORDER BY join_time, session_id");
-        self.columns(&columns, &mut query).await
+        self.table(sqlx::query(query).bind(id)).await
     }
 
     /// The instance that started last of those with people in them.
@@ -204,28 +202,16 @@ impl Store {
         .bind(uuid.as_str()).fetch_optional(connection).await).await
     }
 
-    /// The answer to a query over all columns of a view; the names are there even where no row is.
-    async fn table(&self, view: &str, query: &mut QueryBuilder<Sqlite>) -> Result<Table, StoreError> {
-        let columns = self
-            .read(async |connection| {
-                sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
-                    .bind(view)
-                    .fetch_all(connection)
-                    .await
-            })
-            .await?;
-        Ok(Table { columns, rows: self.rows(query).await? })
-    }
-
-    /// The answer to a query over these columns.
-    async fn columns(&self, names: &[&str], query: &mut QueryBuilder<Sqlite>) -> Result<Table, StoreError> {
-        let columns = names.iter().map(|name| (*name).to_owned()).collect();
-        Ok(Table { columns, rows: self.rows(query).await? })
-    }
-
-    async fn rows(&self, query: &mut QueryBuilder<Sqlite>) -> Result<Vec<Vec<Value>>, StoreError> {
-        let rows = self.read(async |connection| query.build().fetch_all(connection).await).await?;
-        rows.iter().map(values).collect::<Result<_, _>>().map_err(|error| self.error(error))
+    /// The answer to a query; the names of its columns are there even where no row is.
+    async fn table(&self, mut query: Query<'_, Sqlite, SqliteArguments>) -> Result<Table, StoreError> {
+        self.read(async |connection| {
+            let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?.unwrap_or_default();
+            let statement = connection.prepare(query.sql()).await?;
+            let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+            let rows = statement.query_with(arguments).fetch_all(connection).await?;
+            Ok(Table { columns, rows: rows.iter().map(values).collect::<Result<_, _>>()? })
+        })
+        .await
     }
 }
 
@@ -325,6 +311,30 @@ mod tests {
         assert_eq!(names_of(&store, "ÉMILE").await, ["Émile Borel", "Émile Borel (phone)"]);
         assert_eq!(names_of(&store, "小明").await.len(), 1);
         assert_eq!(names_of(&store, "nobody").await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn all_filters_at_once() {
+        let (_directory, store) = store().await;
+        let meeting: MeetingId = "857 4606 5432".parse().unwrap();
+        let ada = store.people_named("ada@example.com").await.unwrap();
+        let filter = ReportFilter {
+            meetings: vec![meeting],
+            instance: Some(sample::FIRST.parse().unwrap()),
+            from: Some(sample::at("2026-03-01T00:00:00Z")),
+            to: Some(sample::at("2026-03-03T00:00:00Z")),
+            people: Some(ada.clone()),
+            group: None,
+            min_percent: Some(50.0),
+        };
+        for holding in [Holding::Instance, Holding::Sitting] {
+            assert_eq!(texts(&store.attendance(holding, &filter).await.unwrap(), "name"), ["Ada Lovelace"]);
+            let of_group = ReportFilter { group: Some("1a".to_owned()), ..filter.clone() };
+            assert_eq!(store.attendance(holding, &of_group).await.unwrap().rows.len(), 0);
+            assert_eq!(store.absences(&of_group).await.unwrap().rows.len(), 0);
+        }
+        assert_eq!(store.meetings_held(&filter).await.unwrap().rows.len(), 1);
+        assert_eq!(store.people(Some(&ada), &[meeting]).await.unwrap().rows.len(), 1);
     }
 
     #[tokio::test]

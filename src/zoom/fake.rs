@@ -8,11 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
-use super::{
-    InMemoryLedger, Ledger, Plan, Rate, RateLimits, RetryPolicy, Unlimited, ZoomClient, ZoomSettings,
-};
+use super::memory_ledger::InMemoryLedger;
+use super::{Ledger, Rate, RateLimits, RetryPolicy, Unlimited, ZoomClient, ZoomSettings};
 use crate::clock::Clock;
-use crate::model::Timestamp;
+use crate::model::{Plan, Timestamp};
 
 /// An answer of the fake.
 #[derive(Clone, Debug)]

@@ -36,6 +36,8 @@ mod wire;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod memory_ledger;
+#[cfg(test)]
 mod tests;
 
 pub use backoff::RetryPolicy;
@@ -45,8 +47,8 @@ pub use disposition::{Disposition, RequestPhase, SourceRefusal};
 pub use encoding::Encoding;
 pub use endpoint::{DashboardListingRequest, Endpoint, ListingType, MeetingKey};
 pub use error::{ConnectionFault, PagingFault, Refusal, ZoomError};
-pub use ledger::{InMemoryLedger, Ledger, LedgerError, Reservation, Unlimited};
-pub use limits::{DailyPool, Plan, Rate, RateLimits};
+pub use ledger::{Ledger, LedgerError, Reservation, Unlimited};
+pub use limits::{DailyPool, Rate, RateLimits};
 pub use paging::{Pages, read_pages};
 pub use request::{ListingRequest, ParticipantsEndpoint, ParticipantsPage};
 pub use settings::ZoomSettings;

@@ -216,7 +216,7 @@ fn the_program_keeps_to_its_architecture() {
 }
 
 /// Modules in which files and folders may need one another still.
-const MAY_HAVE_CIRCLES: &[&str] = &["collect", "commands", "config", "report", "store"];
+const MAY_HAVE_CIRCLES: &[&str] = &["collect", "commands", "store"];
 
 #[test]
 fn no_files_and_no_folders_need_one_another() {
@@ -328,12 +328,12 @@ fn a_violation_is_found_with_its_place() {
         ("collect.rs", "use crate::cli::Cli;", "`collect` may not import `cli`"),
         ("simulator/mod.rs", "use crate::zoom::Zoom;", "`simulator` may not import `zoom`"),
         ("store/mod.rs", "use crate::report::csv;", "`store` may not import `report`"),
-        ("plan.rs", "use crate::*;", "`plan` may not import `*`"),
+        ("plan/mod.rs", "use crate::*;", "`plan` may not import `*`"),
         ("exit.rs", "text_enum! { A { B = \"b\" } }", "`exit` may not import `model`"),
         ("store/mod.rs", "fn f() { say!(\"x\"); }", "`store` may not import `stream`"),
         ("report/mod.rs", "fn f() { std::io::stdout(); }", "`std::io::stdout` is for"),
         ("novelty.rs", "", "does not say what `novelty` may import"),
-        ("plan.rs", "use std::{fmt, fs};", "`plan` is pure and may not use `std::fs`"),
+        ("plan/mod.rs", "use std::{fmt, fs};", "`plan` is pure and may not use `std::fs`"),
         ("decode/mod.rs", "async fn f() {}", "`decode` is pure"),
         ("report/mod.rs", "fn f(clock: &C) { clock.now(); }", "`report` is pure"),
         ("daemon.rs", "use anyhow::Context;", "`anyhow` is for"),
@@ -376,7 +376,7 @@ fn what_only_looks_like_a_violation_is_none() {
         ("zoom/mod.rs", "#[cfg(test)]\nmod tests { use crate::store::Store; fn f() { {} } }"),
         ("zoom/mod.rs", "#[cfg(test)]\nuse crate::store::Store;\nuse crate::model::Window;"),
         ("zoom/mod.rs", "struct Z { #[cfg(test)] store: crate::store::Store }"),
-        ("plan.rs", "pub fn due(now: Timestamp) -> bool { now > START }"),
+        ("plan/mod.rs", "pub fn due(now: Timestamp) -> bool { now > START }"),
         ("commands/report.rs", "use crate::{config, report, store::Store}; use anyhow::bail;"),
         ("config/zoom.rs", "use reqwest::Url; fn f() { Url::parse(\"\"); }"),
         ("main.rs", "use rollcall::commands; fn main() -> anyhow::Result<()> { rollcall::cli::parse() }"),

@@ -34,5 +34,6 @@ mod rows;
 mod schema_doc;
 mod settling;
 mod sources;
+mod statements;
 mod streams;
 mod volume;

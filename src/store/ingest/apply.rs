@@ -296,7 +296,7 @@ fn missing<'s>(
             digest.number(policy.digest);
         }
         let digest = digest.finish();
-        if !policy.before.confirms(digest, policy.now) {
+        if !policy.before.confirms_withdrawal(digest, policy.now) {
             return Missing::Doubted(digest);
         }
     }

@@ -14,7 +14,7 @@ use crate::attendance::{Line, Stay, lines};
 use crate::decode::{Dropped, Reject, Row};
 use crate::identity::{GuestScope, InstanceContext};
 use crate::model::{FetchOutcome, InstanceState, Source, Timestamp, harmless};
-use crate::plan::{self, Failure, Policy, Progress, Reading};
+use crate::plan::{self, Failure, ListingFacts, Policy, Progress};
 use crate::store::attendance::presence;
 use crate::store::calendar::{self, Placement, STITCH};
 use crate::store::instances::{Description, Details, describe, load_progress, save_progress};
@@ -319,10 +319,10 @@ impl Applied {
         record: &FetchRecord,
         (start_at, ended_at): (Option<i64>, Option<i64>),
         joins_told: Option<i64>,
-    ) -> Reading {
+    ) -> ListingFacts {
         let Self { known, nature, changes, counts, .. } = self;
         let ended_at = ended_at.or(changes.last_leave_at).or(known.last_leave_at).or(start_at);
-        Reading {
+        ListingFacts {
             at: record.finished_at,
             ended_at: ended_at.map(Timestamp::from_millis),
             live: listing.source == Source::Live,
@@ -360,7 +360,7 @@ impl Applied {
 /// Where the instance stands after the reading.
 fn next_progress(
     before: &Progress,
-    reading: &Reading,
+    reading: &ListingFacts,
     policy: &Policy,
     nature: &Nature,
     counts_now: bool,
@@ -376,7 +376,7 @@ fn next_progress(
         // It settles nothing of what another source told, and confirms nothing.
         let out_of_reach =
             reading.ended_at.is_some_and(|ended_at| reading.at.since(ended_at) > plan::DASHBOARD_REACH);
-        plan::after_failure(before, &Failure::Outranked { out_of_reach }, reading.at)
+        plan::after_failure(before, &Failure::LowerPrioritySource { out_of_reach }, reading.at)
     }
 }
 

@@ -265,7 +265,8 @@ async fn count_on_fetches(connection: &mut SqliteConnection, ids: &str) -> Resul
     .execute(&mut *connection)
     .await?;
     let text = format!(
-        "INSERT INTO counter_baselines (name, label, value) \
+        "WITH gone AS (SELECT * FROM fetch_log WHERE instance_id IN (SELECT value FROM json_each(?))) \
+         INSERT INTO counter_baselines (name, label, value) \
          SELECT name, label, total FROM ( \
              SELECT 'rows' AS name, 'inserted' AS label, sum(rows_inserted) AS total FROM gone \
              UNION ALL SELECT 'rows', 'updated', sum(rows_updated) FROM gone \
@@ -275,9 +276,6 @@ async fn count_on_fetches(connection: &mut SqliteConnection, ids: &str) -> Resul
              UNION ALL SELECT 'rows', 'duplicate', sum(rows_duplicate) FROM gone \
              UNION ALL SELECT 'fetches', outcome, count(*) FROM gone GROUP BY outcome) \
           WHERE total > 0 {COUNT_ON}"
-    );
-    let text = format!(
-        "WITH gone AS (SELECT * FROM fetch_log WHERE instance_id IN (SELECT value FROM json_each(?))) {text}"
     );
     sqlx::query(sqlx::AssertSqlSafe(text)).bind(ids).execute(connection).await?;
     Ok(())
@@ -317,7 +315,7 @@ async fn prune_runs(connection: &mut SqliteConnection, now: Timestamp) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Trigger, Window};
+    use crate::model::{DAY, Trigger, Window};
     use crate::store::sample::{self, at};
     use crate::store::{Found, RunEnd, RunTotals};
 
@@ -371,7 +369,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_first_large_pruning_is_left_to_a_person_and_so_is_one_by_a_shorter_span() {
-        const DAY: Duration = Duration::from_hours(24);
         let directory = tempfile::tempdir().unwrap();
         let store = sample::database(&directory.path().join("rollcall.db")).await;
         let now = at("2026-06-09T00:00:00Z");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::identity::IdentityContext;
 use crate::identity::{Evidence, GuestScope, Identifier, IdentifierKind, components};
@@ -43,10 +43,6 @@ const MACHINES: &str = "device, client, version, os, os_version, browser_name, b
                         domain, mac_addr, harddisk_id, microphone, camera, speaker";
 const NETWORKS: &str = "ip_address, internal_ip_addresses, location, network_type, connection_type, data_center, \
                         full_data_center, sip_uri, from_sip_uri";
-const DECISIONS: [&str; 6] = ["decision_id", "kind", "left", "right", "made_at", "undone_at"];
-const HOSTED: [&str; 6] = ["meeting_id", "topic", "instance_uuid", "start_time", "host_name", "host_email"];
-const REJECTS: [&str; 4] = ["run_id", "instance_uuid", "reason", "content"];
-
 impl Store {
     /// All that is held on somebody.
     pub async fn held_on(&self, whom: &Somebody) -> Result<Held, StoreError> {
@@ -59,25 +55,22 @@ impl Store {
             networks: self.counted(NETWORKS, &list).await?,
             ..Held::default()
         };
-        let mut query =
-            QueryBuilder::new("SELECT * FROM participants WHERE session_id IN (SELECT value FROM json_each(");
-        query.push_bind(list.clone()).push(")) ORDER BY join_time IS NULL, join_time, session_id");
-        held.sessions = self.table("participants", &mut query).await?;
+        let query = "SELECT * FROM participants WHERE session_id IN (SELECT value FROM json_each(?)) \
+                      ORDER BY join_time IS NULL, join_time, session_id";
+        held.sessions = self.table(sqlx::query(query).bind(&list)).await?;
         held.rosters = self.rosters_of(whom, &texts, &list).await?;
         held.decisions = self.decisions_about(&texts, &session_ids).await?;
 
-        let mut query = QueryBuilder::new(format!(
-            "SELECT {} FROM meetings_held WHERE host_name IS NOT NULL OR host_email IS NOT NULL ORDER BY start_time",
-            HOSTED.join(", ")
-        ));
-        held.hosted = self.columns(&HOSTED, &mut query).await?;
+        let query = "SELECT meeting_id, topic, instance_uuid, start_time, host_name, host_email FROM meetings_held \
+                      WHERE host_name IS NOT NULL OR host_email IS NOT NULL ORDER BY start_time";
+        held.hosted = self.table(sqlx::query(query)).await?;
         held.hosted.rows.retain(|row| match (&row[5], &row[4]) {
             (Value::Text(email), _) => texts.emails.contains(&normalized(email)),
             (_, Value::Text(name)) => texts.names.contains(&normalized(name)),
             _ => false,
         });
-        let mut query = QueryBuilder::new(format!("SELECT {} FROM rejects", REJECTS.join(", ")));
-        held.rejects = self.columns(&REJECTS, &mut query).await?;
+        let query = "SELECT run_id, instance_uuid, reason, content FROM rejects";
+        held.rejects = self.table(sqlx::query(query)).await?;
         held.rejects.rows.retain(|row| matches!(&row[3], Value::Text(content) if texts.are_in(content)));
         held.elsewhere =
             self.read(async |connection| elsewhere(connection, &texts, &session_ids).await).await?;
@@ -90,33 +83,27 @@ impl Store {
 
     /// These columns of sessions, each combination once, with how often it stands there and from when to when.
     async fn counted(&self, columns: &str, sessions: &str) -> Result<Table, StoreError> {
-        let names: Vec<&str> =
-            columns.split(", ").chain(["sessions", "first_join", "last_join"]).map(str::trim).collect();
-        let any = columns.replace(", ", " IS NOT NULL OR ") + " IS NOT NULL";
-        let mut query = QueryBuilder::new(format!(
-            "SELECT {columns}, count(*), min(join_time), max(join_time) FROM participants \
-              WHERE ({any}) AND session_id IN (SELECT value FROM json_each("
-        ));
-        query.push_bind(sessions.to_owned()).push(format!(")) GROUP BY {columns} ORDER BY min(join_time)"));
-        self.columns(&names, &mut query).await
+        let query = format!(
+            "SELECT {columns}, count(*) AS sessions, min(join_time) AS first_join, max(join_time) AS last_join FROM participants \
+              WHERE session_id IN (SELECT value FROM json_each(?)) AND coalesce(NULL, {columns}) IS NOT NULL \
+              GROUP BY {columns} ORDER BY min(join_time)"
+        );
+        self.table(sqlx::query(AssertSqlSafe(query)).bind(sessions)).await
     }
 
     async fn identifiers_of(&self, sessions: &str) -> Result<Table, StoreError> {
-        let columns =
-            ["email", "id", "participant_user_id", "registrant_id", "customer_key", "participant_uuid"];
-        let mut query = QueryBuilder::new("SELECT kind, value, count(*) FROM (");
-        for (at, column) in columns.into_iter().enumerate() {
-            let union = if at == 0 { "" } else { " UNION ALL " };
-            query
-                .push(format!(
-                    "{union}SELECT '{column}' AS kind, {column} AS value FROM participants \
-                      WHERE {column} IS NOT NULL AND session_id IN (SELECT value FROM json_each("
-                ))
-                .push_bind(sessions.to_owned())
-                .push("))");
-        }
-        query.push(") GROUP BY kind, value ORDER BY kind, value");
-        self.columns(&["kind", "value", "sessions"], &mut query).await
+        let query = sqlx::query(
+            "WITH held AS MATERIALIZED (SELECT * FROM participants WHERE session_id IN (SELECT value FROM json_each(?))) \
+             SELECT kind, value, count(*) AS sessions FROM ( \
+                 SELECT 'email' AS kind, email AS value FROM held \
+                 UNION ALL SELECT 'id', id FROM held \
+                 UNION ALL SELECT 'participant_user_id', participant_user_id FROM held \
+                 UNION ALL SELECT 'registrant_id', registrant_id FROM held \
+                 UNION ALL SELECT 'customer_key', customer_key FROM held \
+                 UNION ALL SELECT 'participant_uuid', participant_uuid FROM held) \
+              WHERE value IS NOT NULL GROUP BY kind, value ORDER BY kind, value",
+        );
+        self.table(query.bind(sessions)).await
     }
 
     async fn rosters_of(&self, whom: &Somebody, texts: &Texts, sessions: &str) -> Result<Table, StoreError> {
@@ -124,42 +111,36 @@ impl Store {
             Somebody::Person(person) => (Some(person.person_id), Vec::new()),
             Somebody::Other(other) => (None, other.member_ids.clone()),
         };
-        let mut query = QueryBuilder::new(
-            "SELECT * FROM roster_members WHERE roster_member_id IN (SELECT value FROM json_each(",
+        let query = sqlx::query(
+            "SELECT * FROM roster_members WHERE roster_member_id IN (SELECT value FROM json_each(?)) \
+                 OR roster_member_id IN (SELECT roster_member_id FROM attendance_facts WHERE person_id = ?) \
+                 OR email_key IN (SELECT value FROM json_each(?)) \
+                 OR (name_key IN (SELECT value FROM json_each(?)) AND email_key IS NULL \
+                     AND meeting_id IN (SELECT i.meeting_id FROM sessions s JOIN instances i ON i.instance_id = s.instance_id \
+                                         WHERE s.session_id IN (SELECT value FROM json_each(?)))) \
+              ORDER BY meeting_id, roster_member_id",
         );
-        query
-            .push_bind(json_list(&member_ids))
-            .push(")) OR roster_member_id IN (SELECT roster_member_id FROM attendance_facts WHERE person_id = ")
-            .push_bind(person_id)
-            .push(") OR email_key IN (SELECT value FROM json_each(")
-            .push_bind(json_texts(texts.emails.iter()))
-            .push(")) OR (name_key IN (SELECT value FROM json_each(")
-            .push_bind(json_texts(texts.names.iter()))
-            .push(
-                ")) AND email_key IS NULL AND meeting_id IN (SELECT i.meeting_id FROM sessions s \
-                    JOIN instances i ON i.instance_id = s.instance_id WHERE s.session_id IN (SELECT value FROM json_each(",
-            )
-            .push_bind(sessions.to_owned())
-            .push(")))) ORDER BY meeting_id, roster_member_id");
-        self.table("roster_members", &mut query).await
+        let query = query
+            .bind(json_list(&member_ids))
+            .bind(person_id)
+            .bind(json_texts(texts.emails.iter()))
+            .bind(json_texts(texts.names.iter()))
+            .bind(sessions);
+        self.table(query).await
     }
 
     async fn decisions_about(&self, texts: &Texts, session_ids: &[i64]) -> Result<Table, StoreError> {
         let numbers: Vec<String> = session_ids.iter().map(i64::to_string).collect();
         let held = json_texts(texts.emails.iter().chain(&texts.names).chain(&texts.ids).chain(&numbers));
-        let mut query = QueryBuilder::new(format!(
-            "SELECT decision_id, kind, {}, {}, strftime('%Y-%m-%dT%H:%M:%fZ', made_at / 1000.0, 'unixepoch'), \
-                    strftime('%Y-%m-%dT%H:%M:%fZ', undone_at / 1000.0, 'unixepoch') \
-               FROM identity_decisions WHERE left_value IN (SELECT value FROM json_each(",
-            shown_sql("left"),
-            shown_sql("right")
-        ));
-        query
-            .push_bind(held.clone())
-            .push(")) OR right_value IN (SELECT value FROM json_each(")
-            .push_bind(held)
-            .push(")) ORDER BY decision_id");
-        self.columns(&DECISIONS, &mut query).await
+        let (left, right) = (shown_sql("left"), shown_sql("right"));
+        let query = format!(
+            "SELECT decision_id, kind, {left} AS left, {right} AS right, \
+                    strftime('%Y-%m-%dT%H:%M:%fZ', made_at / 1000.0, 'unixepoch') AS made_at, \
+                    strftime('%Y-%m-%dT%H:%M:%fZ', undone_at / 1000.0, 'unixepoch') AS undone_at FROM identity_decisions \
+              WHERE left_value IN (SELECT value FROM json_each(?1)) OR right_value IN (SELECT value FROM json_each(?1)) \
+              ORDER BY decision_id"
+        );
+        self.table(sqlx::query(AssertSqlSafe(query)).bind(held)).await
     }
 }
 

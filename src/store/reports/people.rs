@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sqlx::QueryBuilder;
+use sqlx::{AssertSqlSafe, QueryBuilder};
 
 use super::sort;
 use crate::identity::normalized;
@@ -18,7 +18,6 @@ impl Store {
     /// guest may be, as the exact name in the same meeting suggests. Of someone without identifiers the oldest
     /// session is told, as `session:123`.
     pub async fn people(&self, people: Option<&[i64]>, meetings: &[MeetingId]) -> Result<Table, StoreError> {
-        let names = ["person_id", "guest", "names", "identifiers", "instances", "last_seen"];
         let mut query = QueryBuilder::new(PEOPLE);
         if let Some(people) = people {
             query
@@ -36,7 +35,7 @@ impl Store {
                 .push_bind(json_list(&meetings))
                 .push(")))");
         }
-        let mut table = self.columns(&names, &mut query).await?;
+        let mut table = self.table(query.build()).await?;
         sort(&mut table, &[], &["names", "identifiers"]);
         let suggestions = self.suggestions().await?;
         table.columns.push("may_be".to_owned());
@@ -51,17 +50,15 @@ impl Store {
 
     /// The decisions made by hand, the last one first.
     pub async fn decisions(&self) -> Result<Table, StoreError> {
-        let names =
-            ["decision_id", "kind", "left", "right", "made_at", "in_force", "overruled_by", "undone_at"];
-        let mut query = QueryBuilder::new(format!(
-            "SELECT decision_id, kind, {}, {}, strftime('%Y-%m-%dT%H:%M:%fZ', made_at / 1000.0, 'unixepoch'), \
-                    undone_at IS NULL AND overruled_by IS NULL, overruled_by, \
-                    strftime('%Y-%m-%dT%H:%M:%fZ', undone_at / 1000.0, 'unixepoch') \
-               FROM identity_decisions ORDER BY decision_id DESC",
-            shown_sql("left"),
-            shown_sql("right")
-        ));
-        self.columns(&names, &mut query).await
+        let (left, right) = (shown_sql("left"), shown_sql("right"));
+        let query = format!(
+            "SELECT decision_id, kind, {left} AS left, {right} AS right, \
+                    strftime('%Y-%m-%dT%H:%M:%fZ', made_at / 1000.0, 'unixepoch') AS made_at, \
+                    undone_at IS NULL AND overruled_by IS NULL AS in_force, overruled_by, \
+                    strftime('%Y-%m-%dT%H:%M:%fZ', undone_at / 1000.0, 'unixepoch') AS undone_at \
+               FROM identity_decisions ORDER BY decision_id DESC"
+        );
+        self.table(sqlx::query(AssertSqlSafe(query))).await
     }
 
     /// For each guest those who are known by more, were in the same meeting, and had exactly the guest's name there,
@@ -107,18 +104,18 @@ impl Store {
 
 const PEOPLE: &str = "
 SELECT p.person_id,
-       p.is_guest,
+       p.is_guest AS guest,
        (SELECT json_group_array(value) FROM (
             SELECT DISTINCT f.user_name AS value FROM sessions s JOIN profiles f ON f.profile_id = s.profile_id
-             WHERE s.person_id = p.person_id AND f.user_name IS NOT NULL ORDER BY 1)),
+             WHERE s.person_id = p.person_id AND f.user_name IS NOT NULL ORDER BY 1)) AS names,
        CASE WHEN EXISTS (SELECT 1 FROM identifiers n WHERE n.person_id = p.person_id AND n.kind <> 'name')
             THEN (SELECT json_group_array(value) FROM (
                       SELECT CASE n.kind WHEN 'registrant' THEN printf('registrant:%d:%s', n.scope, n.value) ELSE n.value END AS value
                         FROM identifiers n WHERE n.person_id = p.person_id AND n.kind <> 'name' ORDER BY n.kind, n.value))
             ELSE (SELECT json_array(printf('session:%d', s.session_id)) FROM sessions s WHERE s.person_id = p.person_id
-                   ORDER BY s.join_at IS NULL, s.join_at, s.session_id LIMIT 1) END,
-       (SELECT count(*) FROM attendance_facts q WHERE q.person_id = p.person_id),
+                   ORDER BY s.join_at IS NULL, s.join_at, s.session_id LIMIT 1) END AS identifiers,
+       (SELECT count(*) FROM attendance_facts q WHERE q.person_id = p.person_id) AS instances,
        (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', max(coalesce(q.last_leave_at, i.end_at, i.start_at)) / 1000.0, 'unixepoch')
-          FROM attendance_facts q JOIN instances i ON i.instance_id = q.instance_id WHERE q.person_id = p.person_id)
+          FROM attendance_facts q JOIN instances i ON i.instance_id = q.instance_id WHERE q.person_id = p.person_id) AS last_seen
   FROM people p
  WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.person_id = p.person_id)";

@@ -1,7 +1,5 @@
 //! What `rollcall status` asks.
 
-use sqlx::{QueryBuilder, Sqlite};
-
 use crate::model::{RunOutcome, Table, Timestamp};
 use crate::store::runs::IS_GOOD;
 use crate::store::{Store, StoreError};
@@ -18,9 +16,10 @@ pub struct LastEnds {
 impl Store {
     /// The last runs, latest first: rows of the view `runs`.
     pub async fn last_runs(&self, limit: u32) -> Result<Table, StoreError> {
-        let mut query = QueryBuilder::new("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC LIMIT ");
-        query.push_bind(limit);
-        self.table("runs", &mut query).await
+        self.table(
+            sqlx::query("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC LIMIT ?").bind(limit),
+        )
+        .await
     }
 
     /// When the last run began that did what it was to do, and how the last run ended that has ended.
@@ -45,11 +44,8 @@ impl Store {
 
     /// Meetings that tell no instances, longest first: rows of the view `meetings_listed`.
     pub async fn refused_meetings(&self, limit: u32) -> Result<Table, StoreError> {
-        let mut query = QueryBuilder::new(
-            "SELECT * FROM meetings_listed WHERE refusal IS NOT NULL ORDER BY refused_since LIMIT ",
-        );
-        query.push_bind(limit);
-        self.table("meetings_listed", &mut query).await
+        let query = "SELECT * FROM meetings_listed WHERE refusal IS NOT NULL ORDER BY refused_since LIMIT ?";
+        self.table(sqlx::query(query).bind(limit)).await
     }
 
     /// What is wrong with the data as it stands, one sentence each; nothing of it is for the program to mend.
@@ -97,50 +93,38 @@ impl Store {
 
     /// How many instances there are in each state: `state`, `instances`.
     pub async fn instances_by_state(&self) -> Result<Table, StoreError> {
-        let mut query =
-            QueryBuilder::new("SELECT state, count(*) FROM meetings_held GROUP BY state ORDER BY state");
-        self.columns(&["state", "instances"], &mut query).await
+        let query = "SELECT state, count(*) AS instances FROM meetings_held GROUP BY state ORDER BY state";
+        self.table(sqlx::query(query)).await
     }
 
     /// Instances that Zoom refused or has no data for, latest first.
     pub async fn refused_instances(&self, limit: u32) -> Result<Table, StoreError> {
-        let mut query = instances(&["state", "reason"]);
-        query
-            .push("WHERE state IN ('parked', 'unavailable') ORDER BY start_time DESC LIMIT ")
-            .push_bind(limit);
-        self.columns(&instance_columns(&["state", "reason"]), &mut query).await
+        let query = sqlx::query(
+            "SELECT meeting_id, topic, label, instance_uuid, start_time, state, reason FROM meetings_held \
+              WHERE state IN ('parked', 'unavailable') ORDER BY start_time DESC LIMIT ?",
+        );
+        self.table(query.bind(limit)).await
     }
 
     /// Instances with fewer rows than Zoom reports, latest first.
     pub async fn short_instances(&self, limit: u32) -> Result<Table, StoreError> {
-        let columns = ["state", "reason", "rows_reported", "rows_stored", "shortfall"];
-        let mut query = instances(&columns);
-        query
-            .push("WHERE rows_reported > 0 AND shortfall > 0 ORDER BY start_time DESC LIMIT ")
-            .push_bind(limit);
-        self.columns(&instance_columns(&columns), &mut query).await
+        let query = sqlx::query(
+            "SELECT meeting_id, topic, label, instance_uuid, start_time, state, reason, rows_reported, rows_stored, shortfall \
+               FROM meetings_held WHERE rows_reported > 0 AND shortfall > 0 ORDER BY start_time DESC LIMIT ?",
+        );
+        self.table(query.bind(limit)).await
     }
 
     /// The oldest instance that is still to be read, for the first time or again; at most one row.
     pub async fn oldest_unsettled(&self) -> Result<Table, StoreError> {
-        let mut query = instances(&["state"]);
-        query.push("WHERE state IN ('pending', 'collected', 'parked', 'live') ORDER BY start_time LIMIT 1");
-        self.columns(&instance_columns(&["state"]), &mut query).await
+        let query = "SELECT meeting_id, topic, label, instance_uuid, start_time, state FROM meetings_held \
+                      WHERE state IN ('pending', 'collected', 'parked', 'live') ORDER BY start_time LIMIT 1";
+        self.table(sqlx::query(query)).await
     }
 
     /// The requests of a UTC day: rows of the view `quota`.
     pub async fn quota_of(&self, now: Timestamp) -> Result<Table, StoreError> {
-        let mut query = QueryBuilder::new("SELECT * FROM quota WHERE day = ");
-        query.push_bind(now.utc().format("%Y-%m-%d").to_string()).push(" ORDER BY label");
-        self.table("quota", &mut query).await
+        let query = sqlx::query("SELECT * FROM quota WHERE day = ? ORDER BY label");
+        self.table(query.bind(now.utc().format("%Y-%m-%d").to_string())).await
     }
-}
-
-/// What an instance is, and these columns of `meetings_held`.
-fn instance_columns(more: &[&'static str]) -> Vec<&'static str> {
-    [&["meeting_id", "topic", "label", "instance_uuid", "start_time"], more].concat()
-}
-
-fn instances(more: &[&'static str]) -> QueryBuilder<Sqlite> {
-    QueryBuilder::new(format!("SELECT {} FROM meetings_held ", instance_columns(more).join(", ")))
 }

@@ -8,6 +8,7 @@ use futures_util::future::{BoxFuture, ready};
 use crate::clock::Clock;
 use crate::model::{MeetingId, RateLabel, Timestamp, parse_instant};
 use crate::zoom::fake::{Fake, Reply, TOKEN, noon};
+use crate::zoom::memory_ledger::InMemoryLedger;
 use crate::zoom::*;
 
 const INSTANCES: &str = r#"{"meetings":[{"uuid":"a==","start_time":"2026-02-01T10:00:00Z"}]}"#;
@@ -251,5 +252,5 @@ async fn a_short_pause_of_another_process_is_waited_for() {
     // A 429 that cannot be recorded is the ledger's error: going on would break the promise to the others.
     let error = zoom.instances(meeting()).await.unwrap_err();
     assert_eq!(error.disposition(), Disposition::Ledger);
-    assert_eq!(error.to_string(), "the quota ledger cannot be kept: disk full");
+    assert_eq!(error.to_string(), "cannot update the quota ledger: disk full");
 }

@@ -90,6 +90,60 @@ impl Source {
         })
     }
 
+    /// The texts that have a name: constants of one text, and macros by the first text that they make.
+    pub(crate) fn named_texts(&self) -> HashMap<&str, &str> {
+        let mut named = HashMap::new();
+        for at in 0..self.tokens.len() {
+            let kind = |ahead: usize| self.tokens.get(at + ahead).map(|token| &token.kind);
+            let (name, end) = match (kind(0), kind(1), kind(2)) {
+                (Some(word), Some(Kind::Word(name)), Some(Kind::Sign(':'))) if word.is("const") => {
+                    (name, ';')
+                }
+                (Some(word), Some(Kind::Sign('!')), Some(Kind::Word(name))) if word.is("macro_rules") => {
+                    (name, '}')
+                }
+                _ => continue,
+            };
+            let item = self.tokens[at..].iter().take_while(|token| token.kind != Kind::Sign(end));
+            let mut texts = item.filter_map(|token| match &token.kind {
+                Kind::Text(text) => Some(text.as_str()),
+                _ => None,
+            });
+            if let (Some(text), None) = (texts.next(), texts.next()) {
+                named.insert(name.as_str(), text);
+            }
+        }
+        named
+    }
+
+    /// The string literals as [`Source::texts`], but that those of one `concat!` are one, with what its macros stand for.
+    pub(crate) fn composed_texts(&self, named: &HashMap<&str, &str>) -> Vec<(usize, String)> {
+        let mut composed = Vec::new();
+        let mut at = 0;
+        while let Some(token) = self.tokens.get(at) {
+            if spells(&self.tokens[at..], &["concat", "!", "("]) {
+                let mut whole = String::new();
+                at += 3;
+                while let Some(part) = self.tokens.get(at).filter(|part| part.kind != Kind::Sign(')')) {
+                    match &part.kind {
+                        Kind::Text(text) => whole.push_str(text),
+                        Kind::Word(name) if spells(&self.tokens[at + 1..], &["!", "(", ")"]) => {
+                            whole.push_str(named.get(name.as_str()).copied().unwrap_or("?!"));
+                            at += 3;
+                        }
+                        _ => {}
+                    }
+                    at += 1;
+                }
+                composed.push((token.line, whole));
+            } else if let Kind::Text(text) = &token.kind {
+                composed.push((token.line, text.clone()));
+            }
+            at += 1;
+        }
+        composed
+    }
+
     /// The words that stand alone, such as keywords and the names of methods, with the sign that follows.
     pub(crate) fn words(&self) -> impl Iterator<Item = (usize, &str, Option<char>)> {
         self.tokens.iter().enumerate().filter_map(|(at, token)| match &token.kind {
@@ -146,6 +200,7 @@ impl Source {
         matches!(self.tokens[at].kind, Kind::Word(_))
             && match kind(1) {
                 Some(Kind::Sign('.')) => false,
+                Some(Kind::Word(word)) if word == "mod" => false,
                 Some(Kind::Joint) => {
                     !matches!(kind(2), Some(Kind::Word(word)) if word != "use")
                         && kind(2) != Some(&Kind::Sign('>'))
