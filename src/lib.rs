@@ -9,7 +9,7 @@
 #[macro_use]
 pub mod model;
 #[macro_use]
-pub mod stream;
+mod stream;
 
 mod attendance;
 pub mod cli;
@@ -17,17 +17,17 @@ pub mod clock;
 pub mod collect;
 pub mod commands;
 pub mod config;
-pub mod daemon;
+mod daemon;
 pub mod decode;
 pub mod exit;
 mod identity;
 pub mod monitoring;
 pub mod plan;
-pub mod report;
+mod report;
 pub mod roster;
 pub mod schedule;
-pub mod shutdown;
+mod shutdown;
 pub mod simulator;
 pub mod store;
-pub mod telemetry;
+mod telemetry;
 pub mod zoom;

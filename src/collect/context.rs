@@ -21,8 +21,9 @@ pub(super) struct RunContext<'a> {
     observe: &'a (dyn Fn(Event) + Send + Sync),
     /// A child of the caller's token, so that whatever stops the run stops all of it in the same way.
     stop: CancellationToken,
-    /// The room for listings that are decoded and stored, in KiB of text. It is closed once the database has failed.
+    /// The room for listings that are decoded and stored, in KiB of text.
     decoding_room: Semaphore,
+    store_failed: CancellationToken,
 }
 
 impl<'a> RunContext<'a> {
@@ -38,6 +39,7 @@ impl<'a> RunContext<'a> {
             observe,
             stop: stop.child_token(),
             decoding_room: Semaphore::new(DECODING_ROOM as usize),
+            store_failed: CancellationToken::new(),
         }
     }
 
@@ -104,17 +106,26 @@ impl<'a> RunContext<'a> {
     }
 
     /// Decodes and stores a text of so many KiB: a large one alone, and small ones side by side, so that they are stored
-    /// together. The first error ends the run: whoever still waits for room, or for Zoom, gets none.
+    /// together. The first error ends the run: whoever still waits for room, for the database or for Zoom, gets none.
     pub(super) async fn with_room<T>(
         &self,
         kib: usize,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<Option<T>, StoreError> {
         let kib = u32::try_from(kib).unwrap_or(u32::MAX).clamp(1, DECODING_ROOM);
-        let Ok(_room) = self.decoding_room.acquire_many(kib).await else { return Ok(None) };
-        let result = work.await;
+        let work = async {
+            // The semaphore is never closed.
+            let _room = self.decoding_room.acquire_many(kib).await;
+            work.await
+        };
+        // A transaction that is under way when another one has failed would fail as well; it is rolled back.
+        let result = tokio::select! {
+            biased;
+            () = self.store_failed.cancelled() => return Ok(None),
+            result = work => result,
+        };
         if result.is_err() {
-            self.decoding_room.close();
+            self.store_failed.cancel();
             self.stop.cancel();
         }
         result.map(Some)

@@ -1,16 +1,16 @@
 //! One file a subcommand; the only place where the parts are wired together.
 
-pub mod backfill;
-pub mod check;
-pub mod collect;
-pub mod completions;
-pub mod db;
-pub mod demo;
-pub mod init;
-pub mod man;
-pub mod people;
-pub mod report;
-pub mod run;
+mod backfill;
+mod check;
+mod collect;
+mod completions;
+mod db;
+mod demo;
+mod init;
+mod man;
+mod people;
+mod report;
+mod run;
 pub mod status;
 pub mod support;
 #[cfg(test)]

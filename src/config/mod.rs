@@ -30,12 +30,7 @@ use figment::value::Value;
 
 pub use credentials::Credentials;
 pub use problem::{ConfigError, Problem, SourceLocation};
-pub use reqwest::Url;
-pub use types::{
-    AttendanceConfig, CollectionConfig, Config, DatabaseConfig, Discovery, GuestScope, IdentityConfig,
-    LogConfig, LogFormat, LogLevel, Meeting, MonitoringConfig, Plan, Planned, RateConfig, ScheduleConfig,
-    SourceChoice, ZoomConfig,
-};
+pub use types::{Config, Discovery, GuestScope, Meeting, Plan, Planned, SourceChoice};
 
 use schema::Schema;
 use sources::{Environment, Layer, Origins};

@@ -120,7 +120,7 @@ pub(super) fn read_file(path: &Path, origins: &mut Origins, problems: &mut Vec<P
             return Layer::default();
         }
     };
-    let document = match Document::parse(text) {
+    let document = match Document::parse(&text) {
         Ok(document) => document,
         Err(SyntaxError { line, message }) => {
             problems.push(Problem {

@@ -14,9 +14,9 @@ pub(super) struct SyntaxError {
 }
 
 impl Document {
-    pub fn parse(text: String) -> Result<Self, SyntaxError> {
-        ImDocument::parse(text.clone()).map(Self).map_err(|error| SyntaxError {
-            line: error.span().map(|span| line_at(&text, span.start)),
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        ImDocument::parse(text.to_owned()).map(Self).map_err(|error| SyntaxError {
+            line: error.span().map(|span| line_at(text, span.start)),
             message: error.message().trim().replace('\n', ", "),
         })
     }

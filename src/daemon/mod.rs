@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use self::notify::Notifier;
 pub use self::notify::starting;
 pub use self::slots::{ScheduleCheck, SlotTracker};
-pub use self::wake_timer::{WakeTimer, WakeTimerError};
+pub use self::wake_timer::WakeTimer;
 use crate::clock::Clock;
 use crate::collect::Summary;
 use crate::model::{RunOutcome, Timestamp, Trigger};
@@ -143,12 +143,6 @@ impl<R: Runner> Daemon<R> {
             let result = ended(&mut self.current).await;
             self.note(result);
         }
-    }
-
-    /// Whether a run is on.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.current.is_some()
     }
 
     /// Takes over another config from now on; a run that is on goes on as it began.

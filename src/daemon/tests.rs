@@ -128,7 +128,7 @@ async fn a_new_database_begins_with_the_next_slot() {
     let stage = Stage::at("2026-03-02T09:01:00Z").await;
     let mut daemon = stage.daemon(QUARTERS).await;
     daemon.start(false);
-    assert!(!daemon.is_running());
+    assert!(daemon.current.is_none());
     stage.step(&mut daemon, "2026-03-02T09:14:59Z").await;
     assert_eq!(stage.log().await, [""; 0]);
     stage.step(&mut daemon, "2026-03-02T09:15:00Z").await;
@@ -187,7 +187,7 @@ async fn a_clock_that_is_set_back_goes_on_from_there() {
     // The same, over a restart: the slot that is stored for tomorrow holds nothing up.
     let mut daemon = stage.daemon(QUARTERS).await;
     daemon.start(false);
-    assert!(!daemon.is_running());
+    assert!(daemon.current.is_none());
     stage.step(&mut daemon, "2026-03-01T09:15:00Z").await;
     assert_eq!(stage.log().await[2..], ["scheduled 03-01T09:15 ok"]);
 }
@@ -222,7 +222,7 @@ async fn a_slot_that_comes_while_a_run_is_on_is_noted_as_skipped() {
     for slot in ["2026-03-02T09:30:00Z", "2026-03-02T09:45:00Z"] {
         stage.clock.set(at(slot));
         daemon.wake().await;
-        assert!(daemon.is_running());
+        assert!(daemon.current.is_some());
     }
     stage.runs.gate.add_permits(1);
     daemon.settle().await;
@@ -296,7 +296,7 @@ async fn a_stop_ends_the_run_that_is_on_and_the_one_that_waits() {
     stage.clock.set(at("2026-03-02T09:30:00Z"));
     daemon.wake().await;
     daemon.finish().await;
-    assert!(!daemon.is_running() && lock.is_some());
+    assert!(daemon.current.is_none() && lock.is_some());
     assert_eq!(stage.log().await.len(), 1);
 }
 

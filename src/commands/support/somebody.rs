@@ -18,8 +18,8 @@ pub(in crate::commands) fn exactly_one<'a>(
     let message = if meant.is_empty() {
         format!("no person matches `{text}`; pass an id, a whole email, or a part of a name")
     } else {
-        let people: String = meant.iter().map(|one| format!("\n  {}", describe(one))).collect();
-        format!("`{text}` means {} people; pass the id of one of them{people}", meant.len())
+        let people: Vec<String> = meant.iter().map(|one| format!("\n  {}", describe(one))).collect();
+        format!("`{text}` means {} people; pass the id of one of them{}", meant.len(), people.concat())
     };
     Err(CommandError::new(otherwise, message))
 }

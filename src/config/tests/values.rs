@@ -116,7 +116,7 @@ fn loopback_may_be_plain_http() {
         ["http://127.0.0.1:1234/v2", "http://localhost/v2", "http://[::1]:80/v2", "https://a.example/v2"]
     {
         let config = loaded(&format!("[zoom]\napi_url = \"{url}\""));
-        assert_eq!(config.zoom.api_url, Some(Url::parse(url).unwrap()));
+        assert_eq!(config.zoom.api_url, Some(reqwest::Url::parse(url).unwrap()));
     }
 }
 
