@@ -108,7 +108,7 @@ CREATE TABLE instances (
     failures             INTEGER NOT NULL DEFAULT 0,         -- tries in a row that Zoom refused or had no data for
     failing_since        INTEGER,
     -- In which way the last tries failed: each way has a patience of its own.
-    failing_kind         TEXT CHECK (failing_kind IN ('not_there', 'refused', 'denied', 'outranked'))
+    failing_kind         TEXT CHECK (failing_kind IN ('not_found', 'refused', 'denied', 'lower_priority_source'))
 ) STRICT;
 
 CREATE INDEX instances_by_meeting ON instances (meeting_id, start_at);

@@ -6,11 +6,12 @@ mod text;
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use self::instant::parse_instant;
+pub use self::instant::{DAY, HOUR, MINUTE, WEEK, parse_instant};
 pub use self::table::{Line, Table, Value};
 pub use self::text::{drives_a_terminal, harmless, is_unseen};
 
@@ -145,13 +146,13 @@ impl Timestamp {
 
     /// The instant this much later, as far as the calendar goes.
     #[must_use]
-    pub fn plus(self, span: std::time::Duration) -> Self {
+    pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// The instant this much earlier, as far as the calendar goes.
     #[must_use]
-    pub fn minus(self, span: std::time::Duration) -> Self {
+    pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
@@ -164,8 +165,8 @@ impl Timestamp {
 
     /// How long after `earlier` this is; zero where it is before it.
     #[must_use]
-    pub fn since(self, earlier: Self) -> std::time::Duration {
-        std::time::Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
 
@@ -285,13 +286,13 @@ text_enum! {
     /// In which way tries fail; each way has a patience of its own.
     FailureKind {
         /// Zoom has no data for it, or not yet.
-        NotThere = "not_there",
+        NotFound = "not_found",
         /// Zoom refuses it for a reason of its own.
         Refused = "refused",
         /// Every source refuses it: scopes, plan, licence.
         Denied = "denied",
         /// Only a poorer source answers than the one that its sessions come from.
-        Outranked = "outranked",
+        LowerPrioritySource = "lower_priority_source",
     }
 }
 
@@ -343,6 +344,28 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Zoom's plans, as far as their rate limits differ.
+    Plan {
+        /// Basic.
+        Free = "free",
+        /// Pro.
+        Pro = "pro",
+        /// Business, Education, Enterprise, Partner.
+        Business = "business",
+    }
+}
+
+text_enum! {
+    /// How far one display name stands for one person, where nothing stronger is known.
+    GuestScope {
+        /// In all instances of a meeting.
+        Meeting = "meeting",
+        /// In one instance.
+        Instance = "instance",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,6 +396,14 @@ mod tests {
     fn an_instant_is_written_with_milliseconds() {
         assert_eq!(Timestamp::from_millis(1_567_862_102_837).to_string(), "2019-09-07T13:15:02.837Z");
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn the_next_day_begins_at_midnight_utc() {
+        let at = |text| parse_instant(text).unwrap();
+        assert_eq!(at("2024-02-28T00:00:00Z").next_utc_day(), at("2024-02-29T00:00:00Z"));
+        assert_eq!(at("1969-12-31T23:59:59Z").next_utc_day(), Timestamp::from_millis(0));
+        assert_eq!(Timestamp::from_millis(i64::MAX).next_utc_day().millis(), i64::MAX);
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl Collector {
         record.error = Some(error.to_string());
         let words = error.to_string();
         let (failure, result) = match error.disposition() {
-            Disposition::NotFound | Disposition::RetryAsPastOne => (Failure::NotThere, FetchResult::NotFound),
+            Disposition::NotFound | Disposition::RetryAsPastOne => (Failure::NotFound, FetchResult::NotFound),
             Disposition::Parked(reason) => (Failure::Refused(reason), FetchResult::Parked(words)),
             Disposition::TryNextSource(_) => {
                 record.awaits_source =
@@ -210,7 +210,7 @@ impl Collector {
                 (Failure::Denied(words.clone()), FetchResult::Denied(words))
             }
             Disposition::Unreachable | Disposition::Retry => {
-                (Failure::Passing, FetchResult::Unreachable(words))
+                (Failure::Transient, FetchResult::Unreachable(words))
             }
             Disposition::Throttled(_)
             | Disposition::RestartListing
@@ -219,7 +219,7 @@ impl Collector {
             | Disposition::Credentials
             | Disposition::RenewToken
             | Disposition::Quota { .. }
-            | Disposition::Ledger => (Failure::Passing, FetchResult::Failed(words)),
+            | Disposition::Ledger => (Failure::Transient, FetchResult::Failed(words)),
         };
         self.store.store_failure(&failure, record).await?;
         Ok(result)

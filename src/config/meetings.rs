@@ -8,8 +8,8 @@ use figment::value::{Dict, Value};
 
 use super::reader::Reader;
 use super::schema_check;
-use super::types::{AttendanceConfig, GuestScope, Meeting, Planned};
-use crate::model::MeetingId;
+use super::types::{AttendanceConfig, Meeting, Planned};
+use crate::model::{GuestScope, MeetingId};
 
 const KEYS: [&str; 8] =
     ["id", "label", "roster", "planned", "guests", "present_percent", "late_after", "personal"];

@@ -30,7 +30,7 @@ use figment::value::Value;
 
 pub use credentials::Credentials;
 pub use problem::{ConfigError, Problem, SourceLocation};
-pub use types::{Config, Discovery, GuestScope, Meeting, Plan, Planned, SourceChoice};
+pub use types::{Config, Discovery, Meeting, Planned, SourceChoice};
 
 use schema::Schema;
 use sources::{Environment, Layer, Origins};

@@ -11,9 +11,10 @@ use super::reader::Reader;
 use super::schema::{self, Schema};
 use super::secret::SecretInputs;
 use super::types::{
-    AttendanceConfig, CollectionConfig, Config, DatabaseConfig, Discovery, GuestScope, IdentityConfig,
-    LogConfig, LogFormat, LogLevel, MonitoringConfig, ScheduleConfig,
+    AttendanceConfig, CollectionConfig, Config, DatabaseConfig, Discovery, IdentityConfig, LogConfig,
+    LogFormat, LogLevel, MonitoringConfig, ScheduleConfig,
 };
+use crate::model::GuestScope;
 use crate::schedule::Schedule;
 
 impl Reader<'_> {

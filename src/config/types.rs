@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use reqwest::Url;
 
 use super::secret::SecretSource;
-use crate::model::MeetingId;
+use crate::model::{GuestScope, MeetingId, Plan};
 use crate::schedule::Schedule;
 pub use crate::telemetry::{LogFormat, LogLevel};
 
@@ -200,18 +200,6 @@ pub struct LogConfig {
 }
 
 text_enum! {
-    /// Zoom's plans, as far as their rate limits differ.
-    Plan {
-        /// Basic.
-        Free = "free",
-        /// Pro.
-        Pro = "pro",
-        /// Business, Education, Enterprise, Partner.
-        Business = "business",
-    }
-}
-
-text_enum! {
     /// Which endpoints sessions are read from.
     SourceChoice {
         /// The richest that answers.
@@ -232,15 +220,5 @@ text_enum! {
         Listed = "listed",
         /// Every instance of the account.
         Account = "account",
-    }
-}
-
-text_enum! {
-    /// How far one display name stands for one person, where nothing stronger is known.
-    GuestScope {
-        /// In all instances of a meeting.
-        Meeting = "meeting",
-        /// In one instance.
-        Instance = "instance",
     }
 }

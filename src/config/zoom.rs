@@ -7,7 +7,8 @@ use reqwest::Url;
 use super::reader::Reader;
 use super::schema;
 use super::secret::{self, SecretInputs, SecretSource};
-use super::types::{Plan, RateConfig, SourceChoice, ZoomConfig};
+use super::types::{RateConfig, SourceChoice, ZoomConfig};
+use crate::model::Plan;
 
 impl Reader<'_> {
     pub(super) fn zoom(&mut self, zoom: &schema::Zoom) -> ZoomConfig {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::decode::{Field, Row};
+pub(crate) use crate::model::GuestScope;
 
 /// A name or an email as it is compared: trimmed, NFKC, and without regard to case.
 #[must_use]
@@ -14,13 +15,6 @@ pub fn normalized(text: &str) -> String {
         return text.to_ascii_lowercase();
     }
     caseless::default_case_fold_str(&text.nfkc().collect::<String>()).nfkc().collect()
-}
-
-/// How far a name that is all that is known of a guest reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GuestScope {
-    Meeting,
-    Instance,
 }
 
 impl GuestScope {

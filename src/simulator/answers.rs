@@ -14,12 +14,10 @@ use super::session::{Session, Shape, USER_ID_STEP};
 use super::tokens::PageTokens;
 use super::wire::{ParsedRequest, SimulatedResponse, name_in_error, needs_double_encoding};
 use super::world::{Instance, World};
-use crate::model::Timestamp;
+use crate::model::{DAY, Timestamp};
 
 /// What Zoom has to say, or how it refuses.
 type ResponseOrRefusal = Result<SimulatedResponse, SimulatedResponse>;
-
-const DAY: Duration = Duration::from_hours(24);
 
 /// How far back a single instance can be asked for; beyond it, code 12702.
 const YEAR: Duration = DAY.saturating_mul(365);

@@ -9,8 +9,6 @@ use super::options::Limits;
 use super::wire::SimulatedResponse;
 use crate::model::{RateLabel, Timestamp};
 
-const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
-
 /// What was asked for too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Excess {
@@ -24,7 +22,8 @@ pub(super) enum Excess {
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
     admitted: HashMap<RateLabel, VecDeque<Instant>>,
-    day: i64,
+    /// The end of the day that `spent` is of.
+    resets_at: Option<Timestamp>,
     spent: HashMap<RateLabel, u32>,
 }
 
@@ -39,9 +38,9 @@ impl Limiter {
         instant: Instant,
         now: Timestamp,
     ) -> Result<(), Excess> {
-        let day = now.millis().div_euclid(DAY_MILLIS);
-        if day != self.day {
-            self.day = day;
+        let resets_at = now.next_utc_day();
+        if Some(resets_at) != self.resets_at {
+            self.resets_at = Some(resets_at);
             self.spent.clear();
         }
         let (pool, per_day) = match label {
@@ -53,7 +52,7 @@ impl Limiter {
         if let Some(limit) = per_day
             && *spent >= limit
         {
-            return Err(Excess::Daily { limit, resets_at: Timestamp::from_millis((day + 1) * DAY_MILLIS) });
+            return Err(Excess::Daily { limit, resets_at });
         }
         let (window, per_window) = window_of(label, limits);
         if let Some(limit) = per_window {
@@ -145,9 +144,10 @@ mod tests {
         for second in 0..4 {
             assert_eq!(admit(RateLabel::ResourceIntensive, second, 5), Ok(()));
         }
-        let resets_at = Timestamp::from_millis(DAY_MILLIS);
+        let day = 24 * 60 * 60 * 1_000;
+        let resets_at = Timestamp::from_millis(day);
         assert_eq!(admit(RateLabel::Heavy, 9, 5), Err(Excess::Daily { limit: 4, resets_at }));
         assert_eq!(admit(RateLabel::Medium, 9, 5), Ok(()));
-        assert_eq!(admit(RateLabel::Heavy, 10, DAY_MILLIS), Ok(()));
+        assert_eq!(admit(RateLabel::Heavy, 10, day), Ok(()));
     }
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::endpoint::SimulatedEndpoint;
 use crate::clock::Clock;
-
-const DAY: Duration = Duration::from_hours(24);
+use crate::model::DAY;
 
 /// What the server's clients must know to get a token. Nothing real opens with it.
 #[derive(Clone, Debug, PartialEq, Eq)]

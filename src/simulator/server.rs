@@ -24,7 +24,7 @@ use super::{Fault, LoggedRequest, Options, World};
 use crate::model::RateLabel;
 
 /// How long [`Simulator::shutdown`] lets answers under way go on.
-const GRACE: Duration = Duration::from_secs(1);
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(1);
 
 /// A running simulated Zoom. It stops when it is dropped.
 #[derive(Debug)]
@@ -165,7 +165,7 @@ impl Simulator {
     pub async fn shutdown(mut self) {
         self.shared.stop.cancel();
         if let Some(mut serving) = self.serving.take()
-            && tokio::time::timeout(GRACE, &mut serving).await.is_err()
+            && tokio::time::timeout(SHUTDOWN_LIMIT, &mut serving).await.is_err()
         {
             serving.abort();
         }

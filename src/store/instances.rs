@@ -6,7 +6,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use crate::decode::{Dropped, Stripper};
 use crate::model::{FailureKind, InstanceState, InstanceUuid, MeetingId, Timestamp, Window, harmless};
-use crate::plan::Progress;
+use crate::plan::{PendingWithdrawal, Progress};
 use crate::store::attendance::presence;
 use crate::store::calendar::{moved, span};
 use crate::store::erasure_list;
@@ -224,7 +224,7 @@ impl Store {
 
     /// Takes in an instance that is on at the moment: it is due now, as a live one. One that is known as a past one
     /// stays that.
-    pub async fn learn_live(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn upsert_live_instance(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         async {
             learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Not, now, &self.dropped).await?;
@@ -539,8 +539,9 @@ impl ProgressRow {
             identical_reads: count(self.identical_reads),
             content_hash: self.content_hash,
             changing_since: instant(self.changing_since),
-            suspect_at: instant(self.suspect_at),
-            suspect_digest: self.suspect_digest,
+            pending_withdrawal: instant(self.suspect_at)
+                .zip(self.suspect_digest)
+                .map(|(since, digest)| PendingWithdrawal { digest, since }),
         })
     }
 }
@@ -567,8 +568,8 @@ pub(super) fn save_progress(script: &mut Script, instance_id: i64, progress: &Pr
             .add(i64::from(progress.identical_reads))
             .add(progress.content_hash)
             .add(millis(progress.changing_since))
-            .add(millis(progress.suspect_at))
-            .add(progress.suspect_digest)
+            .add(millis(progress.pending_withdrawal.map(|pending| pending.since)))
+            .add(progress.pending_withdrawal.map(|pending| pending.digest))
             .add(instance_id);
     });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{RateLabel, RunOutcome, Timestamp, Trigger};
+use crate::model::{DAY, RateLabel, RunOutcome, Timestamp, Trigger};
 use crate::store::{Store, StoreError};
 
 /// Of a row of `run_log`: a good run, one that read what was due, or had nothing due.
@@ -82,7 +82,6 @@ impl Store {
         longest_wait: Duration,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        const DAY: Duration = Duration::from_hours(24);
         let done = self.write(async |tx| {
             sqlx::query(
                 "UPDATE instances SET due_at = ?1 WHERE due_at > ?2; \

@@ -113,9 +113,11 @@ fn reason_to_park(answer: &ResponseParts<'_>, code: Option<i64>, message: &str) 
         (_, Some(300)) if message.to_ascii_lowercase().contains("webinar") => {
             format!("it is a webinar, which rollcall cannot read: {message}")
         }
-        (_, Some(300)) => format!("Zoom cannot read it, as where it is a webinar: {message}"),
+        (_, Some(300)) => format!("Zoom does not support this ID here (is it a webinar?): {message}"),
         (_, Some(1010 | 1001)) => format!("its host is not in this account: {message}"),
-        (403, _) if is_html(answer) => "a gateway before Zoom blocks it (403 with an HTML page)".to_owned(),
+        (403, _) if is_html(answer) => {
+            "blocked by a proxy or WAF in front of Zoom (403 with an HTML page)".to_owned()
+        }
         (status, Some(code)) => format!("HTTP {status}, code {code}: {message}"),
         (status, None) => format!("HTTP {status}: {message}"),
     }

@@ -124,26 +124,16 @@ impl MeetingKey {
     }
 }
 
-/// The Dashboard's `type`; its lists are apart, and the default of the API, `live`, is never what one wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ListingType {
-    /// Ended, two participants or more.
-    Past,
-    /// Ended, one participant.
-    PastOne,
-    /// Still on.
-    Live,
-}
-
-impl ListingType {
-    /// As the API spells it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Past => "past",
-            Self::PastOne => "pastOne",
-            Self::Live => "live",
-        }
+text_enum! {
+    /// The Dashboard's `type`, as the API spells it; its lists are apart, and the default of the API, `live`, is never
+    /// what one wants.
+    ListingType {
+        /// Ended, two participants or more.
+        Past = "past",
+        /// Ended, one participant.
+        PastOne = "pastOne",
+        /// Still on.
+        Live = "live",
     }
 }
 

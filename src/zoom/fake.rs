@@ -9,9 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
 use super::memory_ledger::InMemoryLedger;
-use super::{Ledger, Plan, Rate, RateLimits, RetryPolicy, Unlimited, ZoomClient, ZoomSettings};
+use super::{Ledger, Rate, RateLimits, RetryPolicy, Unlimited, ZoomClient, ZoomSettings};
 use crate::clock::Clock;
-use crate::model::Timestamp;
+use crate::model::{Plan, Timestamp};
 
 /// An answer of the fake.
 #[derive(Clone, Debug)]

@@ -67,7 +67,7 @@ impl LedgerError {
 
 impl fmt::Display for LedgerError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the quota ledger cannot be kept: {}", self.0)
+        write!(formatter, "cannot update the quota ledger: {}", self.0)
     }
 }
 

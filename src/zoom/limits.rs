@@ -2,22 +2,9 @@
 
 use std::time::Duration;
 
-use crate::model::RateLabel;
+use crate::model::{MINUTE, Plan, RateLabel};
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_mins(1);
-
-/// The plan of the account, which decides its rate limits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Plan {
-    /// Zoom's free plan.
-    Free,
-    /// Pro.
-    Pro,
-    /// Business, Education, Enterprise, Partner.
-    #[default]
-    Business,
-}
 
 /// So many requests in so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_label_draws_from_one_daily_pool_at_most() {
-        for plan in [Plan::Free, Plan::Pro, Plan::Business] {
+        for &plan in Plan::ALL {
             for label in RateLabel::ALL {
                 let pools = RateLimits::of(plan).daily_pools();
                 let drawn = pools.iter().filter(|pool| pool.labels.contains(label)).count();

@@ -48,7 +48,7 @@ pub use encoding::Encoding;
 pub use endpoint::{DashboardListingRequest, Endpoint, ListingType, MeetingKey};
 pub use error::{ConnectionFault, PagingFault, Refusal, ZoomError};
 pub use ledger::{Ledger, LedgerError, Reservation, Unlimited};
-pub use limits::{DailyPool, Plan, Rate, RateLimits};
+pub use limits::{DailyPool, Rate, RateLimits};
 pub use paging::{Pages, read_pages};
 pub use request::{ListingRequest, ParticipantsEndpoint, ParticipantsPage};
 pub use settings::ZoomSettings;

@@ -93,7 +93,7 @@ async fn a_suspicion_that_is_never_confirmed_settles_on_the_source_that_is_store
     }
     assert_eq!(
         stage.state(NAME).await,
-        "settled|listings of a week disagreed about rows to withdraw; none was"
+        "settled|for a week each listing lacked different rows; none was withdrawn"
     );
 }
 

@@ -7,12 +7,12 @@ use chrono_tz::Tz;
 
 use crate::clock::Clock;
 use crate::collect::{CollectSettings, Collector, StoreLedger};
-use crate::config::{Config, Credentials, GuestScope, Plan as ConfigPlan, SourceChoice};
+use crate::config::{Config, Credentials, SourceChoice};
 use crate::decode::Dropped;
-use crate::model::Source;
+use crate::model::{GuestScope, Source};
 use crate::plan::Policy;
 use crate::store::{MeetingSettings, PlannedTime, Settings as StoreSettings, Store, StoreError};
-use crate::zoom::{Ledger, Plan, Rate, RateLimits, RetryPolicy, ZoomClient, ZoomError, ZoomSettings};
+use crate::zoom::{Ledger, Rate, RateLimits, RetryPolicy, ZoomClient, ZoomError, ZoomSettings};
 
 /// What makes runs on an open database, as the config says.
 pub fn collector(
@@ -65,11 +65,7 @@ pub(in crate::commands) fn zoom_with(
 
 /// The account's rate limits: the plan's, unless the config says otherwise.
 pub(in crate::commands) fn limits(config: &Config) -> RateLimits {
-    let mut limits = RateLimits::of(match config.zoom.plan {
-        ConfigPlan::Free => Plan::Free,
-        ConfigPlan::Pro => Plan::Pro,
-        ConfigPlan::Business => Plan::Business,
-    });
+    let mut limits = RateLimits::of(config.zoom.plan);
     let rate = &config.zoom.rate;
     let second = Duration::from_secs(1);
     for (wanted, per, limit) in [

@@ -1,6 +1,7 @@
 //! What is read, and from where.
 
 use super::*;
+use crate::model::{GuestScope, Plan};
 
 #[test]
 fn the_contract_s_example_is_read() {

@@ -14,7 +14,7 @@ use crate::attendance::{Line, lines};
 use crate::decode::{Dropped, Reject, Row};
 use crate::identity::{GuestScope, InstanceContext};
 use crate::model::{FetchOutcome, InstanceState, Source, Timestamp, harmless};
-use crate::plan::{self, Failure, Policy, Progress, Reading};
+use crate::plan::{self, Failure, ListingFacts, Policy, Progress};
 use crate::store::attendance::presence;
 use crate::store::calendar::{self, Placement, STITCH};
 use crate::store::instances::{Description, Details, describe, load_progress, save_progress};
@@ -171,7 +171,7 @@ impl<'i, 'a> Ingest<'i, 'a> {
         let joins_told = details.as_ref().and_then(Details::joins).or(known.joins_told);
         let ended = ended_at.or(changes.last_leave_at).or(known.last_leave_at).or(start_at);
         let changed = changes.inserted + changes.updated + changes.withdrawn > 0;
-        let reading = Reading {
+        let reading = ListingFacts {
             at: record.finished_at,
             ended_at: ended.map(Timestamp::from_millis),
             live: listing.source == Source::Live,
@@ -296,7 +296,7 @@ impl Nature {
 /// Where the instance stands after the reading.
 fn next_progress(
     before: &Progress,
-    reading: &Reading,
+    reading: &ListingFacts,
     policy: &Policy,
     nature: &Nature,
     counts_now: bool,
@@ -312,7 +312,7 @@ fn next_progress(
         // It settles nothing of what another source told, and confirms nothing.
         let out_of_reach =
             reading.ended_at.is_some_and(|ended_at| reading.at.since(ended_at) > plan::DASHBOARD_REACH);
-        plan::after_failure(before, &Failure::Outranked { out_of_reach }, reading.at)
+        plan::after_failure(before, &Failure::LowerPrioritySource { out_of_reach }, reading.at)
     }
 }
 

@@ -218,7 +218,7 @@ fn a_reason_to_park_says_what_it_is() {
         other => panic!("{other:?}"),
     };
     assert!(reason(400, r#"{"code":300,"message":"Cannot access webinar info"}"#).contains("webinar"));
-    assert!(reason(403, "<html>").contains("gateway"));
+    assert!(reason(403, "<html>").contains("proxy or WAF"));
     assert!(reason(400, r#"{"code":12702,"message":"x"}"#).contains("a year old"));
     assert_eq!(reason(409, r#"{"code":7,"message":"Conflict"}"#), "HTTP 409, code 7: Conflict");
 }

@@ -252,5 +252,5 @@ async fn a_short_pause_of_another_process_is_waited_for() {
     // A 429 that cannot be recorded is the ledger's error: going on would break the promise to the others.
     let error = zoom.instances(meeting()).await.unwrap_err();
     assert_eq!(error.disposition(), Disposition::Ledger);
-    assert_eq!(error.to_string(), "the quota ledger cannot be kept: disk full");
+    assert_eq!(error.to_string(), "cannot update the quota ledger: disk full");
 }
