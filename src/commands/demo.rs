@@ -19,7 +19,7 @@ use crate::model::{Timestamp, Trigger, Window, parse_instant};
 use crate::report;
 use crate::shutdown::ShutdownSignal;
 use crate::simulator::{Fault, FaultTextError, Limits, Options, Simulator, World};
-use crate::store::{Holding, ReportFilter, RunLock, Selection, Store, StoreError};
+use crate::store::{Granularity, ReportFilter, RunLock, Selection, Store, StoreError};
 
 /// The present of the demo: the term before it is the same on every machine and on every day, so that a second run
 /// finds every row unchanged.
@@ -81,7 +81,7 @@ pub async fn run(
 async fn latest_attendance(store: &Store, timezone: Tz) -> Result<String, StoreError> {
     let Some(instance) = store.latest_instance().await? else { return Ok(String::new()) };
     let filter = ReportFilter { instance: Some(instance), ..ReportFilter::default() };
-    let table = store.attendance(Holding::Instance, &filter).await?;
+    let table = store.attendance(Granularity::Instance, &filter).await?;
     Ok(report::attendance(&table, timezone).render(terminal_width()))
 }
 

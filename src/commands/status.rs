@@ -10,7 +10,7 @@ use crate::exit::ExitCode;
 use crate::model::{RunOutcome, Timestamp};
 use crate::report::Status;
 use crate::schedule::Schedule;
-use crate::store::{LastEnds, Store, StoreError};
+use crate::store::{LastRunOutcomes, Store, StoreError};
 
 /// How many runs are shown, and how many instances of a kind.
 const RUNS: u32 = 10;
@@ -54,7 +54,7 @@ pub async fn run(
 
 /// What is wrong with the runs and with the data, a line each: what `--check` answers for.
 pub async fn troubles(store: &Store, schedule: &Schedule, now: Timestamp) -> Result<Vec<String>, StoreError> {
-    let of_runs = trouble(store.last_ends(now).await?, schedule, now);
+    let of_runs = trouble(store.last_run_outcomes(now).await?, schedule, now);
     Ok(of_runs.into_iter().chain(store.data_troubles(now).await?).collect())
 }
 
@@ -73,7 +73,7 @@ async fn status(store: &Store, schedule: &Schedule, now: Timestamp) -> Result<St
 }
 
 /// What is wrong with the last runs, in one line; none where nothing is.
-fn trouble(ends: LastEnds, schedule: &Schedule, now: Timestamp) -> Option<String> {
+fn trouble(ends: LastRunOutcomes, schedule: &Schedule, now: Timestamp) -> Option<String> {
     let Some(good_at) = ends.good_at else {
         return Some(
             "stale: no run has succeeded yet; `rollcall status` shows why, `rollcall collect` makes one"
@@ -120,17 +120,17 @@ Next slot: 2026-03-09 21:15 (in 12 min), Europe/Berlin
         assert_eq!(read["runs"][0]["rows_inserted"], 10);
         assert_eq!(read["states"][0], serde_json::json!({ "state": "pending", "instances": 1 }));
         assert_eq!(read["next_slot"], "2026-03-09T20:15:00.000Z");
-        assert_eq!(trouble(store.last_ends(now).await.unwrap(), &schedule, now), None);
+        assert_eq!(trouble(store.last_run_outcomes(now).await.unwrap(), &schedule, now), None);
         let old = at("2026-03-10T20:00:00Z");
-        assert!(trouble(store.last_ends(old).await.unwrap(), &schedule, old).is_some());
+        assert!(trouble(store.last_run_outcomes(old).await.unwrap(), &schedule, old).is_some());
         // A run that is still to come, as seen by a clock that was set back, proves nothing.
         let before = at("2026-03-09T19:00:00Z");
-        assert_eq!(store.last_ends(before).await.unwrap(), LastEnds::default());
+        assert_eq!(store.last_run_outcomes(before).await.unwrap(), LastRunOutcomes::default());
     }
 
     fn trouble_at(now: &str, good_at: Option<&str>, outcome: RunOutcome) -> Option<String> {
         let schedule = Schedule::parse("0 */15 * * * *", Tz::UTC).unwrap();
-        trouble(LastEnds { good_at: good_at.map(at), outcome: Some(outcome) }, &schedule, at(now))
+        trouble(LastRunOutcomes { good_at: good_at.map(at), outcome: Some(outcome) }, &schedule, at(now))
     }
 
     #[test]

@@ -270,7 +270,7 @@ async fn a_run_waits_for_the_process_that_holds_the_database() {
     let lock = RunLock::try_acquire(stage.store.path()).unwrap().unwrap();
     stage.clock.set(at("2026-03-02T09:15:00Z"));
     daemon.wake().await;
-    while !lock.is_awaited() {
+    while !lock.has_waiters() {
         tokio::task::yield_now().await;
     }
     assert_eq!(stage.log().await, [""; 0]);

@@ -49,7 +49,7 @@ pub(super) fn span(
 /// Puts an instance whose start or end has changed where it belongs now: local day, planned time and, once it has been
 /// read, sitting.
 ///
-/// Whatever changes one of these calls it; what reads an instance for the first time calls [`stitch`].
+/// Whatever changes one of these calls it; what reads an instance for the first time calls [`assign_sittings`].
 pub(super) async fn moved(
     connection: &mut SqliteConnection,
     instance_id: i64,
@@ -57,7 +57,7 @@ pub(super) async fn moved(
 ) -> Result<(), sqlx::Error> {
     let zone = report_zone(connection).await?;
     place(connection, instance_id, zone).await?;
-    if is_read { stitch(connection, instance_id).await } else { Ok(()) }
+    if is_read { assign_sittings(connection, instance_id).await } else { Ok(()) }
 }
 
 #[derive(FromRow)]
@@ -168,12 +168,15 @@ fn overlapped(start: &DateTime<Tz>, end_at: Timestamp, times: &[PlannedTime]) ->
 /// the last known end, which may be an estimated one.
 ///
 /// Only what has been read is a sitting: an instance without data would make everyone absent.
-pub(super) async fn stitch(connection: &mut SqliteConnection, instance_id: i64) -> Result<(), sqlx::Error> {
+pub(super) async fn assign_sittings(
+    connection: &mut SqliteConnection,
+    instance_id: i64,
+) -> Result<(), sqlx::Error> {
     sqlx::query(STITCH).bind(instance_id).execute(connection).await?;
     Ok(())
 }
 
-/// What [`stitch`] runs; it asks for the instance.
+/// What [`assign_sittings`] runs; it asks for the instance.
 pub(super) const STITCH: &str = "WITH instance AS (SELECT meeting_id FROM instances WHERE instance_id = ?), \
        gap AS (SELECT coalesce((SELECT value FROM settings WHERE name = 'stitch_gap_ms'), 300000) AS gap_ms), \
               ordered AS ( \

@@ -175,7 +175,7 @@ pub enum DecisionError {
 
 /// A decision that was made, or undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
+pub struct DecisionRecord {
     /// Its number in the log.
     pub decision_id: i64,
     /// `merge` or `split`.
@@ -194,7 +194,7 @@ impl Store {
         left: &Whom,
         right: &Whom,
         now: Timestamp,
-    ) -> Result<Made, DecisionError> {
+    ) -> Result<DecisionRecord, DecisionError> {
         self.decide(async |connection| {
             let [left_side, right_side] = match resolve_both(connection, left, right).await? {
                 Ok(sides) => sides,
@@ -213,7 +213,7 @@ impl Store {
                     .execute(&mut *connection)
                     .await?;
             }
-            rework(connection, &[left_side.person_id, right_side.person_id]).await?;
+            recompute_people(connection, &[left_side.person_id, right_side.person_id]).await?;
             made(connection, decision_id, DecisionKind::Merge, &anchors).await.map(Ok)
         })
         .await
@@ -225,7 +225,7 @@ impl Store {
         left: &Whom,
         right: &Whom,
         now: Timestamp,
-    ) -> Result<Made, DecisionError> {
+    ) -> Result<DecisionRecord, DecisionError> {
         self.decide(async |connection| {
             let [left_side, right_side] = match resolve_both(connection, left, right).await? {
                 Ok(sides) => sides,
@@ -235,7 +235,7 @@ impl Store {
                 return Ok(Err(DecisionError::OneSide));
             };
             let decision_id = insert(connection, DecisionKind::Split, &anchors, now).await?;
-            rework(connection, &[left_side.person_id, right_side.person_id]).await?;
+            recompute_people(connection, &[left_side.person_id, right_side.person_id]).await?;
             let made = made(connection, decision_id, DecisionKind::Split, &anchors).await?;
             // One person is left where an identifier found no session of its own.
             Ok(if made.people.contains(&None) { Err(DecisionError::PartsNobody) } else { Ok(made) })
@@ -244,7 +244,7 @@ impl Store {
     }
 
     /// Takes back the last decision that is still in force.
-    pub async fn undo_decision(&self, now: Timestamp) -> Result<Made, DecisionError> {
+    pub async fn undo_decision(&self, now: Timestamp) -> Result<DecisionRecord, DecisionError> {
         self.decide(async |connection| {
             let last: Option<StoredDecision> = sqlx::query_as(
                 "SELECT decision_id, kind, left_kind, left_scope, left_value, right_kind, right_scope, right_value \
@@ -270,7 +270,7 @@ impl Store {
                 .bind(decision_id)
                 .execute(&mut *connection)
                 .await?;
-            rework(connection, &people).await?;
+            recompute_people(connection, &people).await?;
             made(connection, decision_id, decision.verdict, &[decision.left, decision.right]).await.map(Ok)
         })
         .await
@@ -286,8 +286,10 @@ impl Store {
     /// Runs a decision in a transaction of its own; one that is refused leaves everything as it was.
     async fn decide(
         &self,
-        decision: impl AsyncFnOnce(&mut SqliteConnection) -> Result<Result<Made, DecisionError>, sqlx::Error>,
-    ) -> Result<Made, DecisionError> {
+        decision: impl AsyncFnOnce(
+            &mut SqliteConnection,
+        ) -> Result<Result<DecisionRecord, DecisionError>, sqlx::Error>,
+    ) -> Result<DecisionRecord, DecisionError> {
         let mut transaction = self.begin().await?;
         let made = decision(&mut transaction).await.map_err(|error| self.error(error))??;
         transaction.commit().await.map_err(|error| self.error(error))?;
@@ -455,10 +457,10 @@ fn kind(verdict: DecisionKind) -> &'static str {
 }
 
 /// Works out anew whom these people's sessions belong to, and who was where.
-async fn rework(connection: &mut SqliteConnection, person_ids: &[i64]) -> Result<(), sqlx::Error> {
+async fn recompute_people(connection: &mut SqliteConnection, person_ids: &[i64]) -> Result<(), sqlx::Error> {
     let context = IdentityContext::load(connection).await?;
     let person_ids: BTreeSet<i64> = person_ids.iter().copied().collect();
-    let reworked = people::rework(connection, &context, &person_ids, &[]).await?;
+    let reworked = people::recompute_people(connection, &context, &person_ids, &[]).await?;
     let instance_ids: Vec<i64> = reworked.instance_ids.iter().copied().collect();
     presence::refresh(connection, &instance_ids, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await
@@ -469,9 +471,14 @@ async fn made(
     decision_id: i64,
     verdict: DecisionKind,
     sides: &[Anchor; 2],
-) -> Result<Made, sqlx::Error> {
+) -> Result<DecisionRecord, sqlx::Error> {
     let people = [people::holder(connection, &sides[0]).await?, people::holder(connection, &sides[1]).await?];
-    Ok(Made { decision_id, kind: kind(verdict).to_owned(), sides: sides.each_ref().map(shown), people })
+    Ok(DecisionRecord {
+        decision_id,
+        kind: kind(verdict).to_owned(),
+        sides: sides.each_ref().map(shown),
+        people,
+    })
 }
 
 /// The expression that writes one side of a stored decision as [`shown`] does.

@@ -19,7 +19,7 @@ pub(super) const PSEUDONYM: &str = "forgotten:";
 
 /// Something that may identify a forgotten person, with the place where it does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Mark {
+pub(super) enum ErasureKey {
     /// It leads to a person by itself: everywhere, or a registration in its meeting.
     Strong(Identifier),
     /// A participant in one instance.
@@ -37,14 +37,14 @@ pub(super) enum Mark {
 }
 
 /// The digests of everyone who has been forgotten.
-pub(super) struct Forgotten {
+pub(super) struct ErasureList {
     key: Vec<u8>,
     subjects: HashMap<Vec<u8>, i64>,
 }
 
 type Digest = [u8; 32];
 
-impl Forgotten {
+impl ErasureList {
     /// None where nobody has been forgotten.
     pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Option<Self>, sqlx::Error> {
         let known: Vec<(Vec<u8>, i64)> =
@@ -56,7 +56,7 @@ impl Forgotten {
         Ok(Some(Self { key, subjects: known.into_iter().collect() }))
     }
 
-    /// As [`Forgotten::load`], ready for the first of them.
+    /// As [`ErasureList::load`], ready for the first of them.
     pub(super) async fn load_or_begin(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         if let Some(forgotten) = Self::load(connection).await? {
             return Ok(forgotten);
@@ -70,7 +70,7 @@ impl Forgotten {
     }
 
     /// Whom of the forgotten a mark leads to.
-    pub(super) fn subject(&self, mark: &Mark) -> Option<i64> {
+    pub(super) fn subject(&self, mark: &ErasureKey) -> Option<i64> {
         self.subjects.get(self.digest_of(mark).as_slice()).copied()
     }
 
@@ -78,7 +78,7 @@ impl Forgotten {
     pub(super) async fn learn(
         &mut self,
         connection: &mut SqliteConnection,
-        marks: &BTreeSet<Mark>,
+        marks: &BTreeSet<ErasureKey>,
         subject: i64,
         now: Timestamp,
     ) -> Result<(), sqlx::Error> {
@@ -119,19 +119,25 @@ impl Forgotten {
         row.anonymize(pseudonym.to_owned());
     }
 
-    fn digest_of(&self, mark: &Mark) -> Digest {
+    fn digest_of(&self, mark: &ErasureKey) -> Digest {
         match mark {
-            Mark::Strong((kind, scope, value)) => self.digest(&[kind.as_str(), &scope.to_string(), value]),
-            Mark::Participant { instance, uuid } => self.digest(&["participant", instance, uuid]),
-            Mark::NameInInstance { instance, name } => self.digest(&["name in instance", instance, name]),
-            Mark::NameInMeeting { meeting_id, name } => {
+            ErasureKey::Strong((kind, scope, value)) => {
+                self.digest(&[kind.as_str(), &scope.to_string(), value])
+            }
+            ErasureKey::Participant { instance, uuid } => self.digest(&["participant", instance, uuid]),
+            ErasureKey::NameInInstance { instance, name } => {
+                self.digest(&["name in instance", instance, name])
+            }
+            ErasureKey::NameInMeeting { meeting_id, name } => {
                 self.digest(&["name in meeting", &meeting_id.to_string(), name])
             }
-            Mark::Member { meeting_id, name } => self.digest(&["member", &meeting_id.to_string(), name]),
-            Mark::SharedMember { meeting_id, email, name } => {
+            ErasureKey::Member { meeting_id, name } => {
+                self.digest(&["member", &meeting_id.to_string(), name])
+            }
+            ErasureKey::SharedMember { meeting_id, email, name } => {
                 self.digest(&["shared member", &meeting_id.to_string(), email, name])
             }
-            Mark::Reject { instance, content } => self.digest(&["reject", instance, content]),
+            ErasureKey::Reject { instance, content } => self.digest(&["reject", instance, content]),
         }
     }
 
@@ -152,21 +158,25 @@ async fn key(connection: &mut SqliteConnection) -> Result<Vec<u8>, sqlx::Error> 
 
 /// A keyed digest of how somebody was named at the command line. Somebody has been forgotten before.
 pub(super) async fn name_of(connection: &mut SqliteConnection, said: &str) -> Result<String, sqlx::Error> {
-    let forgotten = Forgotten { key: key(connection).await?, subjects: HashMap::new() };
+    let forgotten = ErasureList { key: key(connection).await?, subjects: HashMap::new() };
     let digest = forgotten.digest(&["said", &normalized(said)]);
     Ok(digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
 }
 
 /// What evidence in an instance may lead to a forgotten person by.
-pub(super) fn marks_of(evidence: &Evidence, instance: &str, place: &InstanceContext<'_>) -> BTreeSet<Mark> {
-    let mut marks: BTreeSet<Mark> = evidence.strong.iter().cloned().map(Mark::Strong).collect();
+pub(super) fn marks_of(
+    evidence: &Evidence,
+    instance: &str,
+    place: &InstanceContext<'_>,
+) -> BTreeSet<ErasureKey> {
+    let mut marks: BTreeSet<ErasureKey> = evidence.strong.iter().cloned().map(ErasureKey::Strong).collect();
     if let Some(uuid) = evidence.participant_uuid.clone().filter(|uuid| !uuid.starts_with(PSEUDONYM)) {
-        marks.insert(Mark::Participant { instance: instance.to_owned(), uuid });
+        marks.insert(ErasureKey::Participant { instance: instance.to_owned(), uuid });
     }
     if let Some((_, _, name)) = &evidence.name {
-        marks.insert(Mark::NameInInstance { instance: instance.to_owned(), name: name.clone() });
+        marks.insert(ErasureKey::NameInInstance { instance: instance.to_owned(), name: name.clone() });
         if evidence.strong.is_empty() && place.guests == GuestScope::Meeting {
-            marks.insert(Mark::NameInMeeting { meeting_id: place.meeting_id, name: name.clone() });
+            marks.insert(ErasureKey::NameInMeeting { meeting_id: place.meeting_id, name: name.clone() });
         }
     }
     marks
@@ -177,7 +187,7 @@ pub(super) fn marks_of(evidence: &Evidence, instance: &str, place: &InstanceCont
 ///
 /// A name counts for rows only of which nothing strong is told. `known` holds pseudonyms that are known otherwise.
 pub(super) fn pseudonyms(
-    forgotten: &Forgotten,
+    forgotten: &ErasureList,
     sessions: &[Evidence],
     known: &[Option<String>],
     instance: &str,
@@ -185,7 +195,9 @@ pub(super) fn pseudonyms(
 ) -> Vec<Option<String>> {
     let own = |at: usize| {
         let evidence = &sessions[at];
-        let is_name = |mark: &Mark| matches!(mark, Mark::NameInInstance { .. } | Mark::NameInMeeting { .. });
+        let is_name = |mark: &ErasureKey| {
+            matches!(mark, ErasureKey::NameInInstance { .. } | ErasureKey::NameInMeeting { .. })
+        };
         known[at].clone().or_else(|| {
             marks_of(evidence, instance, place)
                 .iter()
@@ -213,7 +225,7 @@ pub(super) async fn without_forgotten<'a>(
     rows: &[Row<'a>],
     now: Timestamp,
 ) -> Result<Option<Vec<Row<'a>>>, sqlx::Error> {
-    let Some(mut forgotten) = Forgotten::load(connection).await? else { return Ok(None) };
+    let Some(mut forgotten) = ErasureList::load(connection).await? else { return Ok(None) };
     let instance = uuid_of(connection, place.instance_id).await?;
     let stored = anonymous_sessions(connection, place.instance_id).await?;
     let known: Vec<Option<String>> = rows
@@ -230,7 +242,7 @@ pub(super) async fn without_forgotten<'a>(
         return Ok(None);
     }
     let mut rows = rows.to_vec();
-    let mut marks: BTreeMap<&str, BTreeSet<Mark>> = BTreeMap::new();
+    let mut marks: BTreeMap<&str, BTreeSet<ErasureKey>> = BTreeMap::new();
     for ((row, evidence), pseudonym) in rows.iter_mut().zip(&evidence).zip(&found) {
         if let Some(pseudonym) = pseudonym {
             marks.entry(pseudonym).or_default().extend(marks_of(evidence, &instance, place));
@@ -285,11 +297,11 @@ async fn anonymous_sessions(
 /// The marks without identifiers of people who are in the database: they are not theirs to lose.
 async fn not_owned(
     connection: &mut SqliteConnection,
-    marks: BTreeSet<Mark>,
-) -> Result<BTreeSet<Mark>, sqlx::Error> {
+    marks: BTreeSet<ErasureKey>,
+) -> Result<BTreeSet<ErasureKey>, sqlx::Error> {
     let mut kept = BTreeSet::new();
     for mark in marks {
-        if let Mark::Strong((kind, scope, value)) = &mark {
+        if let ErasureKey::Strong((kind, scope, value)) = &mark {
             let owned: i64 = sqlx::query_scalar(
                 "SELECT count(*) FROM identifiers WHERE kind = ? AND scope = ? AND value = ?",
             )
@@ -308,17 +320,17 @@ async fn not_owned(
 }
 
 /// What may lead to somebody in a text that stands alone: an email, a Zoom user id, a registration, a name.
-pub(super) fn marks_of_text(text: &str, instance: &str, meeting_id: i64) -> Vec<Mark> {
+pub(super) fn marks_of_text(text: &str, instance: &str, meeting_id: i64) -> Vec<ErasureKey> {
     let text = text.trim();
     let name = normalized(text);
     let mut marks = vec![
-        Mark::Strong((IdentifierKind::Email, 0, name.clone())),
-        Mark::Strong((IdentifierKind::ZoomUser, 0, text.to_owned())),
-        Mark::Strong((IdentifierKind::Registrant, meeting_id, text.to_owned())),
-        Mark::Participant { instance: instance.to_owned(), uuid: text.to_owned() },
-        Mark::NameInInstance { instance: instance.to_owned(), name: name.clone() },
+        ErasureKey::Strong((IdentifierKind::Email, 0, name.clone())),
+        ErasureKey::Strong((IdentifierKind::ZoomUser, 0, text.to_owned())),
+        ErasureKey::Strong((IdentifierKind::Registrant, meeting_id, text.to_owned())),
+        ErasureKey::Participant { instance: instance.to_owned(), uuid: text.to_owned() },
+        ErasureKey::NameInInstance { instance: instance.to_owned(), name: name.clone() },
     ];
-    marks.push(Mark::NameInMeeting { meeting_id, name });
+    marks.push(ErasureKey::NameInMeeting { meeting_id, name });
     marks
 }
 
@@ -332,10 +344,10 @@ pub(super) async fn mentioning_rejects(
     if rejects.is_empty() {
         return Ok(HashSet::new());
     }
-    let Some(forgotten) = Forgotten::load(connection).await? else { return Ok(HashSet::new()) };
+    let Some(forgotten) = ErasureList::load(connection).await? else { return Ok(HashSet::new()) };
     let instance = uuid_of(connection, instance_id).await?;
     let mentions = |reject: &Reject| {
-        let whole = Mark::Reject { instance: instance.clone(), content: reject.content.clone() };
+        let whole = ErasureKey::Reject { instance: instance.clone(), content: reject.content.clone() };
         forgotten.subject(&whole).is_some()
             || texts_in(&reject.content)
                 .iter()
@@ -363,19 +375,19 @@ pub(super) async fn is_forgotten_member(
     email_key: Option<&str>,
     name_key: Option<&str>,
 ) -> Result<bool, sqlx::Error> {
-    let Some(forgotten) = Forgotten::load(connection).await? else { return Ok(false) };
+    let Some(forgotten) = ErasureList::load(connection).await? else { return Ok(false) };
     let marks = match (email_key, name_key) {
         (Some(email), name) => vec![
-            Mark::Strong((IdentifierKind::Email, 0, email.to_owned())),
-            Mark::SharedMember {
+            ErasureKey::Strong((IdentifierKind::Email, 0, email.to_owned())),
+            ErasureKey::SharedMember {
                 meeting_id,
                 email: email.to_owned(),
                 name: name.unwrap_or_default().to_owned(),
             },
         ],
         (None, Some(name)) => vec![
-            Mark::Member { meeting_id, name: name.to_owned() },
-            Mark::NameInMeeting { meeting_id, name: name.to_owned() },
+            ErasureKey::Member { meeting_id, name: name.to_owned() },
+            ErasureKey::NameInMeeting { meeting_id, name: name.to_owned() },
         ],
         (None, None) => Vec::new(),
     };
@@ -405,12 +417,12 @@ pub(super) async fn is_forgotten_host(
     host_name: Option<&str>,
     host_email: Option<&str>,
 ) -> Result<bool, sqlx::Error> {
-    let Some(forgotten) = Forgotten::load(connection).await? else { return Ok(false) };
+    let Some(forgotten) = ErasureList::load(connection).await? else { return Ok(false) };
     let instance = uuid_of(connection, instance_id).await?;
     // Of two people with one name, the email says which it is.
     let mark = match (host_email, host_name) {
-        (Some(email), _) => Mark::Strong((IdentifierKind::Email, 0, normalized(email))),
-        (None, Some(name)) => Mark::NameInInstance { instance, name: normalized(name) },
+        (Some(email), _) => ErasureKey::Strong((IdentifierKind::Email, 0, normalized(email))),
+        (None, Some(name)) => ErasureKey::NameInInstance { instance, name: normalized(name) },
         (None, None) => return Ok(false),
     };
     Ok(forgotten.subject(&mark).is_some())

@@ -224,7 +224,7 @@ impl Store {
 
     /// Takes in an instance that is on at the moment: it is due now, as a live one. One that is known as a past one
     /// stays that.
-    pub async fn learn_live(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn upsert_live_instance(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         async {
             learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Not, now, &self.dropped).await?;

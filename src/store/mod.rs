@@ -32,6 +32,7 @@ mod sql;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,27 +42,27 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 pub use self::calendar::PlannedTime;
-pub use self::decisions::{DecisionError, Made, Whom};
+pub use self::decisions::{DecisionError, DecisionRecord, Whom};
 pub use self::discovery::{DiscoveryRefusal, InstancesListing, Standing, Subject};
 pub use self::error::StoreError;
 pub use self::file::group::make_shared_directory;
 pub use self::file::lock::RunLock;
-use self::ingest::Turn;
 pub use self::ingest::listing::{FetchRecord, Listing, RowCounts, Stored};
 pub use self::instances::{Description, Discovery, DueInstance, Found, Selection};
 pub use self::maintenance::backup::BackupError;
 pub use self::maintenance::erase::ForgetResult;
 pub use self::maintenance::mentions::Mention;
-pub use self::maintenance::privacy::Cleansed;
+pub use self::maintenance::privacy::PrivacyStats;
 pub use self::maintenance::prune::Pruned;
 pub use self::metrics::{Histogram, MetricsSnapshot};
 pub use self::quota::{Budget, Claim};
-pub use self::reports::{Held, Holding, LastEnds, ReportFilter};
+pub use self::reports::{Granularity, Held, LastRunOutcomes, ReportFilter};
 pub use self::runs::{LastSlot, RunEnd, RunTotals};
 use self::session::shared::KnownFacts;
 pub use self::settings::{MeetingSettings, Settings};
 pub use self::somebody::{OtherSummary, PersonSummary, Somebody};
 pub use self::sources::{ClosedSource, SourceStanding};
+use self::turn::Turn;
 use crate::decode::Dropped;
 
 /// An open database; its clones share one connection, so its writes come one after the other.
@@ -160,7 +161,7 @@ impl Store {
             return;
         }
         if self.is_shared {
-            self.leave_one_file().await;
+            self.switch_to_rollback_journal().await;
         }
         self.pool.close().await;
     }

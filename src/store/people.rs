@@ -13,7 +13,7 @@ use crate::store::lists::{json_list, numbers};
 use crate::store::script::{Script, Values};
 use crate::store::sql::guests_of_meeting;
 
-/// What a rework changed.
+/// What recomputing people changed.
 #[derive(Default)]
 pub(crate) struct Reworked {
     /// Instances of which a session changed hands; who was there has to be worked out anew.
@@ -43,7 +43,7 @@ struct Known {
 /// Works out anew whose these sessions are, together with all of these people and everyone whom they touch.
 ///
 /// A person keeps the number on the side of the oldest session.
-pub(crate) async fn rework(
+pub(crate) async fn recompute_people(
     connection: &mut SqliteConnection,
     context: &IdentityContext,
     people: &BTreeSet<i64>,

@@ -12,7 +12,7 @@ use sqlx::{
 };
 
 pub use self::held::Held;
-pub use self::status::LastEnds;
+pub use self::status::LastRunOutcomes;
 use crate::identity::normalized;
 use crate::model::{InstanceUuid, MeetingId, Table, Timestamp, Value};
 use crate::store::lists::json_list;
@@ -20,7 +20,7 @@ use crate::store::{Store, StoreError};
 
 /// What one line of an attendance report stands for, beside the person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Holding {
+pub enum Granularity {
     /// One holding of a meeting.
     #[default]
     Instance,
@@ -49,20 +49,20 @@ pub struct ReportFilter {
 
 impl Store {
     /// Rows of `attendance` or `sitting_attendance`, by start, then by name.
-    pub async fn attendance(&self, holding: Holding, filter: &ReportFilter) -> Result<Table, StoreError> {
+    pub async fn attendance(&self, holding: Granularity, filter: &ReportFilter) -> Result<Table, StoreError> {
         let (view, id, start) = match holding {
-            Holding::Instance => ("attendance", "instance_uuid", "start_time"),
-            Holding::Sitting => ("sitting_attendance", "sitting_id", "sitting_start"),
+            Granularity::Instance => ("attendance", "instance_uuid", "start_time"),
+            Granularity::Sitting => ("sitting_attendance", "sitting_id", "sitting_start"),
         };
         let mut query = QueryBuilder::new(format!("SELECT * FROM {view} WHERE 1"));
         if let Some(uuid) = &filter.instance {
             let uuid = match holding {
-                Holding::Instance => Some(uuid.as_str().to_owned()),
-                Holding::Sitting => self.sitting_of(uuid).await?,
+                Granularity::Instance => Some(uuid.as_str().to_owned()),
+                Granularity::Sitting => self.sitting_of(uuid).await?,
             };
             query.push(format!(" AND {id} = ")).push_bind(uuid);
         }
-        narrow(&mut query, filter, start);
+        apply_filters(&mut query, filter, start);
         if let Some(people) = &filter.people {
             query
                 .push(" AND person_id IN (SELECT value FROM json_each(")
@@ -86,7 +86,7 @@ impl Store {
         if let Some(uuid) = &filter.instance {
             query.push(" AND instance_uuid = ").push_bind(uuid.as_str().to_owned());
         }
-        narrow(&mut query, filter, "start_time");
+        apply_filters(&mut query, filter, "start_time");
         let mut table = self.table(query.build()).await?;
         sort(&mut table, &["start_time", "instance_uuid"], &[]);
         Ok(table)
@@ -99,7 +99,7 @@ impl Store {
         if let Some(uuid) = &filter.instance {
             query.push(" AND sitting_id = ").push_bind(self.sitting_of(uuid).await?);
         }
-        narrow(&mut query, filter, "sitting_start");
+        apply_filters(&mut query, filter, "sitting_start");
         if let Some(group) = &filter.group {
             query.push(" AND roster_group = ").push_bind(group.clone()).push(" COLLATE NOCASE");
         }
@@ -115,15 +115,15 @@ impl Store {
 
     /// The stays in one instance or sitting, by start: what a timeline needs of the rows of `participants` that are
     /// not withdrawn.
-    pub async fn stays(&self, holding: Holding, id: &str) -> Result<Table, StoreError> {
+    pub async fn stays(&self, holding: Granularity, id: &str) -> Result<Table, StoreError> {
         let query = match holding {
-            Holding::Instance => {
+            Granularity::Instance => {
                 "SELECT person_id, user_name, join_time, leave_time, status, bo_mtg_id, device FROM participants \
                   WHERE instance_uuid = ?1 AND withdrawn_at IS NULL ORDER BY join_time, session_id"
             }
             // Instances of a meeting that lie within a sitting are its parts; one alone is known by its id, as others
             // of a personal meeting may overlap it.
-            Holding::Sitting => {
+            Granularity::Sitting => {
                 "SELECT person_id, user_name, join_time, leave_time, status, bo_mtg_id, device FROM participants \
                   WHERE instance_uuid IN (SELECT h.instance_uuid FROM sittings s JOIN meetings_held h \
                              ON h.meeting_id = s.meeting_id AND h.start_time >= s.sitting_start AND h.start_time <= s.sitting_end \
@@ -144,7 +144,7 @@ impl Store {
 
     /// Whom a text means: the one with this number, else all with this email, else all whose name holds the text,
     /// whatever the case of its letters.
-    pub async fn people_named(&self, text: &str) -> Result<Vec<i64>, StoreError> {
+    pub async fn find_people(&self, text: &str) -> Result<Vec<i64>, StoreError> {
         let text = text.trim();
         if let Ok(number) = text.parse::<i64>() {
             let found = self
@@ -216,7 +216,7 @@ impl Store {
 }
 
 /// Meetings and window, for every view that has them.
-fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &ReportFilter, start: &str) {
+fn apply_filters(query: &mut QueryBuilder<Sqlite>, filter: &ReportFilter, start: &str) {
     if !filter.meetings.is_empty() {
         let numbers: Vec<i64> = filter.meetings.iter().map(|meeting| meeting.get()).collect();
         query
@@ -293,8 +293,8 @@ mod tests {
 
     async fn names_of(store: &Store, text: &str) -> Vec<String> {
         let filter =
-            ReportFilter { people: Some(store.people_named(text).await.unwrap()), ..Default::default() };
-        let mut names = texts(&store.attendance(Holding::Instance, &filter).await.unwrap(), "name");
+            ReportFilter { people: Some(store.find_people(text).await.unwrap()), ..Default::default() };
+        let mut names = texts(&store.attendance(Granularity::Instance, &filter).await.unwrap(), "name");
         names.sort_unstable();
         names.dedup();
         names
@@ -303,9 +303,9 @@ mod tests {
     #[tokio::test]
     async fn a_person_is_meant_by_number_email_or_part_of_the_name() {
         let (_directory, store) = store().await;
-        let ada = store.people_named("ADA@Example.com").await.unwrap();
+        let ada = store.find_people("ADA@Example.com").await.unwrap();
         assert_eq!(ada.len(), 1);
-        assert_eq!(store.people_named(&ada[0].to_string()).await.unwrap(), ada);
+        assert_eq!(store.find_people(&ada[0].to_string()).await.unwrap(), ada);
         assert_eq!(names_of(&store, " lovelace ").await, ["Ada Lovelace"]);
         // Case is folded beyond ASCII, and all lines of the person are meant, under whatever name.
         assert_eq!(names_of(&store, "ÉMILE").await, ["Émile Borel", "Émile Borel (phone)"]);
@@ -317,7 +317,7 @@ mod tests {
     async fn all_filters_at_once() {
         let (_directory, store) = store().await;
         let meeting: MeetingId = "857 4606 5432".parse().unwrap();
-        let ada = store.people_named("ada@example.com").await.unwrap();
+        let ada = store.find_people("ada@example.com").await.unwrap();
         let filter = ReportFilter {
             meetings: vec![meeting],
             instance: Some(sample::FIRST.parse().unwrap()),
@@ -327,7 +327,7 @@ mod tests {
             group: None,
             min_percent: Some(50.0),
         };
-        for holding in [Holding::Instance, Holding::Sitting] {
+        for holding in [Granularity::Instance, Granularity::Sitting] {
             assert_eq!(texts(&store.attendance(holding, &filter).await.unwrap(), "name"), ["Ada Lovelace"]);
             let of_group = ReportFilter { group: Some("1a".to_owned()), ..filter.clone() };
             assert_eq!(store.attendance(holding, &of_group).await.unwrap().rows.len(), 0);
@@ -341,7 +341,7 @@ mod tests {
     async fn filters_narrow() {
         let (_directory, store) = store().await;
         let names = async |filter: ReportFilter| {
-            texts(&store.attendance(Holding::Instance, &filter).await.unwrap(), "name")
+            texts(&store.attendance(Granularity::Instance, &filter).await.unwrap(), "name")
         };
         let all = names(ReportFilter::default()).await;
         assert_eq!(all.len(), 9);
@@ -362,24 +362,24 @@ mod tests {
         let (_directory, store) = store().await;
         for uuid in [sample::SECOND, sample::SECOND_CONTINUED] {
             let filter = ReportFilter { instance: Some(uuid.parse().unwrap()), ..Default::default() };
-            let table = store.attendance(Holding::Sitting, &filter).await.unwrap();
+            let table = store.attendance(Granularity::Sitting, &filter).await.unwrap();
             assert_eq!(texts(&table, "sitting_id"), [sample::SECOND; 2], "{uuid}");
         }
         let unknown = ReportFilter { instance: Some("unknown==".parse().unwrap()), ..Default::default() };
-        assert_eq!(store.attendance(Holding::Sitting, &unknown).await.unwrap().rows.len(), 0);
+        assert_eq!(store.attendance(Granularity::Sitting, &unknown).await.unwrap().rows.len(), 0);
     }
 
     #[tokio::test]
     async fn the_stays_of_a_sitting_are_those_of_all_its_instances() {
         let (_directory, store) = store().await;
         let joins = async |holding, id| texts(&store.stays(holding, id).await.unwrap(), "join_time").len();
-        assert_eq!(joins(Holding::Instance, sample::SECOND).await, 2);
-        assert_eq!(joins(Holding::Sitting, sample::SECOND).await, 4);
+        assert_eq!(joins(Granularity::Instance, sample::SECOND).await, 2);
+        assert_eq!(joins(Granularity::Sitting, sample::SECOND).await, 4);
         assert_eq!(
-            joins(Holding::Sitting, sample::FIRST).await,
-            joins(Holding::Instance, sample::FIRST).await
+            joins(Granularity::Sitting, sample::FIRST).await,
+            joins(Granularity::Instance, sample::FIRST).await
         );
-        assert_eq!(joins(Holding::Sitting, "unknown==").await, 0);
+        assert_eq!(joins(Granularity::Sitting, "unknown==").await, 0);
         let sitting = store.sitting(sample::SECOND).await.unwrap();
         assert_eq!(sitting.lines().next().unwrap().integer("instances"), Some(2));
     }
@@ -413,7 +413,7 @@ mod tests {
     async fn values_keep_their_kinds() {
         let (_directory, store) = store().await;
         let filter = ReportFilter { instance: Some(sample::FIRST.parse().unwrap()), ..Default::default() };
-        let table = store.attendance(Holding::Instance, &filter).await.unwrap();
+        let table = store.attendance(Granularity::Instance, &filter).await.unwrap();
         let ada = table.lines().find(|line| line.text("name") == Some("Ada Lovelace")).unwrap();
         assert_eq!(ada.integer("meeting_id"), Some(85_746_065_432));
         assert_eq!(ada.real("percent_present"), Some(100.0));

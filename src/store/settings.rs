@@ -151,7 +151,7 @@ async fn place_anew(
     .fetch_all(&mut *connection)
     .await?;
     for instance_id in one_each {
-        calendar::stitch(connection, instance_id).await?;
+        calendar::assign_sittings(connection, instance_id).await?;
     }
     Ok(())
 }
@@ -202,7 +202,7 @@ async fn apply_meetings(
                     .fetch_one(&mut *connection)
                     .await?;
             if let Some(instance_id) = one {
-                calendar::stitch(connection, instance_id).await?;
+                calendar::assign_sittings(connection, instance_id).await?;
             }
         }
     }
@@ -266,7 +266,8 @@ async fn rework_people(
     .await?;
     let context = IdentityContext::load(connection).await?;
     let reworked =
-        people::rework(connection, &context, &touched.into_iter().collect::<BTreeSet<_>>(), &[]).await?;
+        people::recompute_people(connection, &context, &touched.into_iter().collect::<BTreeSet<_>>(), &[])
+            .await?;
     let mut instances: BTreeSet<i64> = reworked.instance_ids;
     if everyone {
         // What a line rests on (`matched_by`) may have changed without anybody changing hands.

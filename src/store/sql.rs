@@ -14,7 +14,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let mut transaction = self.begin().await?;
         let done = async {
-            let value = work(&mut transaction).await?;
+            let value = Box::pin(work(&mut transaction)).await?;
             transaction.commit().await?;
             Ok(value)
         };
@@ -26,7 +26,7 @@ impl Store {
         &self,
         work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, StoreError> {
-        let asked = async { work(&mut *self.pool.acquire().await?).await };
+        let asked = async { Box::pin(work(&mut *self.pool.acquire().await?)).await };
         asked.await.map_err(|error| self.error(error))
     }
 

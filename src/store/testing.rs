@@ -103,8 +103,8 @@ impl TestStore {
         self.store.learn(&[found], &window, self.now).await.unwrap();
     }
 
-    pub(crate) async fn learn_live(&self, uuid: &str, meeting_id: i64, start: Timestamp) {
-        self.store.learn_live(&Self::found(uuid, meeting_id, start, None), self.now).await.unwrap();
+    pub(crate) async fn upsert_live_instance(&self, uuid: &str, meeting_id: i64, start: Timestamp) {
+        self.store.upsert_live_instance(&Self::found(uuid, meeting_id, start, None), self.now).await.unwrap();
     }
 
     fn found(uuid: &str, meeting_id: i64, start: Timestamp, end: Option<Timestamp>) -> Found {

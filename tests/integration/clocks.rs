@@ -59,7 +59,7 @@ async fn what_a_clock_two_years_ahead_has_noted_blocks_nothing() {
     let (summary, warnings) = stage.run_with(&stage.request()).await;
     assert_eq!((summary.outcome, summary.counts.inserted), (RunOutcome::Ok, 3), "{warnings:?}");
     assert!(warnings.iter().any(|words| words.contains("further ahead than they can be")), "{warnings:?}");
-    assert!(stage.store.last_ends(stage.clock.now()).await.unwrap().good_at.is_some());
+    assert!(stage.store.last_run_outcomes(stage.clock.now()).await.unwrap().good_at.is_some());
     let summary = stage.run_after(DAY + HOUR).await;
     assert_eq!((summary.outcome, summary.counts.inserted), (RunOutcome::Ok, 3), "the late one is there");
     assert_eq!(stage.store.data_troubles(stage.clock.now()).await.unwrap(), Vec::<String>::new());

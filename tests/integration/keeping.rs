@@ -109,7 +109,7 @@ async fn a_forgotten_person_is_nowhere_and_does_not_come_back() {
     assert_eq!(traces(&stage.store).await, Vec::<String>::new());
     assert_eq!(stage.rows(MINUTES).await, before, "the minutes stay, and one person an instance");
     assert_eq!(stage.rows(others).await, others_before);
-    assert_eq!(stage.store.people_named("mustermann").await.unwrap(), Vec::<i64>::new());
+    assert_eq!(stage.store.find_people("mustermann").await.unwrap(), Vec::<i64>::new());
     assert_eq!(stage.row("SELECT count(*) FROM people WHERE person_id NOT IN (SELECT person_id FROM sessions WHERE person_id IS NOT NULL)").await, "0");
 
     // The file of the roster is read again where it changes, and still holds the person.

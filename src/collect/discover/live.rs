@@ -22,7 +22,7 @@ impl Collector {
             Some(Ok(pages)) => {
                 let meetings = pages.read.into_iter().flat_map(|page| page.meetings);
                 for found in meetings.filter_map(|told| found(None, told)) {
-                    self.store.learn_live(&found, self.clock.now()).await?;
+                    self.store.upsert_live_instance(&found, self.clock.now()).await?;
                 }
                 pages.broken
             }
@@ -43,7 +43,7 @@ impl Collector {
             match answer {
                 Ok(told) => {
                     if let Some(found) = found(Some(meeting), told) {
-                        self.store.learn_live(&found, self.clock.now()).await?;
+                        self.store.upsert_live_instance(&found, self.clock.now()).await?;
                     }
                 }
                 // Not on at the moment.

@@ -37,7 +37,7 @@ pub async fn run(
     let RunSession { lock, store, collector } = RunSession::open(config, options.wait, &shutdown).await?;
     let held = HeldLock(Arc::new(Mutex::new(Some(lock))));
     let asked = held.clone();
-    let collector = collector.yield_when(move || asked.is_awaited());
+    let collector = collector.yield_when(move || asked.has_waiters());
     let reporter = ProgressReporter::new(output, config.report_timezone);
     let mut code = ExitCode::Success;
     loop {
@@ -66,8 +66,8 @@ pub async fn run(
 struct HeldLock(Arc<Mutex<Option<RunLock>>>);
 
 impl HeldLock {
-    fn is_awaited(&self) -> bool {
-        self.held().as_ref().is_some_and(RunLock::is_awaited)
+    fn has_waiters(&self) -> bool {
+        self.held().as_ref().is_some_and(RunLock::has_waiters)
     }
 
     fn take(&self) -> Option<RunLock> {

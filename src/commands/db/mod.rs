@@ -63,7 +63,7 @@ async fn prune(options: &PruneOptions, config: &Config, now: Timestamp) -> anyho
     let before = Some(now.minus(keep));
     if options.dry_run {
         let store = Store::open_to_read(&config.database.path).await?;
-        let pruned = store.would_prune(before, now).await?;
+        let pruned = store.preview_prune(before, now).await?;
         store.close().await;
         return Ok(format!("Would prune {}\n", in_words(&pruned)));
     }

@@ -11,7 +11,7 @@ use crate::exit::ExitCode;
 use crate::model::Timestamp;
 use crate::report;
 use crate::shutdown::ShutdownSignal;
-use crate::store::{DecisionError, Made, Store, Whom};
+use crate::store::{DecisionError, DecisionRecord, Store, Whom};
 
 pub(super) async fn merge(
     options: &DecisionOptions,
@@ -60,8 +60,8 @@ fn sides(options: &DecisionOptions) -> anyhow::Result<(Whom, Whom)> {
 async fn decide(
     wait: bool,
     config: &Config,
-    decision: impl AsyncFnOnce(&Store) -> Result<Made, DecisionError>,
-) -> anyhow::Result<Made> {
+    decision: impl AsyncFnOnce(&Store) -> Result<DecisionRecord, DecisionError>,
+) -> anyhow::Result<DecisionRecord> {
     let shutdown = ShutdownSignal::listen()?;
     let (_lock, store) = open_existing(config, wait, &shutdown).await?;
     let made = decision(&store).await;
@@ -76,7 +76,7 @@ fn refused(reason: &str) -> CommandError {
     CommandError::usage(report::sanitize_for_display(reason))
 }
 
-fn tell_decision(made: &Made, output: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
+fn tell_decision(made: &DecisionRecord, output: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
     let [left, right] = made.sides.each_ref().map(|side| report::sanitize_for_display(side));
     let (number, kind, now) = (made.decision_id, &made.kind, people_now(made));
     let said = format!(
@@ -87,7 +87,7 @@ fn tell_decision(made: &Made, output: &mut (dyn Write + Send)) -> anyhow::Result
 }
 
 /// Whom the two sides are by now.
-fn people_now(made: &Made) -> String {
+fn people_now(made: &DecisionRecord) -> String {
     match made.people {
         [Some(one), Some(other)] if one == other => format!("both are person {one} now"),
         [Some(one), Some(other)] => format!("they are person {one} and person {other} now"),

@@ -42,7 +42,7 @@ async fn list(
         store.decisions().await?
     } else {
         let people = match &options.person {
-            Some(text) => Some(store.people_named(text).await?),
+            Some(text) => Some(store.find_people(text).await?),
             None => None,
         };
         store.people(people.as_deref(), &options.meetings).await?

@@ -9,7 +9,7 @@ use crate::cli::{
 };
 use crate::model::Table;
 use crate::report::{self, AttendancePageData, TextTable};
-use crate::store::{Holding, ReportFilter, Store, StoreError};
+use crate::store::{Granularity, ReportFilter, Store, StoreError};
 
 /// What to do where a report has no rows.
 const NOTHING_YET: &str = "The database holds nothing to report yet. `rollcall collect` reads it from Zoom; \
@@ -32,7 +32,7 @@ pub(super) enum Page {
     /// By itself.
     Of(fn(&Table, Tz) -> String),
     /// With the stays and the absences that belong to these lines.
-    OfAttendance(Holding, ReportFilter),
+    OfAttendance(Granularity, ReportFilter),
 }
 
 impl ReportData {
@@ -58,7 +58,7 @@ async fn attendance(
         ..filter(&options.instances, timezone)
     };
     if let Some(person) = &options.person {
-        filter.people = Some(store.people_named(person).await?);
+        filter.people = Some(store.find_people(person).await?);
     }
     let if_empty = if_empty(&filter);
     if filter == ReportFilter::default() {
@@ -73,7 +73,7 @@ async fn attendance(
 pub(super) async fn roll(
     store: &Store,
     attendance: Table,
-    holding: Holding,
+    holding: Granularity,
     filter: &ReportFilter,
 ) -> Result<AttendancePageData, StoreError> {
     let ids: BTreeSet<String> = attendance
@@ -86,7 +86,7 @@ pub(super) async fn roll(
     let is_of_all = filter.people.is_none() && filter.group.is_none() && filter.min_percent.is_none();
     let held = match one {
         _ if !is_of_all => Table::default(),
-        Some(id) if holding == Holding::Sitting => store.sitting(id).await?,
+        Some(id) if holding == Granularity::Sitting => store.sitting(id).await?,
         _ => store.meetings_held(filter).await?,
     };
     let stays = match one {
@@ -103,7 +103,7 @@ pub(super) async fn roll(
 }
 
 async fn person(store: &Store, options: &PersonOptions, timezone: Tz) -> Result<ReportData, StoreError> {
-    let people = Some(store.people_named(&options.person).await?);
+    let people = Some(store.find_people(&options.person).await?);
     let filter = ReportFilter { people, ..filter(&options.instances, timezone) };
     let table = store.attendance(holding(options.by), &filter).await?;
     Ok(ReportData {
@@ -140,10 +140,10 @@ fn if_empty(filter: &ReportFilter) -> &'static str {
     if *filter == ReportFilter::default() { NOTHING_YET } else { NOTHING_MATCHES }
 }
 
-fn holding(by: By) -> Holding {
+fn holding(by: By) -> Granularity {
     match by {
-        By::Instance => Holding::Instance,
-        By::Sitting => Holding::Sitting,
+        By::Instance => Granularity::Instance,
+        By::Sitting => Granularity::Sitting,
     }
 }
 

@@ -29,7 +29,7 @@ impl Store {
     }
 
     /// Leaves one file behind, unless somebody reads it just now: then its files stay as they are, readable.
-    pub(crate) async fn leave_one_file(&self) {
+    pub(crate) async fn switch_to_rollback_journal(&self) {
         for text in ["PRAGMA busy_timeout = 500", "PRAGMA journal_mode = DELETE"] {
             // What fails here costs nothing but files that stay.
             sqlx::query(text).execute(&self.pool).await.ok();

@@ -28,7 +28,7 @@ impl RunLock {
 
     /// Takes the lock of the database at `path` as soon as it is free; having to wait is logged.
     ///
-    /// Whoever waits here can be seen by [`RunLock::is_awaited`].
+    /// Whoever waits here can be seen by [`RunLock::has_waiters`].
     pub async fn acquire(path: &Path) -> Result<Self, StoreError> {
         if let Some(lock) = Self::try_acquire(path)? {
             return Ok(lock);
@@ -60,7 +60,7 @@ impl RunLock {
 
     /// Whether another process waits for the lock: long work hands it over between two instances.
     #[must_use]
-    pub fn is_awaited(&self) -> bool {
+    pub fn has_waiters(&self) -> bool {
         let waiting = OpenOptions::new().write(true).open(beside(&self.path, ".waiting"));
         waiting.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
@@ -118,19 +118,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.db");
         let lock = RunLock::try_acquire(&path).unwrap().unwrap();
-        assert!(!lock.is_awaited());
+        assert!(!lock.has_waiters());
         let waiting = tokio::spawn({
             let path = path.clone();
             async move { RunLock::acquire(&path).await }
         });
-        while !lock.is_awaited() {
+        while !lock.has_waiters() {
             tokio::task::yield_now().await;
         }
         let handed = tokio::spawn(lock.hand_over());
         let theirs = waiting.await.unwrap().unwrap();
-        assert!(theirs.is_awaited() || !handed.is_finished());
+        assert!(theirs.has_waiters() || !handed.is_finished());
         drop(theirs);
-        assert!(!handed.await.unwrap().unwrap().is_awaited());
+        assert!(!handed.await.unwrap().unwrap().has_waiters());
     }
 
     #[test]

@@ -181,8 +181,13 @@ async fn insert_new(
     let instance = target.instance;
     if fresh.is_empty() {
         if !affected.people.is_empty() || !affected.session_ids.is_empty() {
-            changes.reworked =
-                people::rework(connection, instance.context, &affected.people, &affected.session_ids).await?;
+            changes.reworked = people::recompute_people(
+                connection,
+                instance.context,
+                &affected.people,
+                &affected.session_ids,
+            )
+            .await?;
         }
         return Ok(());
     }
@@ -235,7 +240,8 @@ async fn insert_new(
         std::mem::take(script).run(connection).await?;
         affected.session_ids.extend(sessions.iter().map(|session| session.session_id));
         changes.reworked =
-            people::rework(connection, instance.context, &affected.people, &affected.session_ids).await?;
+            people::recompute_people(connection, instance.context, &affected.people, &affected.session_ids)
+                .await?;
     }
     Ok(())
 }

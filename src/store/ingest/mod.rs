@@ -9,4 +9,3 @@ mod reconcile;
 mod together;
 
 pub(super) use self::prepared::reject_digest;
-pub(super) use self::together::Turn;

@@ -2,48 +2,17 @@
 //! of them change is written once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-use sqlx::{Sqlite, Transaction};
+use std::sync::{Arc, Mutex};
 
 use super::intake::Ingest;
 use super::listing::{FetchRecord, Listing, Stored};
 use super::prepared::PreparedListing;
 use crate::plan::Policy;
-use crate::store::session::shared::KnownFacts;
+use crate::store::turn::{Open, Shared};
 use crate::store::{Store, StoreError};
 
 /// So many rows are changed in one transaction, and those of one listing more.
 const MOST_ROWS: usize = 2_000;
-
-/// Whose turn it is to write listings, and the transaction that is open for them, as long as one of those waits whose
-/// listings are in it.
-pub(crate) type Turn = Arc<tokio::sync::Mutex<Weak<Shared>>>;
-
-/// A transaction of several listings. It is rolled back when nobody waits for it any more.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    open: Mutex<Option<Open>>,
-    is_committed: AtomicBool,
-}
-
-#[derive(Debug)]
-struct Open {
-    transaction: Transaction<'static, Sqlite>,
-    /// Taken until the transaction has ended well: what is rolled back is not known any more.
-    facts: KnownFacts,
-    rows: usize,
-}
-
-impl Shared {
-    fn take(&self) -> Option<Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn put(&self, open: Open) {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
-    }
-}
 
 impl Store {
     /// Stores a listing, and the log row of its fetch, in one transaction: all of it or nothing.

@@ -12,9 +12,9 @@ use crate::identity::{IdentityFields, InstanceContext, normalized};
 use crate::model::Timestamp;
 use crate::store::attendance::presence;
 use crate::store::decisions;
-use crate::store::erasure_list::{self, Forgotten, Mark, marks_of, pseudonyms};
+use crate::store::erasure_list::{self, ErasureKey, ErasureList, marks_of, pseudonyms};
 use crate::store::lists::json_list;
-use crate::store::maintenance::mentions::{self, Mention, Texts};
+use crate::store::maintenance::mentions::{self, Mention, SearchTerms};
 use crate::store::people;
 use crate::store::session::rows;
 use crate::store::session::shared::remove_unused_facts;
@@ -56,7 +56,7 @@ impl Store {
         said: &str,
         now: Timestamp,
     ) -> Result<ForgetResult, StoreError> {
-        self.overwrite_what_is_deleted().await?;
+        self.enable_secure_delete().await?;
         let mut transaction = self.begin().await?;
         let result = async {
             let result = forget(&mut transaction, whom, now).await?;
@@ -66,7 +66,7 @@ impl Store {
         .await
         .map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
-        self.leave_no_traces().await?;
+        self.vacuum_and_truncate_wal().await?;
         Ok(result)
     }
 
@@ -100,7 +100,7 @@ impl Store {
 
     /// Does what was left to do of [`Store::forget`]. The caller holds the run lock.
     pub async fn finish_forgetting(&self) -> Result<(), StoreError> {
-        self.leave_no_traces().await
+        self.vacuum_and_truncate_wal().await
     }
 }
 
@@ -138,9 +138,9 @@ async fn forget(
     now: Timestamp,
 ) -> Result<ForgetResult, sqlx::Error> {
     let context = IdentityContext::load(connection).await?;
-    let mut forgotten = Forgotten::load_or_begin(connection).await?;
+    let mut forgotten = ErasureList::load_or_begin(connection).await?;
     let subject = erasure_list::random(connection).await?;
-    let mut texts = Texts::default();
+    let mut texts = SearchTerms::default();
     let mut member_ids: &[i64] = &[];
     let person_id = match whom {
         Somebody::Person(person) => Some(person.person_id),
@@ -152,7 +152,7 @@ async fn forget(
             let marks = texts
                 .emails
                 .iter()
-                .map(|email| Mark::Strong((IdentifierKind::Email, 0, email.clone())))
+                .map(|email| ErasureKey::Strong((IdentifierKind::Email, 0, email.clone())))
                 .collect();
             forgotten.learn(connection, &marks, subject, now).await?;
             None
@@ -206,7 +206,7 @@ async fn forget(
     result.members = remove_from_rosters(connection, &mut forgotten, known, rosters, (subject, now)).await?;
     remove_from_decisions(connection, &texts, &anonymous).await?;
     let context = IdentityContext::load(connection).await?;
-    let reworked = people::rework(connection, &context, &people, &[]).await?;
+    let reworked = people::recompute_people(connection, &context, &people, &[]).await?;
     let mut affected: BTreeSet<i64> = anonymous.keys().copied().collect();
     affected.extend(reworked.instance_ids);
     let affected: Vec<i64> = affected.into_iter().collect();
@@ -230,7 +230,7 @@ async fn forget(
 /// The sessions of an instance that are to be anonymous; what they tell beside what was known is learnt.
 async fn in_instance(
     connection: &mut SqliteConnection,
-    forgotten: &mut Forgotten,
+    forgotten: &mut ErasureList,
     (person_id, subject): (Option<i64>, i64),
     instance_id: i64,
     context: &IdentityContext,
@@ -284,8 +284,8 @@ async fn sessions_of(
 
 async fn remove_hosts(
     connection: &mut SqliteConnection,
-    forgotten: &mut Forgotten,
-    texts: &Texts,
+    forgotten: &mut ErasureList,
+    texts: &SearchTerms,
     subject: i64,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
@@ -304,7 +304,8 @@ async fn remove_hosts(
         };
         if is_theirs {
             hidden.push(instance_id);
-            let marks = name.map(|name| Mark::NameInInstance { instance: uuid, name }).into_iter().collect();
+            let marks =
+                name.map(|name| ErasureKey::NameInInstance { instance: uuid, name }).into_iter().collect();
             forgotten.learn(connection, &marks, subject, now).await?;
         }
     }
@@ -319,8 +320,8 @@ async fn remove_hosts(
 
 async fn remove_rejects(
     connection: &mut SqliteConnection,
-    forgotten: &mut Forgotten,
-    texts: &Texts,
+    forgotten: &mut ErasureList,
+    texts: &SearchTerms,
     subject: i64,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
@@ -336,7 +337,7 @@ async fn remove_rejects(
         if !mentions {
             continue;
         }
-        let marks = BTreeSet::from([Mark::Reject { instance, content }]);
+        let marks = BTreeSet::from([ErasureKey::Reject { instance, content }]);
         forgotten.learn(connection, &marks, subject, now).await?;
         sqlx::query("DELETE FROM reject_log WHERE reject_id = ?")
             .bind(reject_id)
@@ -350,8 +351,8 @@ async fn remove_rejects(
 /// tell nothing but one of the names. Elsewhere a name may be another's.
 async fn remove_from_rosters(
     connection: &mut SqliteConnection,
-    forgotten: &mut Forgotten,
-    (texts, shared): (&Texts, &HashSet<String>),
+    forgotten: &mut ErasureList,
+    (texts, shared): (&SearchTerms, &HashSet<String>),
     (instance_ids, member_ids): (&[i64], &[i64]),
     (subject, now): (i64, Timestamp),
 ) -> Result<u64, sqlx::Error> {
@@ -382,10 +383,10 @@ async fn remove_from_rosters(
     let marks = members.into_iter().filter_map(|(_, meeting_id, email, name)| match (email, name) {
         // An email that many use does not tell which of them it is.
         (Some(email), name) if shared.contains(&email) => {
-            Some(Mark::SharedMember { meeting_id, email, name: name.unwrap_or_default() })
+            Some(ErasureKey::SharedMember { meeting_id, email, name: name.unwrap_or_default() })
         }
-        (Some(email), _) => Some(Mark::Strong((IdentifierKind::Email, 0, email))),
-        (None, Some(name)) => Some(Mark::Member { meeting_id, name }),
+        (Some(email), _) => Some(ErasureKey::Strong((IdentifierKind::Email, 0, email))),
+        (None, Some(name)) => Some(ErasureKey::Member { meeting_id, name }),
         (None, None) => None,
     });
     forgotten.learn(connection, &marks.collect(), subject, now).await?;
@@ -395,7 +396,7 @@ async fn remove_from_rosters(
 /// What was decided by hand about the person names it, and has nobody to be about any more.
 async fn remove_from_decisions(
     connection: &mut SqliteConnection,
-    texts: &Texts,
+    texts: &SearchTerms,
     anonymous: &BTreeMap<i64, Vec<Session>>,
 ) -> Result<(), sqlx::Error> {
     let mut held: Vec<String> = texts.emails.iter().chain(&texts.names).chain(&texts.ids).cloned().collect();

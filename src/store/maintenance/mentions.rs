@@ -24,13 +24,13 @@ pub struct Mention {
 
 /// What tells who somebody is, to look for elsewhere; names and emails are normalized.
 #[derive(Default)]
-pub(crate) struct Texts {
+pub(crate) struct SearchTerms {
     pub emails: BTreeSet<String>,
     pub names: BTreeSet<String>,
     pub ids: BTreeSet<String>,
 }
 
-impl Texts {
+impl SearchTerms {
     /// Adds what a session tells. What many people use is not the person's.
     pub(crate) fn add(&mut self, row: &Row<'_>, shared: &HashSet<String>) {
         self.emails.extend(row.text(Field::Email).map(normalized).filter(|email| !shared.contains(email)));
@@ -53,7 +53,7 @@ impl Texts {
             || self.ids.iter().any(|id| text.contains(id.as_str()))
     }
 
-    /// As [`Texts::are_in`], but a name that is a part of a longer word is not the person's.
+    /// As [`SearchTerms::are_in`], but a name that is a part of a longer word is not the person's.
     fn are_words_of(&self, text: &str) -> bool {
         let folded = normalized(text);
         let is_in = |text: &str, part: &str| {
@@ -137,7 +137,7 @@ const LOOKED_INTO: [&str; 16] = [
 /// its own is looked into as well.
 pub(crate) async fn elsewhere(
     connection: &mut SqliteConnection,
-    texts: &Texts,
+    texts: &SearchTerms,
     except: &[i64],
 ) -> Result<Vec<Mention>, sqlx::Error> {
     let mut mentions = Vec::new();
@@ -174,7 +174,7 @@ async fn mention(
     place: String,
     query: String,
     except: &[i64],
-    texts: &Texts,
+    texts: &SearchTerms,
 ) -> Result<Option<Mention>, sqlx::Error> {
     let mut count = 0;
     let mut numbers = BTreeSet::new();

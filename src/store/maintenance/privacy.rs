@@ -18,7 +18,7 @@ use crate::store::{Store, StoreError};
 
 /// What changed where fields were taken out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cleansed {
+pub struct PrivacyStats {
     /// Sessions that held such a field.
     pub sessions: u64,
     /// Rejects that did.
@@ -37,9 +37,9 @@ impl Store {
     ///
     /// It goes by batches of instances, each a transaction; what stops it half-way leaves the database whole, and the
     /// next call goes on. The caller holds the run lock.
-    pub async fn apply_privacy(&self, dropped: &Dropped) -> Result<Cleansed, StoreError> {
-        self.overwrite_what_is_deleted().await?;
-        let mut cleansed = Cleansed::default();
+    pub async fn apply_privacy(&self, dropped: &Dropped) -> Result<PrivacyStats, StoreError> {
+        self.enable_secure_delete().await?;
+        let mut cleansed = PrivacyStats::default();
         // What was learnt of hosts: a meeting may be called as an instance was that is gone.
         let mut hosts = Stripper::new(dropped);
         let mut after = 0;
@@ -55,17 +55,17 @@ impl Store {
             remove_unused_facts(tx).await
         })
         .await?;
-        self.leave_no_traces().await?;
+        self.vacuum_and_truncate_wal().await?;
         Ok(cleansed)
     }
 
     /// From now on this connection overwrites what it deletes.
-    pub(crate) async fn overwrite_what_is_deleted(&self) -> Result<(), StoreError> {
+    pub(crate) async fn enable_secure_delete(&self) -> Result<(), StoreError> {
         self.pragma("PRAGMA secure_delete = on").await
     }
 
     /// Writes the file anew, without free pages, and empties the write-ahead log.
-    pub(crate) async fn leave_no_traces(&self) -> Result<(), StoreError> {
+    pub(crate) async fn vacuum_and_truncate_wal(&self) -> Result<(), StoreError> {
         // The copy that is made on the way may be larger than memory.
         self.pragma("PRAGMA temp_store = file").await?;
         self.pragma("VACUUM").await?;
@@ -93,7 +93,7 @@ async fn cleanse_batch(
     dropped: &Dropped,
     after: i64,
     hosts: &mut Stripper<'_>,
-    cleansed: &mut Cleansed,
+    cleansed: &mut PrivacyStats,
 ) -> Result<Option<i64>, sqlx::Error> {
     let next: Vec<(i64, i64)> = sqlx::query_as(
         "SELECT instance_id, (SELECT count(*) FROM sessions s WHERE s.instance_id = i.instance_id) FROM instances i \
@@ -124,7 +124,7 @@ async fn cleanse_batch(
     let mut reworked = people::Reworked::default();
     if !people.is_empty() {
         let context = IdentityContext::load(connection).await?;
-        reworked = people::rework(connection, &context, &people, &[]).await?;
+        reworked = people::recompute_people(connection, &context, &people, &[]).await?;
         instance_ids.extend(&reworked.instance_ids);
     }
     let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
@@ -139,7 +139,7 @@ async fn cleanse_instance(
     dropped: &Dropped,
     instance_id: i64,
     hosts: &mut Stripper<'_>,
-    cleansed: &mut Cleansed,
+    cleansed: &mut PrivacyStats,
 ) -> Result<Option<BTreeSet<i64>>, sqlx::Error> {
     let sessions = rows::session_ids_of(connection, instance_id).await?;
     let ids: Vec<i64> = sessions.iter().map(|(session_id, _)| *session_id).collect();
@@ -285,7 +285,7 @@ mod tests {
         let minutes = texts(&store, "SELECT sum(present_ms) || '' FROM attendance_facts").await;
         let names = ["user_name", "name"].map(str::to_owned).to_vec();
         let cleansed = store.apply_privacy(&Dropped::new(names.clone())).await.unwrap();
-        assert_eq!(cleansed, Cleansed { sessions: 10, rejects: 2, instances: 0 });
+        assert_eq!(cleansed, PrivacyStats { sessions: 10, rejects: 2, instances: 0 });
         assert_eq!(
             texts(&store, "SELECT user_name FROM profiles WHERE user_name IS NOT NULL").await.len(),
             0
@@ -303,7 +303,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(store.apply_privacy(&Dropped::new(names)).await.unwrap(), Cleansed::default());
+        assert_eq!(store.apply_privacy(&Dropped::new(names)).await.unwrap(), PrivacyStats::default());
         assert!(store.metrics_snapshot(at("2026-03-10T00:00:00Z")).await.is_ok());
     }
 
@@ -320,6 +320,6 @@ mod tests {
         assert!(matches!(store.apply_privacy(&dropped).await, Err(StoreError::Traces { .. })));
         drop(reading);
         reader.close().await;
-        assert_eq!(store.apply_privacy(&dropped).await.unwrap(), Cleansed::default());
+        assert_eq!(store.apply_privacy(&dropped).await.unwrap(), PrivacyStats::default());
     }
 }

@@ -83,7 +83,7 @@ impl Store {
             (Some(keep), before) => before.is_some_and(|before| keep >= before),
         };
         if !is_usual {
-            let instances = self.would_prune(before, now).await?.instances;
+            let instances = self.preview_prune(before, now).await?.instances;
             if instances > MOST_UNASKED {
                 let since = self.noted(PRUNING_WAITS).await?.filter(|since| *since <= now.millis());
                 self.note(PRUNING_WAITS, Some(since.unwrap_or(now.millis()))).await?;
@@ -102,7 +102,11 @@ impl Store {
     }
 
     /// What [`Store::prune`] would take out; people are those of the instances who are in no other.
-    pub async fn would_prune(&self, before: Option<Timestamp>, now: Timestamp) -> Result<Pruned, StoreError> {
+    pub async fn preview_prune(
+        &self,
+        before: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Pruned, StoreError> {
         let (instances, sessions, people): (i64, i64, i64) = self.read(async |connection| sqlx::query_as(
             "SELECT (SELECT count(*) FROM instances WHERE start_at < ?1), \
                     (SELECT count(*) FROM sessions s JOIN instances i ON i.instance_id = s.instance_id WHERE i.start_at < ?1), \
@@ -223,7 +227,7 @@ async fn remove_instances(
     // Whoever is still there is who the remaining sessions say.
     let context = IdentityContext::load(connection).await?;
     let people: BTreeSet<i64> = people.into_iter().collect();
-    let reworked = people::rework(connection, &context, &people, &[]).await?;
+    let reworked = people::recompute_people(connection, &context, &people, &[]).await?;
     let instance_ids: Vec<i64> = reworked.instance_ids.into_iter().collect();
     presence::refresh(connection, &instance_ids, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await?;
@@ -234,7 +238,7 @@ async fn remove_instances(
                 .fetch_optional(&mut *connection)
                 .await?;
         if let Some(instance_id) = left {
-            calendar::stitch(connection, instance_id).await?;
+            calendar::assign_sittings(connection, instance_id).await?;
         }
     }
     Ok(())
@@ -329,7 +333,7 @@ mod tests {
         let store = sample::database(&directory.path().join("rollcall.db")).await;
         let now = at("2026-03-10T00:00:00Z");
         let before = Some(at("2026-03-09T08:41:00Z"));
-        let expected = store.would_prune(before, now).await.unwrap();
+        let expected = store.preview_prune(before, now).await.unwrap();
         let runs = store.last_runs(10).await.unwrap();
         let counters = store.metrics_snapshot(now).await.unwrap();
         let pruned = store.prune(before, now).await.unwrap();
@@ -424,7 +428,7 @@ mod tests {
         }
         let now = at("2026-06-08T00:00:00Z");
         let counters = store.metrics_snapshot(now).await.unwrap();
-        assert_eq!(store.would_prune(None, now).await.unwrap().runs, 1);
+        assert_eq!(store.preview_prune(None, now).await.unwrap().runs, 1);
         assert_eq!(store.prune(None, now).await.unwrap(), Pruned { runs: 1, ..Pruned::default() });
         let left: Vec<Option<i64>> = sqlx::query_scalar("SELECT slot_at FROM run_log ORDER BY run_id")
             .fetch_all(&store.pool)

@@ -10,7 +10,7 @@ use crate::identity::{IdentityFields, InstanceContext, normalized};
 use crate::model::{Table, Value};
 use crate::store::decisions::shown_sql;
 use crate::store::lists::json_list;
-use crate::store::maintenance::mentions::{Mention, Texts, elsewhere};
+use crate::store::maintenance::mentions::{Mention, SearchTerms, elsewhere};
 use crate::store::session::rows::{load_sessions, session_ids_of};
 use crate::store::{Somebody, Store, StoreError};
 
@@ -77,7 +77,7 @@ impl Store {
         Ok(held)
     }
 
-    async fn told_of(&self, whom: &Somebody) -> Result<(Texts, Vec<i64>), StoreError> {
+    async fn told_of(&self, whom: &Somebody) -> Result<(SearchTerms, Vec<i64>), StoreError> {
         self.read(async |connection| told_of(connection, whom).await).await
     }
 
@@ -106,7 +106,12 @@ impl Store {
         self.table(query.bind(sessions)).await
     }
 
-    async fn rosters_of(&self, whom: &Somebody, texts: &Texts, sessions: &str) -> Result<Table, StoreError> {
+    async fn rosters_of(
+        &self,
+        whom: &Somebody,
+        texts: &SearchTerms,
+        sessions: &str,
+    ) -> Result<Table, StoreError> {
         let (person_id, member_ids) = match whom {
             Somebody::Person(person) => (Some(person.person_id), Vec::new()),
             Somebody::Other(other) => (None, other.member_ids.clone()),
@@ -129,7 +134,7 @@ impl Store {
         self.table(query).await
     }
 
-    async fn decisions_about(&self, texts: &Texts, session_ids: &[i64]) -> Result<Table, StoreError> {
+    async fn decisions_about(&self, texts: &SearchTerms, session_ids: &[i64]) -> Result<Table, StoreError> {
         let numbers: Vec<String> = session_ids.iter().map(i64::to_string).collect();
         let held = json_texts(texts.emails.iter().chain(&texts.names).chain(&texts.ids).chain(&numbers));
         let (left, right) = (shown_sql("left"), shown_sql("right"));
@@ -153,9 +158,9 @@ fn json_texts<'t>(texts: impl Iterator<Item = &'t String>) -> String {
 async fn told_of(
     connection: &mut SqliteConnection,
     whom: &Somebody,
-) -> Result<(Texts, Vec<i64>), sqlx::Error> {
+) -> Result<(SearchTerms, Vec<i64>), sqlx::Error> {
     let context = IdentityContext::load(connection).await?;
-    let mut texts = Texts::default();
+    let mut texts = SearchTerms::default();
     let mut known: BTreeSet<Identifier> = BTreeSet::new();
     let person_id = match whom {
         Somebody::Person(person) => {

@@ -6,7 +6,7 @@ use crate::store::{Store, StoreError};
 
 /// How the last runs ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LastEnds {
+pub struct LastRunOutcomes {
     /// When the last run began that did what it was to do, whatever became of single instances.
     pub good_at: Option<Timestamp>,
     /// How the last run ended, of those that have.
@@ -25,7 +25,7 @@ impl Store {
     /// When the last run began that did what it was to do, and how the last run ended that has ended.
     ///
     /// A run that is still to begin was noted by a clock that was wrong, and proves nothing.
-    pub async fn last_ends(&self, now: Timestamp) -> Result<LastEnds, StoreError> {
+    pub async fn last_run_outcomes(&self, now: Timestamp) -> Result<LastRunOutcomes, StoreError> {
         let text = format!(
             "SELECT (SELECT started_at FROM run_log WHERE started_at <= ?1 AND {IS_GOOD} ORDER BY started_at DESC LIMIT 1), \
                     (SELECT outcome FROM run_log WHERE started_at <= ?1 AND outcome NOT IN ('running', 'skipped') \
@@ -36,7 +36,7 @@ impl Store {
                 sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(now.millis()).fetch_one(connection).await
             })
             .await?;
-        Ok(LastEnds {
+        Ok(LastRunOutcomes {
             good_at: good.map(Timestamp::from_millis),
             outcome: outcome.and_then(|text| RunOutcome::from_text(&text)),
         })

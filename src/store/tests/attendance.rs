@@ -146,7 +146,7 @@ async fn told(scenario: &Scenario, order: &[usize]) -> Told {
         let uuid = Scenario::uuid(*instance);
         let source = if holding.is_live { Source::Live } else { Source::Dashboard };
         if holding.is_live {
-            bench.learn_live(&uuid, MEETING, instant(holding.start_ms)).await;
+            bench.upsert_live_instance(&uuid, MEETING, instant(holding.start_ms)).await;
         } else {
             let end = holding.end_ms.map(instant);
             bench.learn(&uuid, MEETING, instant(holding.start_ms), end).await;

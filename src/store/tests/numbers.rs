@@ -264,7 +264,7 @@ async fn what_strangers_write_of_a_meeting_is_harmless_however_it_comes() {
         start_at: Some(at(START)),
         description: Some(description),
     };
-    bench.store.learn_live(&found, at(NOW)).await.unwrap();
+    bench.store.upsert_live_instance(&found, at(NOW)).await.unwrap();
     let clean = |text: &str| format!("\u{fffd}[2J{text}\u{fffd}\u{fffd}");
     assert_eq!(
         bench.ask::<(String, String, String)>("SELECT topic, host_name, host_email FROM meetings_held").await,

@@ -79,8 +79,8 @@ fn target(
     Some(found.to_vec())
 }
 
-/// The circles of what stands in a folder. The folder's own file is one of them.
-fn circles_in(folder: &[String], imports: &Imports) -> Vec<String> {
+/// The imports between what stands in a folder, each file or folder in it as a whole; its own file is one of them.
+fn between(folder: &[String], imports: &Imports) -> Imports {
     let within = |module: &Module| {
         module.starts_with(folder).then(|| module[..module.len().min(folder.len() + 1)].to_vec())
     };
@@ -92,6 +92,35 @@ fn circles_in(folder: &[String], imports: &Imports) -> Vec<String> {
             between.entry((from, to)).or_insert_with(|| place.clone());
         }
     }
+    between
+}
+
+/// What in a folder imports from a layer above its own; `layers` are the names in it, the lowest first. Its own file,
+/// which is known by the folder's name, may hand anything on.
+pub(super) fn against_layers(folder: &str, layers: &[&[&str]], files: &[(String, Source)]) -> Vec<String> {
+    let layer_of = |module: &Module| {
+        let name = module.last().expect("no module is without a name").as_str();
+        layers
+            .iter()
+            .position(|layer| layer.contains(&name))
+            .ok_or_else(|| format!("`{folder}`: no layer has `{name}`"))
+    };
+    let mut found = Vec::new();
+    for ((from, to), place) in between(&[folder.to_owned()], &imports(files)) {
+        match (layer_of(&from), layer_of(&to)) {
+            (Ok(below), Ok(above)) if below < above => {
+                found.push(format!("{place}: `{}` is below `{}`", from.join("::"), to.join("::")));
+            }
+            (Ok(_), Ok(_)) => {}
+            (from, to) => found.extend([from, to].into_iter().filter_map(Result::err)),
+        }
+    }
+    found
+}
+
+/// The circles of what stands in a folder.
+fn circles_in(folder: &[String], imports: &Imports) -> Vec<String> {
+    let between = between(folder, imports);
     let mut seen: BTreeSet<&Module> = BTreeSet::new();
     let mut circles = Vec::new();
     for (start, _) in between.keys() {
