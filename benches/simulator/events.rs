@@ -81,11 +81,15 @@ pub fn spoil(world: &mut World, field: &str) {
     let mut rows = instances.iter_mut().flat_map(|instance| &mut instance.sessions);
     let blank = |row: &Session, field| text(row, field).is_empty();
     if field == "leave_time" {
-        let row = rows.find(|row| !blank(row, "join_time") && !blank(row, "leave_time"));
-        row.into_iter().for_each(|row| *row = moved(row.clone(), field, 1));
+        if let Some(row) = rows.find(|row| !blank(row, "join_time") && !blank(row, "leave_time")) {
+            *row = moved(row.clone(), field, 1);
+        }
     } else {
-        let row = rows.find(|row| !blank(row, "user_name") && blank(row, "email") && blank(row, "id"));
-        row.into_iter().for_each(|row| row.set(field, "Somebody Else"));
+        if let Some(row) =
+            rows.find(|row| !blank(row, "user_name") && blank(row, "email") && blank(row, "id"))
+        {
+            row.set(field, "Somebody Else");
+        }
     }
     for instance in instances {
         world.add_instance(instance);

@@ -77,7 +77,8 @@ impl Collector {
             description,
         };
         let kib = attempt.result.as_ref().map_or(0, FoundListing::bytes) / 1_024;
-        let stored = run.with_room(kib, self.store_attempt(attempt, &sources, &mut record, run)).await?;
+        let storing = Box::pin(self.store_attempt(attempt, &sources, &mut record, run));
+        let stored = run.with_room(kib, storing).await?;
         let Some(result) = stored.flatten() else { return Ok(None) };
         let report = report(result);
         log::fetch_ended(&report, record.requests, self.clock.now().since(started_at));

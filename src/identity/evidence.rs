@@ -154,7 +154,9 @@ impl InstanceContext<'_> {
     /// What a session tells of whose it is, without what many people share.
     pub(crate) fn evidence(&self, told: &IdentityFields<'_>) -> Evidence {
         let mut strong: Vec<Identifier> = Vec::new();
-        let zoom_users = [told.participant_user_id, told.zoom_id].into_iter().flatten();
+        // Most rows tell one id by both names.
+        let other_id = told.zoom_id.filter(|id| told.participant_user_id != Some(id));
+        let zoom_users = [told.participant_user_id, other_id].into_iter().flatten();
         strong.extend(
             zoom_users
                 .filter(|id| !self.is_shared(id))

@@ -52,26 +52,26 @@ pub(super) fn page(
 ) -> Result<SimulatedResponse, SimulatedResponse> {
     let size = page_size(call)?;
     let step = size.min(options.largest_page).max(1);
-    let faulty = ListingFaults::of(faults);
+    let wrong = ListingFaults::of(faults);
     let given = call.parameter("next_page_token");
     let offset = match given {
         None => 0,
-        Some(_) if faulty.token_expired => return Err(bad_page_token()),
+        Some(_) if wrong.token_expired => return Err(bad_page_token()),
         Some(token) => tokens.redeem(token, &call.binding(), now).ok_or_else(bad_page_token)?,
     };
-    let rows = if faulty.empty { 0 } else { listing.rows };
+    let rows = if wrong.empty { 0 } else { listing.rows };
     let mut issue = |offset| {
         let lifetime = Duration::from_secs(options.page_token_seconds);
         tokens.issue(call.binding(), offset, now, lifetime)
     };
-    let page = if faulty.token_repeated && rows > 0 {
+    let page = if wrong.token_repeated && rows > 0 {
         let token = given.map_or_else(|| issue(0), str::to_owned);
         PageOfRows { size, step, rows, offset: 0, next_page_token: Some(token) }
     } else {
         let next_page_token = (offset + step < rows).then(|| issue(offset + step));
         PageOfRows { size, step, rows, offset, next_page_token }
     };
-    Ok(SimulatedResponse::text(200, "application/json;charset=UTF-8", page.write(listing, &faulty)))
+    Ok(SimulatedResponse::text(200, "application/json;charset=UTF-8", page.write(listing, &wrong)))
 }
 
 /// Which part of a listing a page holds.
@@ -87,28 +87,28 @@ struct PageOfRows {
 }
 
 impl PageOfRows {
-    fn write(&self, listing: &ListingRows<'_>, faulty: &ListingFaults) -> String {
+    fn write(&self, listing: &ListingRows<'_>, wrong: &ListingFaults) -> String {
         let mut body = String::with_capacity(1_200 * self.step.min(self.rows) + 400);
         body.push('{');
         for (name, value) in &listing.envelope {
             write!(body, "\"{name}\":{value},").expect("a string takes any text");
         }
-        let total = i64::try_from(self.rows + faulty.total_too_large).unwrap_or(i64::MAX);
+        let total = i64::try_from(self.rows + wrong.total_too_large).unwrap_or(i64::MAX);
         write!(
             body,
             "\"page_count\":{},\"page_size\":{},\"total_records\":{}",
             self.rows.div_ceil(self.step),
             self.size,
-            faulty.total.unwrap_or(total),
+            wrong.total.unwrap_or(total),
         )
         .expect("a string takes any text");
-        if self.next_page_token.is_some() || !faulty.token_absent {
+        if self.next_page_token.is_some() || !wrong.token_absent {
             let token = self.next_page_token.as_deref().unwrap_or_default();
             write!(body, ",\"next_page_token\":\"{token}\"").expect("a string takes any text");
         }
-        if !faulty.no_rows {
+        if !wrong.no_rows {
             write!(body, ",\"{}\":[", listing.key).expect("a string takes any text");
-            let begin = self.offset.saturating_sub(usize::from(faulty.repeated_rows));
+            let begin = self.offset.saturating_sub(usize::from(wrong.repeated_rows));
             for index in begin..self.rows.min(self.offset + self.step) {
                 if index > begin {
                     body.push(',');
@@ -138,21 +138,21 @@ struct ListingFaults {
 
 impl ListingFaults {
     fn of(faults: &[(FaultKind, u32)]) -> Self {
-        let mut faulty = Self::default();
+        let mut wrong = Self::default();
         for (kind, reading) in faults {
             match kind {
-                FaultKind::Emptied => faulty.empty |= *reading > 1,
-                FaultKind::Empty => faulty.empty = true,
-                FaultKind::Total(records) => faulty.total = Some(*records),
-                FaultKind::PageTokenExpired => faulty.token_expired = true,
-                FaultKind::PageTokenRepeated => faulty.token_repeated = true,
-                FaultKind::PageTokenAbsent => faulty.token_absent = true,
-                FaultKind::RepeatedRows => faulty.repeated_rows = true,
-                FaultKind::NoRows => faulty.no_rows = true,
-                FaultKind::TotalTooLarge(by) => faulty.total_too_large = *by,
+                FaultKind::Emptied => wrong.empty |= *reading > 1,
+                FaultKind::Empty => wrong.empty = true,
+                FaultKind::Total(records) => wrong.total = Some(*records),
+                FaultKind::PageTokenExpired => wrong.token_expired = true,
+                FaultKind::PageTokenRepeated => wrong.token_repeated = true,
+                FaultKind::PageTokenAbsent => wrong.token_absent = true,
+                FaultKind::RepeatedRows => wrong.repeated_rows = true,
+                FaultKind::NoRows => wrong.no_rows = true,
+                FaultKind::TotalTooLarge(by) => wrong.total_too_large = *by,
                 _ => {}
             }
         }
-        faulty
+        wrong
     }
 }

@@ -152,7 +152,7 @@ pub(super) fn noon() -> Clock {
     Clock::fixed(Timestamp::from_millis(1_772_366_400_000))
 }
 
-/// RateLimits that no test notices.
+/// Rate limits that no test notices.
 fn fast() -> RateLimits {
     let rate = Rate::per_second(10_000);
     RateLimits { plan: Plan::Business, light: rate, medium: rate, heavy: rate, resource_intensive: rate }

@@ -81,7 +81,7 @@ async fn apply_privacy(options: &ApplyPrivacyOptions, config: &Config) -> anyhow
     let (_lock, store) = open_existing(config, options.wait, &shutdown).await?;
     let dropped = dropped(config);
     // Of what is broken off, the batch under way is undone; calling it again goes on.
-    let cleansed = shutdown.interrupting(store.apply_privacy(&dropped)).await;
+    let cleansed = shutdown.interrupting(Box::pin(store.apply_privacy(&dropped))).await;
     store.close().await;
     let cleansed = cleansed??;
     Ok(format!(

@@ -82,7 +82,7 @@ pub(crate) async fn rewrite_session(
 ) -> Result<(), sqlx::Error> {
     let hashes = row.hashes();
     let mut known = KnownFacts::default();
-    insert_shared(connection, std::iter::once((row, &hashes)), &mut known).await?;
+    Box::pin(insert_shared(connection, std::iter::once((row, &hashes)), &mut known)).await?;
     let mut script = Script::default();
     write_session(&mut script, "withdrawn_at = withdrawn_at", session_id, row, &hashes, &known);
     script.run(connection).await
