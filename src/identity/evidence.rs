@@ -1,12 +1,12 @@
 //! What sessions tell of whose they are, and what was decided of it by hand.
 
-use crate::model::InstanceId;
 use std::collections::HashSet;
 
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::decode::{Field, Row};
 pub(crate) use crate::model::GuestScope;
+use crate::model::InstanceId;
 
 /// A name or an email as it is compared: trimmed, NFKC, and without regard to case.
 #[must_use]

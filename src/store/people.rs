@@ -1,6 +1,5 @@
 //! Sessions and the people they belong to, in the tables.
 
-use crate::model::InstanceId;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::json;
@@ -10,6 +9,7 @@ use crate::identity::{
     Anchor, Component, Evidence, GuestScope, Identifier, IdentifierKind, IdentityContext, IdentityFields,
     InstanceContext, components,
 };
+use crate::model::InstanceId;
 use crate::store::lists::{json_list, numbers};
 use crate::store::script::{Script, Values};
 use crate::store::sql::guests_of_meeting;

@@ -1,6 +1,5 @@
 //! The table of who was in which instance: `attendance` works it out, from sessions in memory or in the tables.
 
-use crate::model::InstanceId;
 use std::collections::{BTreeSet, HashSet};
 
 use futures_util::TryStreamExt as _;
@@ -8,6 +7,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use crate::attendance::{Line, Stay, lines};
 use crate::identity::IdentityFields;
+use crate::model::InstanceId;
 use crate::store::script::{Script, Values};
 use crate::store::{calendar, rosters};
 

@@ -1,6 +1,5 @@
 //! Taking fields out of what is stored already, and what was removed out of the files.
 
-use crate::model::InstanceId;
 use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
@@ -8,6 +7,7 @@ use sqlx::SqliteConnection;
 use crate::decode::{Dropped, Reject, Stripper};
 use crate::identity::IdentityContext;
 use crate::identity::IdentityFields;
+use crate::model::InstanceId;
 use crate::store::attendance::presence;
 use crate::store::decisions;
 use crate::store::ingest::reject_digest;

@@ -1,6 +1,5 @@
 //! Session rows on their way into the tables and out of them.
 
-use crate::model::InstanceId;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -8,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use crate::decode::{Field, Row, RowHashes, StorageTable, Value};
+use crate::model::InstanceId;
 use crate::store::lists::json_list;
 use crate::store::script::{Script, Values};
 use crate::store::session::columns::{PARTS, column, fields_of, name_of};
