@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::id::{InstanceId, RunId};
 pub use self::instant::{DAY, HOUR, MINUTE, WEEK, parse_instant};
-pub use self::table::{Line, Table, Value};
+pub use self::table::{Line, RowError, Table, Value};
 pub use self::text::{drives_a_terminal, harmless, is_unseen};
 
 /// A numeric Zoom meeting ID, as the config lists it.

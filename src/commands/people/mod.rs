@@ -60,9 +60,9 @@ async fn list(
     }
     let text = match options.format {
         ListFormat::Table if options.decisions => {
-            report::decisions(&table, config.report_timezone).render(width).into_bytes()
+            report::decisions(&table, config.report_timezone)?.render(width).into_bytes()
         }
-        ListFormat::Table => report::people(&table, config.report_timezone).render(width).into_bytes(),
+        ListFormat::Table => report::people(&table, config.report_timezone)?.render(width).into_bytes(),
         ListFormat::Csv => report::csv(&table, CsvFlavor::Plain),
         ListFormat::Json => report::json(&table).into_bytes(),
         ListFormat::Jsonl => report::json_lines(&table).into_bytes(),
