@@ -2,6 +2,7 @@
 
 mod id;
 mod instant;
+mod quota;
 mod table;
 mod text;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::id::{InstanceId, RunId};
 pub use self::instant::{DAY, HOUR, MINUTE, WEEK, parse_instant};
+pub use self::quota::{DailyQuota, Reservation, ThrottleKind};
 pub use self::table::{Line, RowError, Table, Value};
 pub use self::text::{drives_a_terminal, harmless, is_unseen};
 

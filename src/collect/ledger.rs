@@ -5,32 +5,35 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::clock::Clock;
-use crate::model::{RateLabel, Timestamp};
-use crate::store::{Budget, Claim, Store, StoreError};
-use crate::zoom::{DailyPool, Ledger, LedgerError, Reservation, Throttle, ThrottleKind};
+use crate::model::{DailyQuota, RateLabel, Reservation, ThrottleKind, Timestamp};
+use crate::store::{Store, StoreError};
+use crate::zoom::{DailyPool, Ledger, LedgerError, Throttle};
 
 /// A ledger that survives restarts and is shared by every process on the database.
 #[derive(Clone, Debug)]
 pub struct StoreLedger {
     store: Store,
     clock: Clock,
-    budgets: Arc<Vec<Budget>>,
+    quotas: Arc<Vec<DailyQuota>>,
 }
 
 impl StoreLedger {
     /// A ledger with these daily pools, of which `share` (0 to 1) may be used.
     #[must_use]
     pub fn new(store: Store, clock: Clock, pools: &[DailyPool], share: f64) -> Self {
-        let budgets = pools
+        let quotas = pools
             .iter()
-            .map(|pool| Budget { labels: pool.labels.to_vec(), requests: Some(part(pool.requests, share)) })
+            .map(|pool| DailyQuota {
+                labels: pool.labels.to_vec(),
+                requests: Some(part(pool.requests, share)),
+            })
             .collect();
-        Self { store, clock, budgets: Arc::new(budgets) }
+        Self { store, clock, quotas: Arc::new(quotas) }
     }
 
-    fn budget(&self, label: RateLabel) -> Budget {
-        let pool = self.budgets.iter().find(|budget| budget.labels.contains(&label));
-        pool.cloned().unwrap_or_else(|| Budget { labels: vec![label], requests: None })
+    fn quota(&self, label: RateLabel) -> DailyQuota {
+        let pool = self.quotas.iter().find(|quota| quota.labels.contains(&label));
+        pool.cloned().unwrap_or_else(|| DailyQuota { labels: vec![label], requests: None })
     }
 }
 
@@ -42,16 +45,7 @@ fn part(requests: u32, share: f64) -> u64 {
 impl Ledger for StoreLedger {
     fn reserve(&self, label: RateLabel, want: u32) -> BoxFuture<'_, Result<Reservation, LedgerError>> {
         Box::pin(async move {
-            let now = self.clock.now();
-            let claim = self.store.claim(label, want, &self.budget(label), now).await.map_err(lost)?;
-            Ok(match claim {
-                Claim::Granted { count, valid_until } => Reservation::Granted { count, valid_until },
-                Claim::Exhausted { until } => Reservation::Exhausted { until },
-                Claim::Paused { until, daily } => {
-                    let kind = if daily { ThrottleKind::Daily } else { ThrottleKind::PerMinute };
-                    Reservation::Paused { until, kind }
-                }
-            })
+            self.store.reserve(label, want, &self.quota(label), self.clock.now()).await.map_err(lost)
         })
     }
 

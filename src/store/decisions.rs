@@ -97,7 +97,7 @@ fn columns(anchor: &Anchor) -> (&'static str, i64, String) {
 
 /// Whom a person at the command line means: by number, by an identifier, or by one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whom {
+pub enum PersonSelector {
     /// `17`: the person with this number.
     Person(i64),
     /// `session:123`: whoever stayed there.
@@ -108,7 +108,7 @@ pub enum Whom {
     Text(String),
 }
 
-impl FromStr for Whom {
+impl FromStr for PersonSelector {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -134,7 +134,7 @@ impl FromStr for Whom {
     }
 }
 
-impl fmt::Display for Whom {
+impl fmt::Display for PersonSelector {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Person(number) => write!(formatter, "{number}"),
@@ -180,7 +180,7 @@ pub struct DecisionRecord {
     pub decision_id: i64,
     /// `merge` or `split`.
     pub kind: String,
-    /// What its two sides hold on to, as [`Whom`] reads them; of a guest the name.
+    /// What its two sides hold on to, as [`PersonSelector`] reads them; of a guest the name.
     pub sides: [String; 2],
     /// The people on the two sides afterwards; none where no session leads to a side.
     pub people: [Option<i64>; 2],
@@ -191,8 +191,8 @@ impl Store {
     /// one again; undoing this brings that split back.
     pub async fn merge_people(
         &self,
-        left: &Whom,
-        right: &Whom,
+        left: &PersonSelector,
+        right: &PersonSelector,
         now: Timestamp,
     ) -> Result<DecisionRecord, DecisionError> {
         self.decide(async |connection| {
@@ -222,8 +222,8 @@ impl Store {
     /// Decides that two are not one person, whatever joins them.
     pub async fn split_people(
         &self,
-        left: &Whom,
-        right: &Whom,
+        left: &PersonSelector,
+        right: &PersonSelector,
         now: Timestamp,
     ) -> Result<DecisionRecord, DecisionError> {
         self.decide(async |connection| {
@@ -329,8 +329,8 @@ fn apart(left: &Side, right: &Side) -> Option<[Anchor; 2]> {
 /// Both sides of a decision, or which of them nothing leads to.
 async fn resolve_both(
     connection: &mut SqliteConnection,
-    left: &Whom,
-    right: &Whom,
+    left: &PersonSelector,
+    right: &PersonSelector,
 ) -> Result<Result<[Side; 2], DecisionError>, sqlx::Error> {
     let Some(left_side) = resolve(connection, left).await? else {
         return Ok(Err(DecisionError::Unknown(left.to_string())));
@@ -341,9 +341,12 @@ async fn resolve_both(
     Ok(Ok([left_side, right_side]))
 }
 
-async fn resolve(connection: &mut SqliteConnection, whom: &Whom) -> Result<Option<Side>, sqlx::Error> {
+async fn resolve(
+    connection: &mut SqliteConnection,
+    whom: &PersonSelector,
+) -> Result<Option<Side>, sqlx::Error> {
     let named: Vec<Anchor> = match whom {
-        Whom::Person(person_id) => {
+        PersonSelector::Person(person_id) => {
             let anchors = anchors_of(connection, *person_id).await?;
             return Ok((!anchors.is_empty()).then_some(Side {
                 person_id: *person_id,
@@ -351,11 +354,11 @@ async fn resolve(connection: &mut SqliteConnection, whom: &Whom) -> Result<Optio
                 is_whole_person: true,
             }));
         }
-        Whom::Session(session_id) => vec![Anchor::Session(*session_id)],
-        Whom::Registrant(meeting, id) => {
+        PersonSelector::Session(session_id) => vec![Anchor::Session(*session_id)],
+        PersonSelector::Registrant(meeting, id) => {
             vec![Anchor::Identifier((IdentifierKind::Registrant, meeting.get(), id.clone()))]
         }
-        Whom::Text(text) => {
+        PersonSelector::Text(text) => {
             [(IdentifierKind::Email, normalized(text)), (IdentifierKind::ZoomUser, text.clone())]
                 .map(|(kind, value)| Anchor::Identifier((kind, 0, value)))
                 .to_vec()

@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 
 use crate::model::{MeetingId, Timestamp, Window};
 use crate::plan::scheduled_window;
-use crate::store::instances::{Found, Want, learn};
+use crate::store::instances::{DiscoveredInstance, Want, upsert_instances};
 use crate::store::{Store, StoreError};
 
 /// Who is asked for instances.
@@ -37,7 +37,7 @@ pub struct InstancesListing<'a> {
     /// Who told it.
     pub subject: Subject,
     /// The instances.
-    pub found: &'a [Found],
+    pub found: &'a [DiscoveredInstance],
     /// Whether it was read to its end, over the whole window of a scheduled run at least.
     pub complete: bool,
 }
@@ -126,29 +126,27 @@ impl Store {
     /// What began in the window of a scheduled run becomes due, whatever the run: otherwise a backfill could mark as
     /// told what no later run looks at again. So does what began in `also`, the run's own window. Answers with the
     /// number of instances not known before.
-    pub async fn learn_listing(
+    pub async fn upsert_listing(
         &self,
         listing: &InstancesListing<'_>,
         lookback: Duration,
         also: Option<Window>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let new = self
-            .write(async |tx| {
-                let scheduled = standing(tx, listing.subject).await?.window(lookback, now);
-                let want = |at| match also {
-                    _ if scheduled.contains(at) => Want::Run,
-                    Some(window) if window.contains(at) => Want::Backfill,
-                    _ => Want::Not,
-                };
-                let learnt = learn(tx, listing.found, &want, now, &self.dropped).await?;
-                if listing.complete {
-                    mark_told(tx, listing.subject, now).await?;
-                }
-                Ok(learnt.new)
-            })
-            .await?;
-        Ok(new)
+        self.write(async |tx| {
+            let scheduled = standing(tx, listing.subject).await?.window(lookback, now);
+            let want = |at| match also {
+                _ if scheduled.contains(at) => Want::Run,
+                Some(window) if window.contains(at) => Want::Backfill,
+                _ => Want::Not,
+            };
+            let new = upsert_instances(tx, listing.found, &want, now, &self.dropped).await?;
+            if listing.complete {
+                mark_told(tx, listing.subject, now).await?;
+            }
+            Ok(new)
+        })
+        .await
     }
 
     /// Notes why a subject tells nothing.

@@ -20,7 +20,7 @@ use crate::store::{Store, StoreError};
 
 /// An instance that discovery told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct DiscoveredInstance {
     /// Its name.
     pub uuid: InstanceUuid,
     /// The meeting that it is one of.
@@ -28,12 +28,12 @@ pub struct Found {
     /// When it began, where that was told.
     pub start_at: Option<Timestamp>,
     /// What else was told of it.
-    pub description: Option<Description>,
+    pub description: Option<InstanceDetails>,
 }
 
 /// What an instance is, beside its participants. Unknown things leave what is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Description {
+pub struct InstanceDetails {
     /// Its topic.
     pub topic: Option<String>,
     /// The host's name.
@@ -48,7 +48,7 @@ pub struct Description {
     pub joins: Option<i64>,
 }
 
-impl Description {
+impl InstanceDetails {
     /// The same without dropped fields, and without a dropped host in the topic, which often begins with the name.
     pub(super) fn without(&self, dropped: &Dropped) -> Self {
         if dropped.is_empty() {
@@ -65,15 +65,6 @@ impl Description {
             ..self.clone()
         }
     }
-}
-
-/// What discovery brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Discovery {
-    /// Instances not known before.
-    pub new: u64,
-    /// Instances that became due by it.
-    pub due: u64,
 }
 
 /// Which of the due instances are wanted: those of the named meetings in the window, and the named instances.
@@ -162,21 +153,17 @@ pub(super) struct ProgressRow {
 }
 
 impl Store {
-    /// Takes in what a listing of instances told. Those that began inside the window become due, once and for all;
-    /// older ones are known. Pruned ones stay forgotten.
-    pub async fn learn(
+    /// Takes in instances as a listing of them does that knows of no meeting: those that began inside the window become
+    /// due, older ones are known.
+    #[cfg(test)]
+    pub(crate) async fn upsert_instances(
         &self,
-        found: &[Found],
+        found: &[DiscoveredInstance],
         window: &Window,
         now: Timestamp,
-    ) -> Result<Discovery, StoreError> {
-        let mut transaction = self.begin().await?;
+    ) -> Result<u64, StoreError> {
         let want = |at| if window.contains(at) { Want::Run } else { Want::Not };
-        let learnt = learn(&mut transaction, found, &want, now, &self.dropped)
-            .await
-            .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
-        Ok(learnt)
+        self.write(async |tx| upsert_instances(tx, found, &want, now, &self.dropped).await).await
     }
 
     /// Those of the instances that were pruned: they are not discovered again.
@@ -192,20 +179,19 @@ impl Store {
     }
 
     /// Takes in an instance that a person named: it is due whenever it began. One that was pruned is brought back.
-    pub async fn learn_named(&self, found: &Found, now: Timestamp) -> Result<u64, StoreError> {
-        let mut transaction = self.begin().await?;
-        let learnt = async {
+    pub async fn upsert_named_instance(
+        &self,
+        found: &DiscoveredInstance,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.write(async |tx| {
             sqlx::query("DELETE FROM tombstones WHERE uuid = ?")
                 .bind(found.uuid.as_str())
-                .execute(&mut *transaction)
+                .execute(&mut *tx)
                 .await?;
-            learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Backfill, now, &self.dropped)
-                .await
-        }
+            upsert_instances(tx, std::slice::from_ref(found), &|_| Want::Backfill, now, &self.dropped).await
+        })
         .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
-        Ok(learnt.new)
     }
 
     /// What is known of instances by their UUIDs: state, and rows as Zoom reported them at the last reading.
@@ -229,22 +215,24 @@ impl Store {
 
     /// Takes in an instance that is on at the moment: it is due now, as a live one. One that is known as a past one
     /// stays that.
-    pub async fn upsert_live_instance(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        async {
-            learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Not, now, &self.dropped).await?;
+    pub async fn upsert_live_instance(
+        &self,
+        found: &DiscoveredInstance,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(async |tx| {
+            upsert_instances(tx, std::slice::from_ref(found), &|_| Want::Not, now, &self.dropped).await?;
             sqlx::query(
                 "UPDATE instances SET state = 'live', due_at = ? \
                   WHERE uuid = ? AND (state IN ('known', 'pending', 'live') AND (source IS NULL OR source = 'live'))",
             )
             .bind(now.millis())
             .bind(found.uuid.as_str())
-            .execute(&mut *transaction)
-            .await
-        }
+            .execute(&mut *tx)
+            .await?;
+            Ok(())
+        })
         .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))
     }
 
     /// The instances that are to be read, the latest first; those that were empty when they were read last come last.
@@ -320,14 +308,15 @@ pub(super) enum Want {
 }
 
 /// Takes in instances; those that began when they are wanted become due, and so do those whose start is not known.
-pub(super) async fn learn(
+/// Pruned ones stay forgotten. Answers with the number of those not known before.
+pub(super) async fn upsert_instances(
     connection: &mut SqliteConnection,
-    found: &[Found],
+    found: &[DiscoveredInstance],
     want: &(dyn Fn(Timestamp) -> Want + Sync),
     now: Timestamp,
     dropped: &Dropped,
-) -> Result<Discovery, sqlx::Error> {
-    let mut learnt = Discovery::default();
+) -> Result<u64, sqlx::Error> {
+    let mut new = 0;
     let uuids: Vec<&str> = found.iter().map(|instance| instance.uuid.as_str()).collect();
     let known: Vec<(String, Option<String>)> = sqlx::query_as(
         "SELECT uuid, state FROM instances WHERE uuid IN (SELECT value FROM json_each(?1)) \
@@ -348,8 +337,7 @@ pub(super) async fn learn(
             None => {
                 insert(connection, instance, want, now, &mut calendar).await?;
                 known.insert(instance.uuid.as_str().to_owned(), Some(String::new()));
-                learnt.new += 1;
-                learnt.due += u64::from(wanted);
+                new += 1;
             }
             // What was older than any window, or was last seen while it was on, is due now that it is in one.
             Some(Some(state)) if state == "live" || (state == "known" && wanted) => {
@@ -361,7 +349,6 @@ pub(super) async fn learn(
                 .bind(instance.uuid.as_str())
                 .execute(&mut *connection)
                 .await?;
-                learnt.due += 1;
             }
             Some(Some(_)) => {}
         }
@@ -370,10 +357,10 @@ pub(super) async fn learn(
                 .bind(instance.uuid.as_str())
                 .fetch_one(&mut *connection)
                 .await?;
-            describe(connection, instance_id, description, now, dropped).await?;
+            update_details(connection, instance_id, description, now, dropped).await?;
         }
     }
-    Ok(learnt)
+    Ok(new)
 }
 
 /// What places instances in the calendar before they are described.
@@ -408,7 +395,7 @@ impl Calendar {
 
 async fn insert(
     connection: &mut SqliteConnection,
-    instance: &Found,
+    instance: &DiscoveredInstance,
     want: Want,
     now: Timestamp,
     calendar: &mut Calendar,
@@ -445,10 +432,10 @@ async fn insert(
 /// that it overlaps, its sitting, and who was there how long.
 ///
 /// The one door for topics, hosts, starts and ends, however they are told.
-pub(super) async fn describe(
+pub(super) async fn update_details(
     connection: &mut SqliteConnection,
     instance_id: InstanceId,
-    description: &Description,
+    description: &InstanceDetails,
     now: Timestamp,
     dropped: &Dropped,
 ) -> Result<(), sqlx::Error> {
@@ -482,7 +469,7 @@ pub(super) async fn describe(
 }
 
 /// What a description makes of an instance.
-pub(super) struct Details {
+pub(super) struct DetailsUpdate {
     topic: Option<String>,
     host_name: Option<String>,
     host_email: Option<String>,
@@ -491,7 +478,7 @@ pub(super) struct Details {
     joins: Option<i64>,
 }
 
-impl Description {
+impl InstanceDetails {
     /// The same without what must not reach a terminal.
     pub(super) fn harmless(&self) -> Self {
         let clean = |text: &Option<String>| text.as_deref().map(|text| harmless(text).into_owned());
@@ -510,11 +497,11 @@ impl Description {
         known: (Option<i64>, Option<i64>),
         is_host_hidden: bool,
         dropped: &Dropped,
-    ) -> Details {
+    ) -> DetailsUpdate {
         let kept = self.without(dropped);
         let told = (self.start_at.map(Timestamp::millis), self.ended_at.map(Timestamp::millis));
         let (start_at, ended_at) = span(known, told);
-        Details {
+        DetailsUpdate {
             topic: kept.topic,
             host_name: kept.host_name.filter(|_| !is_host_hidden),
             host_email: kept.host_email.filter(|_| !is_host_hidden),
@@ -525,7 +512,7 @@ impl Description {
     }
 }
 
-impl Details {
+impl DetailsUpdate {
     pub(super) fn joins(&self) -> Option<i64> {
         self.joins
     }

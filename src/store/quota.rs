@@ -2,55 +2,22 @@
 
 use std::time::Duration;
 
-use crate::model::{RateLabel, Timestamp};
+use crate::model::{DailyQuota, RateLabel, Reservation, ThrottleKind, Timestamp};
 use crate::store::{Store, StoreError};
-
-/// What may be sent on one day under a set of labels that share a daily pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// The labels that share it.
-    pub labels: Vec<RateLabel>,
-    /// Requests a day; none: no limit.
-    pub requests: Option<u64>,
-}
-
-/// What the ledger answers to a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// Requests may be sent.
-    Granted {
-        /// So many; at least one.
-        count: u32,
-        /// The end of the day that they are booked for.
-        valid_until: Timestamp,
-    },
-    /// The day's budget is used up.
-    Exhausted {
-        /// The reset.
-        until: Timestamp,
-    },
-    /// Zoom asked to leave the label alone.
-    Paused {
-        /// For so long.
-        until: Timestamp,
-        /// Because a daily limit was hit.
-        daily: bool,
-    },
-}
 
 /// No pause ends later: it was noted by a clock that was wrong.
 const LONGEST_PAUSE: Duration = Duration::from_hours(25);
 
 impl Store {
-    /// Claims up to `want` requests of a label for the UTC day of `now`.
-    pub async fn claim(
+    /// Reserves up to `want` requests of a label for the UTC day of `now`.
+    pub async fn reserve(
         &self,
         label: RateLabel,
         want: u32,
-        budget: &Budget,
+        quota: &DailyQuota,
         now: Timestamp,
-    ) -> Result<Claim, StoreError> {
-        let claim = self.write(async |tx| {
+    ) -> Result<Reservation, StoreError> {
+        self.write(async |tx| {
             let pause: Option<(i64, bool)> = sqlx::query_as("SELECT until_at, daily FROM rate_limit_pauses WHERE label = ? AND until_at > ? AND until_at <= ?")
                 .bind(label.as_str())
                 .bind(now.millis())
@@ -58,10 +25,11 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
             if let Some((until, daily)) = pause {
-                return Ok(Claim::Paused { until: Timestamp::from_millis(until), daily });
+                let kind = if daily { ThrottleKind::Daily } else { ThrottleKind::PerMinute };
+                return Ok(Reservation::Paused { until: Timestamp::from_millis(until), kind });
             }
             let day = day(now);
-            let labels: Vec<&str> = budget.labels.iter().map(|label| label.as_str()).collect();
+            let labels: Vec<&str> = quota.labels.iter().map(|label| label.as_str()).collect();
             let used: i64 = sqlx::query_scalar(
                 "SELECT coalesce(sum(requests), 0) FROM quota_ledger WHERE day = ? AND label IN (SELECT value FROM json_each(?))",
             )
@@ -69,18 +37,17 @@ impl Store {
             .bind(serde_json::Value::from(labels).to_string())
             .fetch_one(&mut *tx)
             .await?;
-            let left = budget.requests.map_or(u64::MAX, |requests| requests.saturating_sub(u64::try_from(used).unwrap_or(0)));
+            let left = quota.requests.map_or(u64::MAX, |requests| requests.saturating_sub(u64::try_from(used).unwrap_or(0)));
             let granted = u32::try_from(left.min(u64::from(want))).unwrap_or(want);
-            let limit = budget.requests.map(|requests| i64::try_from(requests).unwrap_or(i64::MAX));
+            let limit = quota.requests.map(|requests| i64::try_from(requests).unwrap_or(i64::MAX));
             book(tx, &day, label, i64::from(granted), 0, limit).await?;
             let until = now.next_utc_day();
             Ok(if granted == 0 {
-                Claim::Exhausted { until }
+                Reservation::Exhausted { until }
             } else {
-                Claim::Granted { count: granted, valid_until: until }
+                Reservation::Granted { count: granted, valid_until: until }
             })
-        }).await?;
-        Ok(claim)
+        }).await
     }
 
     /// Requests of the UTC day of `now` from the pool that Heavy requests draw on, and what it holds.

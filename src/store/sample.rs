@@ -7,7 +7,7 @@ use crate::decode::{Decoded, page};
 use crate::model::{MeetingId, RunId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 use crate::store::testing;
-use crate::store::{Found, Listing, RunEnd, RunTotals, Settings, Store};
+use crate::store::{DiscoveredInstance, Listing, RunEnd, RunTotals, Settings, Store};
 
 /// Logic on two Mondays, the second in two parts that are one sitting.
 pub(crate) const FIRST: &str = "LogicFirst/Monday1w==";
@@ -35,7 +35,7 @@ pub(crate) async fn database(path: &Path) -> Store {
         found(UNREAD, office, "Office hour", "2026-03-09T15:00:00Z", "2026-03-09T16:00:00Z"),
     ];
     let window = Window { from: at("2026-03-01T00:00:00Z"), to: now };
-    store.learn(&found, &window, now).await.unwrap();
+    store.upsert_instances(&found, &window, now).await.unwrap();
     for (uuid, rows) in [(FIRST, FIRST_ROWS), (SECOND, SECOND_ROWS), (SECOND_CONTINUED, CONTINUED_ROWS)] {
         read(&store, run_id, uuid, rows, now).await;
     }
@@ -53,14 +53,14 @@ fn settings() -> Settings {
     settings
 }
 
-fn found(uuid: &str, meeting_id: MeetingId, topic: &str, start: &str, end: &str) -> Found {
-    let description = crate::store::Description {
+fn found(uuid: &str, meeting_id: MeetingId, topic: &str, start: &str, end: &str) -> DiscoveredInstance {
+    let description = crate::store::InstanceDetails {
         topic: Some(topic.to_owned()),
         start_at: Some(at(start)),
         ended_at: Some(at(end)),
-        ..crate::store::Description::default()
+        ..crate::store::InstanceDetails::default()
     };
-    Found {
+    DiscoveredInstance {
         uuid: uuid.parse().unwrap(),
         meeting_id,
         start_at: Some(at(start)),

@@ -12,8 +12,8 @@ use crate::decode::{Decoded, page};
 use crate::model::{InstanceId, MeetingId, RunId, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 use crate::store::{
-    Description, FetchRecord, Found, Listing, MeetingSettings, PlannedTime, Selection, Settings, Store,
-    Stored,
+    DiscoveredInstance, FetchRecord, InstanceDetails, Listing, MeetingSettings, PlannedTime, Selection,
+    Settings, Store, Stored,
 };
 
 /// The meeting that most tests are about.
@@ -100,16 +100,17 @@ impl TestStore {
     pub(crate) async fn learn(&self, uuid: &str, meeting_id: i64, start: Timestamp, end: Option<Timestamp>) {
         let found = Self::found(uuid, meeting_id, start, end);
         let window = Window { from: Timestamp::from_millis(0), to: Timestamp::from_millis(i64::MAX) };
-        self.store.learn(&[found], &window, self.now).await.unwrap();
+        self.store.upsert_instances(&[found], &window, self.now).await.unwrap();
     }
 
     pub(crate) async fn upsert_live_instance(&self, uuid: &str, meeting_id: i64, start: Timestamp) {
         self.store.upsert_live_instance(&Self::found(uuid, meeting_id, start, None), self.now).await.unwrap();
     }
 
-    fn found(uuid: &str, meeting_id: i64, start: Timestamp, end: Option<Timestamp>) -> Found {
-        let description = Description { start_at: Some(start), ended_at: end, ..Description::default() };
-        Found {
+    fn found(uuid: &str, meeting_id: i64, start: Timestamp, end: Option<Timestamp>) -> DiscoveredInstance {
+        let description =
+            InstanceDetails { start_at: Some(start), ended_at: end, ..InstanceDetails::default() };
+        DiscoveredInstance {
             uuid: uuid.parse().unwrap(),
             meeting_id: meeting(meeting_id),
             start_at: Some(start),

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, ready};
 
-use super::ledger::{Ledger, LedgerError, Reservation};
+use super::ledger::{Ledger, LedgerError};
 use super::limits::DailyPool;
-use super::throttle::{Throttle, ThrottleKind};
+use super::throttle::Throttle;
 use crate::clock::Clock;
-use crate::model::{RateLabel, Timestamp};
+use crate::model::{RateLabel, Reservation, ThrottleKind, Timestamp};
 
 /// A ledger with pools of a day.
 #[derive(Debug)]

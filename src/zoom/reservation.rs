@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::error::ZoomError;
-use super::ledger::{Ledger, Reservation};
+use super::ledger::Ledger;
 use super::limiter::LONGEST_PAUSE_WAITED;
-use super::throttle::{Throttle, ThrottleKind};
+use super::throttle::Throttle;
 use crate::clock::Clock;
-use crate::model::{RateLabel, Timestamp};
+use crate::model::{RateLabel, Reservation, ThrottleKind, Timestamp};
 
 /// Reserved at a time, so that the ledger is asked seldom; what is left is given back at the end.
 const BATCH: u32 = 25;

@@ -11,7 +11,7 @@ use crate::exit::ExitCode;
 use crate::model::Timestamp;
 use crate::report;
 use crate::shutdown::ShutdownSignal;
-use crate::store::{DecisionError, DecisionRecord, Store, Whom};
+use crate::store::{DecisionError, DecisionRecord, PersonSelector, Store};
 
 pub(super) async fn merge(
     options: &DecisionOptions,
@@ -51,7 +51,7 @@ pub(super) async fn undo(
     Ok(ExitCode::Success)
 }
 
-fn sides(options: &DecisionOptions) -> anyhow::Result<(Whom, Whom)> {
+fn sides(options: &DecisionOptions) -> anyhow::Result<(PersonSelector, PersonSelector)> {
     let side = |text: &str| text.parse().map_err(|reason: String| refused(&reason));
     Ok((side(&options.left)?, side(&options.right)?))
 }

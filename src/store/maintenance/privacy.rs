@@ -11,7 +11,7 @@ use crate::model::InstanceId;
 use crate::store::attendance::presence;
 use crate::store::decisions;
 use crate::store::ingest::reject_digest;
-use crate::store::instances::Description;
+use crate::store::instances::InstanceDetails;
 use crate::store::people;
 use crate::store::session::rows;
 use crate::store::session::shared::remove_unused_facts;
@@ -190,7 +190,7 @@ async fn cleanse_instance(
         }
     }
     let (topic, host_name, host_email) = told.clone();
-    let description = Description { topic, host_name, host_email, ..Description::default() };
+    let description = InstanceDetails { topic, host_name, host_email, ..InstanceDetails::default() };
     let kept = description.without(dropped);
     if kept != description {
         cleansed.instances += 1;

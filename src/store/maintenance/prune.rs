@@ -321,7 +321,7 @@ mod tests {
     use super::*;
     use crate::model::{DAY, Trigger, Window};
     use crate::store::sample::{self, at};
-    use crate::store::{Found, RunEnd, RunTotals};
+    use crate::store::{DiscoveredInstance, RunEnd, RunTotals};
 
     async fn number(store: &Store, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&store.pool).await.unwrap()
@@ -359,15 +359,14 @@ mod tests {
         let later = now.plus(Duration::from_hours(365 * 24));
         assert_eq!(store.prune(None, later).await.unwrap().runs, 0);
 
-        let found = Found {
+        let found = DiscoveredInstance {
             uuid: sample::FIRST.parse().unwrap(),
             meeting_id: "85746065432".parse().unwrap(),
             start_at: Some(at("2026-03-02T08:00:00Z")),
             description: None,
         };
         let window = Window { from: at("2026-03-01T00:00:00Z"), to: now };
-        let learnt = store.learn(&[found], &window, now).await.unwrap();
-        assert_eq!((learnt.new, learnt.due), (0, 0));
+        assert_eq!(store.upsert_instances(&[found], &window, now).await.unwrap(), 0);
         assert_eq!(store.prune(before, now).await.unwrap(), Pruned::default());
     }
 
@@ -376,14 +375,17 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = sample::database(&directory.path().join("rollcall.db")).await;
         let now = at("2026-06-09T00:00:00Z");
-        let found = |number: u32| Found {
+        let found = |number: u32| DiscoveredInstance {
             uuid: format!("old{number}==").parse().unwrap(),
             meeting_id: "85746065432".parse().unwrap(),
             start_at: Some(now.minus(number * DAY)),
             description: None,
         };
-        let old: Vec<Found> = (200..230).map(found).collect();
-        store.learn(&old, &Window { from: at("2020-01-01T00:00:00Z"), to: now }, now).await.unwrap();
+        let old: Vec<DiscoveredInstance> = (200..230).map(found).collect();
+        store
+            .upsert_instances(&old, &Window { from: at("2020-01-01T00:00:00Z"), to: now }, now)
+            .await
+            .unwrap();
         let troubled = async |at| {
             let troubles = store.data_troubles(at).await.unwrap();
             troubles.iter().any(|words| words.contains("db prune"))
@@ -410,7 +412,10 @@ mod tests {
         assert!(!troubled(now.plus(99 * DAY)).await);
         // Where `keep` was taken out in between, it is set anew.
         let again = [70, 80, 90, 100, 110, 120, 130, 140, 150, 160, 170, 180].map(found);
-        store.learn(&again, &Window { from: at("2020-01-01T00:00:00Z"), to: now }, now).await.unwrap();
+        store
+            .upsert_instances(&again, &Window { from: at("2020-01-01T00:00:00Z"), to: now }, now)
+            .await
+            .unwrap();
         let later = now.plus(140 * DAY);
         assert_eq!(store.prune_unasked(None, later).await.unwrap().unwrap().instances, 0);
         assert_eq!(store.prune_unasked(Some(199 * DAY), later).await.unwrap(), Err(16));

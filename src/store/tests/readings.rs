@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::decode::{Decoded, page};
 use crate::model::{MeetingId, RunId, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
-use crate::store::{Found, Listing, Selection, Store, Stored};
+use crate::store::{DiscoveredInstance, Listing, Selection, Store, Stored};
 
 /// Two instances of one meeting, and one of another.
 const INSTANCES: [(&str, i64); 3] =
@@ -123,14 +123,14 @@ async fn base() -> Base {
         std::fs::write(&path, bytes).unwrap();
     } else {
         let store = Store::open(&path).await.unwrap();
-        let found = INSTANCES.map(|(uuid, meeting_id)| Found {
+        let found = INSTANCES.map(|(uuid, meeting_id)| DiscoveredInstance {
             uuid: uuid.parse().unwrap(),
             meeting_id: MeetingId::new(meeting_id).unwrap(),
             start_at: Some(START),
             description: None,
         });
         let window = Window { from: START, to: START.plus(Duration::from_hours(1)) };
-        store.learn(&found, &window, START).await.unwrap();
+        store.upsert_instances(&found, &window, START).await.unwrap();
         store.close().await;
         TEMPLATE.set(std::fs::read(&path).unwrap()).ok();
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, ready};
 
 use crate::clock::Clock;
-use crate::model::{MeetingId, RateLabel, Timestamp, parse_instant};
+use crate::model::{MeetingId, RateLabel, Reservation, ThrottleKind, Timestamp, parse_instant};
 use crate::zoom::fake::{Fake, Reply, TOKEN, noon};
 use crate::zoom::memory_ledger::InMemoryLedger;
 use crate::zoom::*;
