@@ -14,8 +14,8 @@ use sqlx::{FromRow, SqliteConnection};
 use crate::identity::{
     Anchor, Decision, DecisionKind, Identifier, IdentifierKind, IdentityContext, normalized,
 };
-use crate::model::{InstanceId, MeetingId, Timestamp};
-use crate::store::attendance::presence;
+use crate::model::{MeetingId, Timestamp};
+use crate::store::attendance::refresh::refresh_after_change;
 use crate::store::people;
 use crate::store::{Store, StoreError};
 
@@ -213,7 +213,8 @@ impl Store {
                     .execute(&mut *connection)
                     .await?;
             }
-            recompute_people(connection, &[left_side.person_id, right_side.person_id]).await?;
+            let people = BTreeSet::from([left_side.person_id, right_side.person_id]);
+            refresh_after_change(connection, &people, BTreeSet::new()).await?;
             made(connection, decision_id, DecisionKind::Merge, &anchors).await.map(Ok)
         })
         .await
@@ -235,7 +236,8 @@ impl Store {
                 return Ok(Err(DecisionError::OneSide));
             };
             let decision_id = insert(connection, DecisionKind::Split, &anchors, now).await?;
-            recompute_people(connection, &[left_side.person_id, right_side.person_id]).await?;
+            let people = BTreeSet::from([left_side.person_id, right_side.person_id]);
+            refresh_after_change(connection, &people, BTreeSet::new()).await?;
             let made = made(connection, decision_id, DecisionKind::Split, &anchors).await?;
             // One person is left where an identifier found no session of its own.
             Ok(if made.people.contains(&None) { Err(DecisionError::PartsNobody) } else { Ok(made) })
@@ -270,7 +272,7 @@ impl Store {
                 .bind(decision_id)
                 .execute(&mut *connection)
                 .await?;
-            recompute_people(connection, &people).await?;
+            refresh_after_change(connection, &people.into_iter().collect(), BTreeSet::new()).await?;
             made(connection, decision_id, decision.verdict, &[decision.left, decision.right]).await.map(Ok)
         })
         .await
@@ -457,16 +459,6 @@ fn kind(verdict: DecisionKind) -> &'static str {
         DecisionKind::Merge => "merge",
         DecisionKind::Split => "split",
     }
-}
-
-/// Works out anew whom these people's sessions belong to, and who was where.
-async fn recompute_people(connection: &mut SqliteConnection, person_ids: &[i64]) -> Result<(), sqlx::Error> {
-    let context = IdentityContext::load(connection).await?;
-    let person_ids: BTreeSet<i64> = person_ids.iter().copied().collect();
-    let reworked = people::recompute_people(connection, &context, &person_ids, &[]).await?;
-    let instance_ids: Vec<InstanceId> = reworked.instance_ids.iter().copied().collect();
-    presence::refresh(connection, &instance_ids, &reworked.people).await?;
-    people::remove(connection, &reworked.gone).await
 }
 
 async fn made(

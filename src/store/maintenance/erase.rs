@@ -10,12 +10,11 @@ use crate::identity::IdentityContext;
 use crate::identity::{Evidence, GuestScope, IdentifierKind};
 use crate::identity::{IdentityFields, InstanceContext, normalized};
 use crate::model::{InstanceId, Timestamp};
-use crate::store::attendance::presence;
+use crate::store::attendance::refresh::refresh_after_change;
 use crate::store::decisions;
 use crate::store::erasure_list::{self, ErasureKey, ErasureList, marks_of, pseudonyms};
 use crate::store::lists::json_list;
 use crate::store::maintenance::mentions::{self, Mention, SearchTerms};
-use crate::store::people;
 use crate::store::session::rows;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::settings::guests_of_meeting;
@@ -57,15 +56,12 @@ impl Store {
         now: Timestamp,
     ) -> Result<ForgetResult, StoreError> {
         self.enable_secure_delete().await?;
-        let mut transaction = self.begin().await?;
-        let result = async {
-            let result = forget(&mut transaction, whom, now).await?;
-            note_unfinished(&mut transaction, said, &result).await?;
+        let forgotten = self.write(async |tx| {
+            let result = forget(tx, whom, now).await?;
+            note_unfinished(tx, said, &result).await?;
             Ok(result)
-        }
-        .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
+        });
+        let result = forgotten.await?;
         self.vacuum_and_truncate_wal().await?;
         Ok(result)
     }
@@ -205,13 +201,7 @@ async fn forget(
     let known = (&texts, &context.shared);
     result.members = remove_from_rosters(connection, &mut forgotten, known, rosters, (subject, now)).await?;
     remove_from_decisions(connection, &texts, &anonymous).await?;
-    let context = IdentityContext::load(connection).await?;
-    let reworked = people::recompute_people(connection, &context, &people, &[]).await?;
-    let mut affected: BTreeSet<InstanceId> = anonymous.keys().copied().collect();
-    affected.extend(reworked.instance_ids);
-    let affected: Vec<InstanceId> = affected.into_iter().collect();
-    presence::refresh(connection, &affected, &reworked.people).await?;
-    people::remove(connection, &reworked.gone).await?;
+    let affected = refresh_after_change(connection, &people, anonymous.keys().copied().collect()).await?;
 
     remove_hosts(connection, &mut forgotten, &texts, subject, now).await?;
     remove_rejects(connection, &mut forgotten, &texts, subject, now).await?;

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
-use crate::identity::IdentityContext;
 use crate::model::{InstanceId, Timestamp};
-use crate::store::attendance::presence;
+use crate::store::attendance::refresh::refresh_after_change;
 use crate::store::calendar;
 use crate::store::lists::json_list;
-use crate::store::people;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::{Store, StoreError};
 
@@ -225,12 +223,7 @@ async fn remove_instances(
         sqlx::query(statement).bind(ids).execute(&mut *connection).await?;
     }
     // Whoever is still there is who the remaining sessions say.
-    let context = IdentityContext::load(connection).await?;
-    let people: BTreeSet<i64> = people.into_iter().collect();
-    let reworked = people::recompute_people(connection, &context, &people, &[]).await?;
-    let instance_ids: Vec<InstanceId> = reworked.instance_ids.into_iter().collect();
-    presence::refresh(connection, &instance_ids, &reworked.people).await?;
-    people::remove(connection, &reworked.gone).await?;
+    refresh_after_change(connection, &people.into_iter().collect(), BTreeSet::new()).await?;
     for meeting_id in meetings {
         let left: Option<InstanceId> =
             sqlx::query_scalar("SELECT instance_id FROM instances WHERE meeting_id = ? LIMIT 1")
