@@ -1,6 +1,7 @@
 //! The words of the project as types: parsed once at the edge, never raw inside.
 
 mod instant;
+mod quota;
 mod table;
 mod text;
 
@@ -12,6 +13,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::instant::{DAY, HOUR, MINUTE, WEEK, parse_instant};
+pub use self::quota::{DailyQuota, Reservation, Throttle, ThrottleKind};
 pub use self::table::{Line, Table, Value};
 pub use self::text::{drives_a_terminal, harmless, is_unseen};
 

@@ -55,7 +55,6 @@ pub use self::maintenance::mentions::Mention;
 pub use self::maintenance::privacy::PrivacyStats;
 pub use self::maintenance::prune::Pruned;
 pub use self::metrics::{Histogram, MetricsSnapshot};
-pub use self::quota::{Budget, Claim};
 pub use self::reports::{Granularity, Held, LastRunOutcomes, ReportFilter};
 pub use self::runs::{LastSlot, RunEnd, RunTotals};
 use self::session::shared::KnownFacts;
