@@ -1,5 +1,6 @@
 //! The words of the project as types: parsed once at the edge, never raw inside.
 
+mod host;
 mod instant;
 mod quota;
 mod table;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::host::is_loopback;
 pub use self::instant::{DAY, HOUR, MINUTE, WEEK, parse_instant};
 pub use self::quota::{DailyQuota, Reservation, Throttle, ThrottleKind};
 pub use self::table::{Line, Table, Value};
