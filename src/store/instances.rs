@@ -8,7 +8,9 @@ use chrono_tz::Tz;
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::decode::{Dropped, Stripper};
-use crate::model::{FailureKind, InstanceState, InstanceUuid, MeetingId, Timestamp, Window, harmless};
+use crate::model::{
+    FailureKind, InstanceId, InstanceState, InstanceUuid, MeetingId, Timestamp, Window, harmless,
+};
 use crate::plan::{PendingWithdrawal, Progress};
 use crate::store::attendance::presence;
 use crate::store::calendar::{Placement, moved, placement, report_zone, span};
@@ -94,7 +96,7 @@ pub struct Selection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueInstance {
     /// Its number in the database.
-    pub instance_id: i64,
+    pub instance_id: InstanceId,
     /// Its name.
     pub uuid: InstanceUuid,
     /// The meeting that it is one of.
@@ -118,7 +120,7 @@ pub struct DueInstance {
 #[expect(clippy::struct_excessive_bools, reason = "as above")]
 #[derive(FromRow)]
 struct DueRow {
-    instance_id: i64,
+    instance_id: InstanceId,
     uuid: String,
     meeting_id: i64,
     state: String,
@@ -445,7 +447,7 @@ async fn insert(
 /// The one door for topics, hosts, starts and ends, however they are told.
 pub(super) async fn describe(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
     description: &Description,
     now: Timestamp,
     dropped: &Dropped,
@@ -529,7 +531,13 @@ impl Details {
     }
 
     /// Adds them to what is to be written; what is not told leaves what is known.
-    pub(super) fn write(&self, script: &mut Script, instance_id: i64, meeting_id: i64, now: Timestamp) {
+    pub(super) fn write(
+        &self,
+        script: &mut Script,
+        instance_id: InstanceId,
+        meeting_id: i64,
+        now: Timestamp,
+    ) {
         let statement = "UPDATE instances SET topic = coalesce(?, topic), host_name = coalesce(?, host_name), \
                     host_email = coalesce(?, host_email), start_at = ?, ended_at = ?, described_at = ?, \
                     joins_told = coalesce(?, joins_told) WHERE instance_id = ?";
@@ -555,7 +563,7 @@ impl Details {
 
 pub(super) async fn load_progress(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
 ) -> Result<Progress, sqlx::Error> {
     let row: ProgressRow =
         sqlx::query_as(concat!("SELECT ", progress_columns!(), " FROM instances i WHERE i.instance_id = ?"))
@@ -592,7 +600,7 @@ impl ProgressRow {
 }
 
 /// Adds the keeping of an instance's progress to what is to be written.
-pub(super) fn save_progress(script: &mut Script, instance_id: i64, progress: &Progress) {
+pub(super) fn save_progress(script: &mut Script, instance_id: InstanceId, progress: &Progress) {
     let millis = |instant: Option<Timestamp>| instant.map(Timestamp::millis);
     let statement = "UPDATE instances SET state = ?, due_at = ?, reason = ?, complete = ?, failures = ?, failing_kind = ?, \
                 failing_since = ?, richer_lacking_since = ?, incomplete_reads = ?, incomplete_since = ?, identical_reads = ?, \

@@ -12,7 +12,7 @@ use crate::decode::{Digest, Field, Row, RowHashes, StorageTable};
 use crate::identity::{
     AssignedSession, Assignment, Evidence, IdentityFields, InstanceContext, KnownPeople, assign,
 };
-use crate::model::Timestamp;
+use crate::model::{InstanceId, Timestamp};
 use crate::plan::Progress;
 use crate::store::lists::json_list;
 use crate::store::people::{self, Reworked};
@@ -360,7 +360,7 @@ impl StoredRow {
 
 async fn stored_rows(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
 ) -> Result<Vec<StoredRow>, sqlx::Error> {
     sqlx::query_as(
         "SELECT session_id, person_id, user_id, join_at, status, participant_uuid, leave_at, surrogate_key, row_hash, withdrawn_at \

@@ -13,7 +13,7 @@ use super::prepared::{PreparedListing, reject_digest};
 use crate::attendance::{Line, Stay, lines};
 use crate::decode::{Dropped, Reject, Row};
 use crate::identity::{GuestScope, InstanceContext};
-use crate::model::{FetchOutcome, InstanceState, Source, Timestamp, harmless};
+use crate::model::{FetchOutcome, InstanceId, InstanceState, Source, Timestamp, harmless};
 use crate::plan::{self, Failure, ListingFacts, Policy, Progress};
 use crate::store::attendance::presence;
 use crate::store::calendar::{self, Placement, STITCH};
@@ -439,16 +439,16 @@ fn min_rows_for_complete(rows_reported: Option<i64>) -> u64 {
 /// What follows from a change: who was there, who is nobody any more.
 async fn refresh_derived(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
     changes: &AppliedChanges,
     is_moved: bool,
 ) -> Result<(), sqlx::Error> {
-    let mut instance_ids: BTreeSet<i64> = changes.reworked.instance_ids.clone();
+    let mut instance_ids: BTreeSet<InstanceId> = changes.reworked.instance_ids.clone();
     if is_moved || !changes.is_none() {
         instance_ids.insert(instance_id);
     }
     if !instance_ids.is_empty() || !changes.reworked.people.is_empty() {
-        let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
+        let instance_ids: Vec<InstanceId> = instance_ids.into_iter().collect();
         presence::refresh(connection, &instance_ids, &changes.reworked.people).await?;
     }
     people::remove(connection, &changes.reworked.gone).await

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteConnection};
 
 use crate::identity::{Evidence, Identifier, IdentifierKind, IdentityContext, InstanceContext};
-use crate::model::Source;
+use crate::model::{InstanceId, Source};
 use crate::plan::Progress;
 use crate::store::instances::{ProgressRow, progress_columns};
 use crate::store::lists::numbers;
@@ -44,7 +44,7 @@ pub(super) struct KnownInstance {
 impl KnownInstance {
     pub(super) async fn load(
         connection: &mut SqliteConnection,
-        instance_id: i64,
+        instance_id: InstanceId,
         digest: i64,
     ) -> Result<Self, sqlx::Error> {
         sqlx::query_as(concat!(

@@ -7,13 +7,13 @@ use futures_util::poll;
 use serde_json::json;
 
 use crate::decode::{Decoded, page};
-use crate::model::{Source, Trigger};
+use crate::model::{InstanceId, RunId, Source, Trigger};
 use crate::plan::Policy;
 use crate::store::sample::at;
 use crate::store::testing::{MEETING, TestStore, record, row, settings};
 use crate::store::{Listing, Store, StoreError, Stored};
 
-async fn filled(instances: usize) -> (TestStore, i64) {
+async fn filled(instances: usize) -> (TestStore, RunId) {
     let test = TestStore::new(&settings(Vec::new()), at("2026-03-02T20:00:00Z")).await;
     for number in 0..instances {
         let start = at("2026-03-02T08:00:00Z").plus(Duration::from_hours(number as u64));
@@ -24,11 +24,11 @@ async fn filled(instances: usize) -> (TestStore, i64) {
 }
 
 /// Stores a listing of three people, two of whom are in every instance.
-async fn store(test: &TestStore, run_id: i64, instance_id: i64) -> Result<Stored, StoreError> {
+async fn store(test: &TestStore, run_id: RunId, instance: i64) -> Result<Stored, StoreError> {
     let rows = [
         row("1", 0, &json!({ "user_name": "Ada", "email": "ada@example.com" })),
         row("2", 1, &json!({ "user_name": "Bo", "email": "bo@example.com" })),
-        row("3", 2, &json!({ "user_name": format!("Guest {instance_id}") })),
+        row("3", 2, &json!({ "user_name": format!("Guest {instance}") })),
     ];
     let listed = json!({ "participants": rows }).to_string();
     let mut decoded = Decoded::default();
@@ -41,7 +41,7 @@ async fn store(test: &TestStore, run_id: i64, instance_id: i64) -> Result<Stored
         rows: decoded.rows,
         rejects: Vec::new(),
     };
-    let record = record(run_id, instance_id, Source::Dashboard, test.now);
+    let record = record(run_id, InstanceId::new(instance), Source::Dashboard, test.now);
     test.store.store_listing(&listing, &record, &Policy { rereads: Vec::new() }).await
 }
 
