@@ -1,6 +1,7 @@
 //! The words of the project as types: parsed once at the edge, never raw inside.
 
 mod host;
+mod id;
 mod instant;
 mod quota;
 mod table;
@@ -14,6 +15,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::host::is_loopback;
+pub use self::id::{InstanceId, RunId};
 pub use self::instant::{DAY, HOUR, MINUTE, WEEK, parse_instant};
 pub use self::quota::{DailyQuota, Reservation, Throttle, ThrottleKind};
 pub use self::table::{Line, Table, Value};
