@@ -57,7 +57,7 @@ impl Clock {
 
     /// A clock that says this instant now, and goes on from there.
     #[must_use]
-    pub fn starting_at(instant: Timestamp) -> Self {
+    pub(crate) fn starting_at(instant: Timestamp) -> Self {
         Self::of(Kind::Shifted(instant.millis() - system_now().millis()))
     }
 
@@ -96,7 +96,7 @@ impl Clock {
 
     /// The last comparison since this was asked before.
     #[must_use]
-    pub fn take_comparison(&self) -> Option<Comparison> {
+    pub(crate) fn take_comparison(&self) -> Option<Comparison> {
         self.witness.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

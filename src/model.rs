@@ -12,8 +12,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::instant::{DAY, HOUR, MINUTE, WEEK, parse_instant};
-pub use self::table::{Line, Table, Value};
-pub use self::text::{drives_a_terminal, harmless, is_unseen};
+pub use self::table::Value;
+pub(crate) use self::table::{Line, Table};
+pub(crate) use self::text::{drives_a_terminal, harmless, is_unseen};
 
 /// A numeric Zoom meeting ID, as the config lists it.
 ///
@@ -158,7 +159,7 @@ impl Timestamp {
 
     /// The next 00:00 UTC, when a day begins as Zoom counts requests.
     #[must_use]
-    pub fn next_utc_day(self) -> Self {
+    pub(crate) fn next_utc_day(self) -> Self {
         const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
         Self((self.0.div_euclid(DAY_MS) + 1).saturating_mul(DAY_MS))
     }

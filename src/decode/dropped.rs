@@ -108,14 +108,14 @@ impl<'d> Stripper<'d> {
     }
 
     /// Learns what a field holds, where it is dropped.
-    pub fn learn_text(&mut self, field: &str, text: Option<&str>) {
+    pub(crate) fn learn_text(&mut self, field: &str, text: Option<&str>) {
         if let Some(text) = text.filter(|_| self.dropped.holds(field)) {
             note(text, &mut self.gone);
         }
     }
 
     /// Learns what the dropped fields hold in an element that is no row.
-    pub fn learn_reject(&mut self, element: &str) {
+    pub(crate) fn learn_reject(&mut self, element: &str) {
         if let Ok(value) = Json::parse(&mended(element)) {
             held_in(self.dropped, "", &value, &mut self.gone);
         }
@@ -182,14 +182,14 @@ impl<'d> Stripper<'d> {
 
     /// A text beside the rows, such as a topic, without what dropped fields held.
     #[must_use]
-    pub fn strip_text(&self, text: &str) -> String {
+    pub(crate) fn strip_text(&self, text: &str) -> String {
         without(text, self.gone.iter()).into_owned()
     }
 
     /// The text of an element that is no row, without the fields that must not be kept, and without what stands under
     /// no name: it may be one of them. What cannot be taken apart is left out whole.
     #[must_use]
-    pub fn strip_reject(&mut self, element: &str) -> String {
+    pub(crate) fn strip_reject(&mut self, element: &str) -> String {
         if self.dropped.is_empty() {
             return element.to_owned();
         }

@@ -168,7 +168,7 @@ fields! {
 
 impl Field {
     /// How many fields there are.
-    pub const COUNT: usize = Self::ALL.len();
+    pub(crate) const COUNT: usize = Self::ALL.len();
 
     /// Its place in a row.
     #[must_use]

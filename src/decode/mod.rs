@@ -17,9 +17,11 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-pub use self::digest::Digest;
-pub use self::dropped::{Dropped, Stripper, is_word};
-pub use self::field::{Field, Kind, StorageTable};
+pub(crate) use self::digest::Digest;
+pub(crate) use self::dropped::is_word;
+pub use self::dropped::{Dropped, Stripper};
+pub(crate) use self::field::StorageTable;
+pub use self::field::{Field, Kind};
 pub(crate) use self::json::Json;
 use self::json::write_object;
 pub use self::value::Value;
@@ -179,7 +181,7 @@ impl<'a> Row<'a> {
     /// A row without a status is taken for a stay in the meeting; the second row of Zoom's published example
     /// has none.
     #[must_use]
-    pub fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.text(Field::Status) == Some(WAITING)
     }
 
@@ -249,7 +251,7 @@ impl<'a> Row<'a> {
     }
 
     /// Sets what was kept beside the columns: the text that [`Row::extra`] gave.
-    pub fn restore_extra(&mut self, text: &str) {
+    pub(crate) fn restore_extra(&mut self, text: &str) {
         let extra: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
         let owned =
             |(name, value): (String, &RawValue)| (Cow::Owned(name), Cow::Owned(value.get().to_owned()));
@@ -257,7 +259,7 @@ impl<'a> Row<'a> {
     }
 
     /// Sets the digest that was kept of it.
-    pub fn restore_surrogate_key(&mut self, surrogate_key: Option<i64>) {
+    pub(crate) fn restore_surrogate_key(&mut self, surrogate_key: Option<i64>) {
         self.surrogate_key = surrogate_key;
     }
 
@@ -312,7 +314,7 @@ impl<'a> Row<'a> {
 
     /// Takes out everything that tells whose row it is, and leaves when someone was there. `pseudonym` takes the
     /// place of the `participant_uuid`, so that the rows of one participant stay together.
-    pub fn anonymize(&mut self, pseudonym: String) {
+    pub(crate) fn anonymize(&mut self, pseudonym: String) {
         const KEPT: [Field; 6] = [
             Field::UserId,
             Field::JoinTime,
@@ -347,7 +349,7 @@ impl<'a> Row<'a> {
 }
 
 /// The status of a stay in the waiting room.
-pub const WAITING: &str = "in_waiting_room";
+pub(crate) const WAITING: &str = "in_waiting_room";
 
 /// What identifies a row that lacks its `user_id` or its `join_time`; a change of this list would make such rows
 /// strangers to the stored ones.

@@ -184,7 +184,7 @@ const SPECS: &[FaultSpec] = &[
 impl Fault {
     /// Every kind as it is written, with one line that explains it.
     #[must_use]
-    pub fn catalogue() -> Vec<(String, &'static str)> {
+    pub(crate) fn catalogue() -> Vec<(String, &'static str)> {
         SPECS.iter().map(|spec| (format!("{}{}", spec.name, spec.value), spec.explanation)).collect()
     }
 

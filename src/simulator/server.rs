@@ -127,11 +127,6 @@ impl Simulator {
         self.shared.account().faults.clear();
     }
 
-    /// Makes every access token given out so far invalid.
-    pub fn revoke_tokens(&self) {
-        self.shared.account().revoke_tokens();
-    }
-
     /// Every request so far, in order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<LoggedRequest> {

@@ -43,7 +43,7 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(25);
 
 impl Store {
     /// Claims up to `want` requests of a label for the UTC day of `now`.
-    pub async fn claim(
+    pub(crate) async fn claim(
         &self,
         label: RateLabel,
         want: u32,
@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// Requests of the UTC day of `now` from the pool that Heavy requests draw on, and what it holds.
-    pub async fn heavy_pool(&self, now: Timestamp) -> Result<(u64, Option<u64>), StoreError> {
+    pub(crate) async fn heavy_pool(&self, now: Timestamp) -> Result<(u64, Option<u64>), StoreError> {
         let (used, budget): (i64, Option<i64>) = self
             .read(async |connection| {
                 sqlx::query_as(

@@ -66,7 +66,7 @@ impl ZoomClient {
 
     /// A handle whose requests are counted by `counters` as well, so that a fetch can report its own.
     #[must_use]
-    pub fn counted_by(&self, counters: Counters) -> Self {
+    pub(crate) fn counted_by(&self, counters: Counters) -> Self {
         Self { shared: Arc::clone(&self.shared), also_count: Some(counters) }
     }
 
@@ -83,7 +83,7 @@ impl ZoomClient {
 
     /// Gives back to the ledger what was reserved and not used. To be called at the end of a run; without it
     /// the ledger only counts a few requests more than were sent.
-    pub async fn return_unused(&self) -> Result<(), ZoomError> {
+    pub(crate) async fn return_unused(&self) -> Result<(), ZoomError> {
         self.shared.gates.return_unused().await
     }
 

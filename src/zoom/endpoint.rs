@@ -99,7 +99,7 @@ impl Endpoint {
 
     /// The scope to add to the app so that this may be asked; `None` where one of `granted` is enough.
     #[must_use]
-    pub fn missing_scope(self, granted: &[String]) -> Option<&'static str> {
+    pub(crate) fn missing_scope(self, granted: &[String]) -> Option<&'static str> {
         let has = |scope: &&str| granted.iter().any(|granted| granted == scope);
         if self.scopes().iter().any(has) { None } else { self.scopes().first().copied() }
     }

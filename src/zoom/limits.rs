@@ -24,7 +24,7 @@ impl Rate {
 
     /// So many requests a minute.
     #[must_use]
-    pub const fn per_minute(requests: u32) -> Self {
+    pub(crate) const fn per_minute(requests: u32) -> Self {
         Self { requests, per: MINUTE }
     }
 }

@@ -29,7 +29,7 @@ impl RunLock {
     /// Takes the lock of the database at `path` as soon as it is free; having to wait is logged.
     ///
     /// Whoever waits here can be seen by [`RunLock::has_waiters`].
-    pub async fn acquire(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) async fn acquire(path: &Path) -> Result<Self, StoreError> {
         if let Some(lock) = Self::try_acquire(path)? {
             return Ok(lock);
         }
@@ -60,7 +60,7 @@ impl RunLock {
 
     /// Whether another process waits for the lock: long work hands it over between two instances.
     #[must_use]
-    pub fn has_waiters(&self) -> bool {
+    pub(crate) fn has_waiters(&self) -> bool {
         let waiting = OpenOptions::new().write(true).open(beside(&self.path, ".waiting"));
         waiting.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
