@@ -1,5 +1,6 @@
 //! The words of the project as types: parsed once at the edge, never raw inside.
 
+mod id;
 mod instant;
 mod table;
 mod text;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::id::{InstanceId, RunId};
 pub use self::instant::{DAY, HOUR, MINUTE, WEEK, parse_instant};
 pub use self::table::Value;
 pub(crate) use self::table::{Line, Table};

@@ -5,12 +5,12 @@ use std::time::Duration;
 use tracing::Span;
 
 use super::{FetchResult, InstanceReport, RunRequest, Summary};
-use crate::model::Trigger;
+use crate::model::{RunId, Trigger};
 use crate::store::DueInstance;
 
 /// What every line of a run stands in. It is there at every level: a line that says nothing of its run is of no use.
-pub(super) fn run_span(run_id: i64, trigger: Trigger) -> Span {
-    tracing::error_span!("run", run_id, %trigger)
+pub(super) fn run_span(run_id: RunId, trigger: Trigger) -> Span {
+    tracing::error_span!("run", run_id = run_id.get(), %trigger)
 }
 
 /// What every line of the reading of an instance stands in, beside its run.

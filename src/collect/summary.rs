@@ -1,7 +1,7 @@
 //! What a run did, for the person or the program that asked for it.
 
 use crate::clock::Comparison;
-use crate::model::{FetchOutcome, InstanceUuid, MeetingId, RunOutcome, Source, Timestamp};
+use crate::model::{FetchOutcome, InstanceUuid, MeetingId, RunId, RunOutcome, Source, Timestamp};
 use crate::store::RowCounts;
 use crate::zoom::{Disposition, ZoomError};
 
@@ -88,7 +88,7 @@ impl AbortReason {
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// Its number in the log.
-    pub run_id: i64,
+    pub run_id: RunId,
     /// When it began.
     pub started_at: Timestamp,
     /// How it ended.
@@ -130,7 +130,7 @@ pub struct Summary {
 impl Default for Summary {
     fn default() -> Self {
         Self {
-            run_id: 0,
+            run_id: RunId::default(),
             started_at: Timestamp::from_millis(0),
             outcome: RunOutcome::Running,
             meetings_refused: 0,

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::evidence::{Anchor, Decision, DecisionKind, Evidence, Identifier};
 use super::union_find::DisjointSets;
+use crate::model::InstanceId;
 
 /// A set of sessions that belong to one person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,7 +102,7 @@ impl<'s> Graph<'s> {
     }
 
     fn join_participants(&mut self, by_age: &[usize]) {
-        let mut edges: Vec<((i64, &str), usize)> = by_age
+        let mut edges: Vec<((InstanceId, &str), usize)> = by_age
             .iter()
             .filter_map(|at| {
                 let session = &self.sessions[*at];
@@ -112,7 +113,7 @@ impl<'s> Graph<'s> {
             edges.sort_by_key(|(participant, _)| *participant);
         }
         // Of one participant's rows on the two sides of a split each joins the oldest that it may.
-        let mut joined: HashMap<(i64, &str), Vec<usize>> = HashMap::new();
+        let mut joined: HashMap<(InstanceId, &str), Vec<usize>> = HashMap::new();
         for (participant, at) in edges {
             let others = joined.entry(participant).or_default();
             if !others.iter().any(|other| self.sets.join(*other, at)) {

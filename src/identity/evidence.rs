@@ -6,6 +6,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::decode::{Field, Row};
 pub(crate) use crate::model::GuestScope;
+use crate::model::InstanceId;
 
 /// A name or an email as it is compared: trimmed, NFKC, and without regard to case.
 #[must_use]
@@ -23,10 +24,10 @@ impl GuestScope {
     }
 
     /// The scope of a guest's name in the table of identifiers: the meeting, or the instance as a negative number.
-    pub(crate) fn scope(self, meeting_id: i64, instance_id: i64) -> i64 {
+    pub(crate) fn scope(self, meeting_id: i64, instance_id: InstanceId) -> i64 {
         match self {
             Self::Meeting => meeting_id,
-            Self::Instance => -instance_id,
+            Self::Instance => -instance_id.get(),
         }
     }
 }
@@ -53,7 +54,7 @@ pub(crate) type Identifier = (IdentifierKind, i64, String);
 pub(crate) struct Evidence {
     /// Its number; none while it has not been stored.
     pub session_id: Option<i64>,
-    pub instance_id: i64,
+    pub instance_id: InstanceId,
     pub join_at: Option<i64>,
     /// Identifiers that each join sessions by themselves.
     pub strong: Vec<Identifier>,
@@ -143,7 +144,7 @@ impl IdentityContext {
 
 /// What is the same for all sessions of one instance.
 pub(crate) struct InstanceContext<'a> {
-    pub instance_id: i64,
+    pub instance_id: InstanceId,
     pub meeting_id: i64,
     pub guests: GuestScope,
     pub context: &'a IdentityContext,
@@ -153,7 +154,9 @@ impl InstanceContext<'_> {
     /// What a session tells of whose it is, without what many people share.
     pub(crate) fn evidence(&self, told: &IdentityFields<'_>) -> Evidence {
         let mut strong: Vec<Identifier> = Vec::new();
-        let zoom_users = [told.participant_user_id, told.zoom_id].into_iter().flatten();
+        // Most rows tell one id by both names.
+        let other_id = told.zoom_id.filter(|id| told.participant_user_id != Some(id));
+        let zoom_users = [told.participant_user_id, other_id].into_iter().flatten();
         strong.extend(
             zoom_users
                 .filter(|id| !self.is_shared(id))

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, SqliteConnection};
 
-use crate::model::{Timestamp, Window};
+use crate::model::{InstanceId, Timestamp, Window};
 
 /// A time of the week at which a meeting is planned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub(super) fn span(
 /// Whatever changes one of these calls it; what reads an instance for the first time calls [`assign_sittings`].
 pub(super) async fn moved(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
     is_read: bool,
 ) -> Result<(), sqlx::Error> {
     let zone = report_zone(connection).await?;
@@ -72,7 +72,7 @@ struct Placed {
 /// Puts an instance into the calendar of the reports' zone.
 pub(super) async fn place(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
     zone: Tz,
 ) -> Result<(), sqlx::Error> {
     let placed: Placed = sqlx::query_as(
@@ -170,7 +170,7 @@ fn overlapped(start: &DateTime<Tz>, end_at: Timestamp, times: &[PlannedTime]) ->
 /// Only what has been read is a sitting: an instance without data would make everyone absent.
 pub(super) async fn assign_sittings(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(STITCH).bind(instance_id).execute(connection).await?;
     Ok(())

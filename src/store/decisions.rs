@@ -14,7 +14,7 @@ use sqlx::{FromRow, SqliteConnection};
 use crate::identity::{
     Anchor, Decision, DecisionKind, Identifier, IdentifierKind, IdentityContext, normalized,
 };
-use crate::model::{MeetingId, Timestamp};
+use crate::model::{InstanceId, MeetingId, Timestamp};
 use crate::store::attendance::presence;
 use crate::store::people;
 use crate::store::{Store, StoreError};
@@ -461,7 +461,7 @@ async fn recompute_people(connection: &mut SqliteConnection, person_ids: &[i64])
     let context = IdentityContext::load(connection).await?;
     let person_ids: BTreeSet<i64> = person_ids.iter().copied().collect();
     let reworked = people::recompute_people(connection, &context, &person_ids, &[]).await?;
-    let instance_ids: Vec<i64> = reworked.instance_ids.iter().copied().collect();
+    let instance_ids: Vec<InstanceId> = reworked.instance_ids.iter().copied().collect();
     presence::refresh(connection, &instance_ids, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await
 }

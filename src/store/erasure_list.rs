@@ -12,7 +12,7 @@ use sqlx::SqliteConnection;
 use crate::decode::{Field, Json, Reject, Row};
 use crate::identity::{Evidence, GuestScope, Identifier, IdentifierKind, components};
 use crate::identity::{IdentityFields, InstanceContext, normalized};
-use crate::model::Timestamp;
+use crate::model::{InstanceId, Timestamp};
 
 /// How the `participant_uuid` of an anonymous row begins; Zoom's hold no colon.
 pub(super) const PSEUDONYM: &str = "forgotten:";
@@ -268,7 +268,7 @@ pub(super) async fn random(connection: &mut SqliteConnection) -> Result<i64, sql
 /// Zoom's name of an instance.
 pub(super) async fn uuid_of(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
 ) -> Result<String, sqlx::Error> {
     sqlx::query_scalar("SELECT uuid FROM instances WHERE instance_id = ?")
         .bind(instance_id)
@@ -279,7 +279,7 @@ pub(super) async fn uuid_of(
 /// The pseudonyms of an instance's anonymous sessions, by `user_id` and the second of joining.
 async fn anonymous_sessions(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
 ) -> Result<HashMap<(String, i64), String>, sqlx::Error> {
     let sessions: Vec<(String, i64, String)> = sqlx::query_as(
         "SELECT user_id, join_at, participant_uuid FROM sessions \
@@ -338,7 +338,7 @@ pub(super) fn marks_of_text(text: &str, instance: &str, meeting_id: i64) -> Vec<
 pub(super) async fn mentioning_rejects(
     connection: &mut SqliteConnection,
     rejects: &[Reject],
-    instance_id: i64,
+    instance_id: InstanceId,
     meeting_id: i64,
 ) -> Result<HashSet<usize>, sqlx::Error> {
     if rejects.is_empty() {
@@ -413,7 +413,7 @@ fn phrases(text: &str) -> Vec<String> {
 /// Whether the host of an instance, as he is described, is a forgotten person.
 pub(super) async fn is_forgotten_host(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
     host_name: Option<&str>,
     host_email: Option<&str>,
 ) -> Result<bool, sqlx::Error> {

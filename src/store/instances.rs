@@ -1,14 +1,19 @@
 //! The instances: what is known of them, and the queue that they are.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
+
+use chrono_tz::Tz;
 
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::decode::{Dropped, Stripper};
-use crate::model::{FailureKind, InstanceState, InstanceUuid, MeetingId, Timestamp, Window, harmless};
+use crate::model::{
+    FailureKind, InstanceId, InstanceState, InstanceUuid, MeetingId, Timestamp, Window, harmless,
+};
 use crate::plan::{PendingWithdrawal, Progress};
 use crate::store::attendance::presence;
-use crate::store::calendar::{moved, span};
+use crate::store::calendar::{Placement, moved, placement, report_zone, span};
 use crate::store::erasure_list;
 use crate::store::script::Script;
 use crate::store::{Store, StoreError};
@@ -82,7 +87,7 @@ pub struct Selection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueInstance {
     /// Its number in the database.
-    pub instance_id: i64,
+    pub instance_id: InstanceId,
     /// Its name.
     pub uuid: InstanceUuid,
     /// The meeting that it is one of.
@@ -106,7 +111,7 @@ pub struct DueInstance {
 #[expect(clippy::struct_excessive_bools, reason = "as above")]
 #[derive(FromRow)]
 struct DueRow {
-    instance_id: i64,
+    instance_id: InstanceId,
     uuid: String,
     meeting_id: i64,
     state: String,
@@ -310,16 +315,16 @@ pub(super) async fn learn(
     .fetch_all(&mut *connection)
     .await?;
     let mut known: HashMap<String, Option<String>> = known.into_iter().collect();
+    let mut calendar = Calendar { zone: report_zone(connection).await?, planned: HashMap::new() };
     for instance in found {
         let want = instance.start_at.map_or(Want::Run, want);
         let wanted = want != Want::Not;
         let stored = known.get(instance.uuid.as_str());
-        let is_new = stored.is_none();
         match stored.map(Option::as_deref) {
             // Pruned: it stays forgotten.
             Some(None) => continue,
             None => {
-                insert(connection, instance, want, now).await?;
+                insert(connection, instance, want, now, &mut calendar).await?;
                 known.insert(instance.uuid.as_str().to_owned(), Some(String::new()));
                 new += 1;
             }
@@ -336,17 +341,45 @@ pub(super) async fn learn(
             }
             Some(Some(_)) => {}
         }
-        let start = Description { start_at: instance.start_at, ..Description::default() };
-        if is_new || instance.description.is_some() {
+        if let Some(description) = &instance.description {
             let instance_id = sqlx::query_scalar("SELECT instance_id FROM instances WHERE uuid = ?")
                 .bind(instance.uuid.as_str())
                 .fetch_one(&mut *connection)
                 .await?;
-            let description = instance.description.as_ref().unwrap_or(&start);
             describe(connection, instance_id, description, now, dropped).await?;
         }
     }
     Ok(new)
+}
+
+/// What places instances in the calendar before they are described.
+struct Calendar {
+    zone: Tz,
+    /// The planned times of meetings, as they are kept.
+    planned: HashMap<i64, Option<String>>,
+}
+
+impl Calendar {
+    /// Where an instance belongs that began then, and of which no end is known.
+    async fn place(
+        &mut self,
+        connection: &mut SqliteConnection,
+        meeting_id: i64,
+        start_at: i64,
+    ) -> Result<Placement, sqlx::Error> {
+        let planned = match self.planned.entry(meeting_id) {
+            Entry::Occupied(planned) => planned.into_mut(),
+            Entry::Vacant(entry) => {
+                let planned: Option<Option<String>> =
+                    sqlx::query_scalar("SELECT planned FROM meetings WHERE meeting_id = ?")
+                        .bind(meeting_id)
+                        .fetch_optional(connection)
+                        .await?;
+                entry.insert(planned.flatten())
+            }
+        };
+        Ok(placement(start_at, None, planned.as_deref(), self.zone))
+    }
 }
 
 async fn insert(
@@ -354,17 +387,31 @@ async fn insert(
     instance: &Found,
     want: Want,
     now: Timestamp,
+    calendar: &mut Calendar,
 ) -> Result<(), sqlx::Error> {
+    let (meeting_id, start_at) = (instance.meeting_id.get(), instance.start_at.map(Timestamp::millis));
+    let place = match start_at {
+        Some(start_at) => Some(calendar.place(connection, meeting_id, start_at).await?),
+        None => None,
+    };
     let (state, due_at) = if want == Want::Not { ("known", None) } else { ("pending", Some(now.millis())) };
     sqlx::query(
         "INSERT INTO meetings (meeting_id) VALUES (?1) ON CONFLICT DO NOTHING; \
-         INSERT INTO instances (uuid, meeting_id, state, due_at, for_backfill) VALUES (?2, ?1, ?3, ?4, ?5)",
+         INSERT INTO instances (uuid, meeting_id, state, due_at, for_backfill, described_at, start_at, attendance_dirty, \
+                                local_date, local_start, planned_from, planned_to) \
+         VALUES (?2, ?1, ?3, ?4, ?5, ?6, ?7, ?7 IS NOT NULL, ?8, ?9, ?10, ?11)",
     )
-    .bind(instance.meeting_id.get())
+    .bind(meeting_id)
     .bind(instance.uuid.as_str())
     .bind(state)
     .bind(due_at)
     .bind(want == Want::Backfill)
+    .bind(now.millis())
+    .bind(start_at)
+    .bind(place.as_ref().map(|place| place.local_date.as_str()))
+    .bind(place.as_ref().map(|place| place.local_start.as_str()))
+    .bind(place.as_ref().and_then(Placement::planned_from))
+    .bind(place.as_ref().and_then(Placement::planned_to))
     .execute(&mut *connection)
     .await?;
     Ok(())
@@ -376,7 +423,7 @@ async fn insert(
 /// The one door for topics, hosts, starts and ends, however they are told.
 pub(super) async fn describe(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
     description: &Description,
     now: Timestamp,
     dropped: &Dropped,
@@ -460,7 +507,13 @@ impl Details {
     }
 
     /// Adds them to what is to be written; what is not told leaves what is known.
-    pub(super) fn write(&self, script: &mut Script, instance_id: i64, meeting_id: i64, now: Timestamp) {
+    pub(super) fn write(
+        &self,
+        script: &mut Script,
+        instance_id: InstanceId,
+        meeting_id: i64,
+        now: Timestamp,
+    ) {
         let statement = "UPDATE instances SET topic = coalesce(?, topic), host_name = coalesce(?, host_name), \
                     host_email = coalesce(?, host_email), start_at = ?, ended_at = ?, described_at = ?, \
                     joins_told = coalesce(?, joins_told) WHERE instance_id = ?";
@@ -486,7 +539,7 @@ impl Details {
 
 pub(super) async fn load_progress(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
 ) -> Result<Progress, sqlx::Error> {
     let row: ProgressRow =
         sqlx::query_as(concat!("SELECT ", progress_columns!(), " FROM instances i WHERE i.instance_id = ?"))
@@ -523,7 +576,7 @@ impl ProgressRow {
 }
 
 /// Adds the keeping of an instance's progress to what is to be written.
-pub(super) fn save_progress(script: &mut Script, instance_id: i64, progress: &Progress) {
+pub(super) fn save_progress(script: &mut Script, instance_id: InstanceId, progress: &Progress) {
     let millis = |instant: Option<Timestamp>| instant.map(Timestamp::millis);
     let statement = "UPDATE instances SET state = ?, due_at = ?, reason = ?, complete = ?, failures = ?, failing_kind = ?, \
                 failing_since = ?, richer_lacking_since = ?, incomplete_reads = ?, incomplete_since = ?, identical_reads = ?, \

@@ -3,8 +3,8 @@
 use serde_json::Value as Json;
 
 /// A list of numbers as one bound value.
-pub(crate) fn json_list(numbers: &[i64]) -> String {
-    Json::from(numbers).to_string()
+pub(crate) fn json_list<N: Copy + Into<i64>>(numbers: &[N]) -> String {
+    numbers.iter().map(|number| (*number).into()).collect::<Json>().to_string()
 }
 
 /// The numbers of a list that SQL has joined with blanks.

@@ -9,6 +9,7 @@ use crate::identity::{
     Anchor, Component, Evidence, GuestScope, Identifier, IdentifierKind, IdentityContext, IdentityFields,
     InstanceContext, components,
 };
+use crate::model::InstanceId;
 use crate::store::lists::{json_list, numbers};
 use crate::store::script::{Script, Values};
 use crate::store::sql::guests_of_meeting;
@@ -17,7 +18,7 @@ use crate::store::sql::guests_of_meeting;
 #[derive(Default)]
 pub(crate) struct Reworked {
     /// Instances of which a session changed hands; who was there has to be worked out anew.
-    pub instance_ids: BTreeSet<i64>,
+    pub instance_ids: BTreeSet<InstanceId>,
     /// People whose identifiers may have changed.
     pub people: BTreeSet<i64>,
     /// People without a session left; they go once nothing refers to them.
@@ -27,7 +28,7 @@ pub(crate) struct Reworked {
 #[derive(Clone, FromRow)]
 struct Known {
     session_id: i64,
-    instance_id: i64,
+    instance_id: InstanceId,
     meeting_id: i64,
     guests: String,
     person_id: Option<i64>,
@@ -303,7 +304,7 @@ async fn peers_of(
     connection: &mut SqliteConnection,
     sessions: impl Iterator<Item = &Known>,
 ) -> Result<Vec<i64>, sqlx::Error> {
-    let mut by_instance: HashMap<i64, Vec<&str>> = HashMap::new();
+    let mut by_instance: HashMap<InstanceId, Vec<&str>> = HashMap::new();
     for session in sessions {
         if let Some(uuid) = &session.participant_uuid {
             by_instance.entry(session.instance_id).or_default().push(uuid);

@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::identity::normalized;
-use crate::model::{MeetingId, Timestamp};
+use crate::model::{InstanceId, MeetingId, Timestamp};
 use crate::roster::Member;
 use crate::store::erasure_list;
 use crate::store::lists::json_list;
@@ -152,10 +152,11 @@ async fn apply(
         .filter(|roster_member_id| !used.contains(roster_member_id))
         .collect();
     close(connection, &missing, now).await?;
-    let instances: Vec<i64> = sqlx::query_scalar("SELECT instance_id FROM instances WHERE meeting_id = ?")
-        .bind(meeting_id)
-        .fetch_all(&mut *connection)
-        .await?;
+    let instances: Vec<InstanceId> =
+        sqlx::query_scalar("SELECT instance_id FROM instances WHERE meeting_id = ?")
+            .bind(meeting_id)
+            .fetch_all(&mut *connection)
+            .await?;
     match_members(connection, &instances, &BTreeSet::new()).await
 }
 
@@ -228,7 +229,7 @@ async fn insert(
 /// An email of any session of the person counts first, then the name, where one member only has it.
 pub(super) async fn match_members(
     connection: &mut SqliteConnection,
-    instance_ids: &[i64],
+    instance_ids: &[InstanceId],
     people: &BTreeSet<i64>,
 ) -> Result<(), sqlx::Error> {
     let has_rosters: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM roster_members)")

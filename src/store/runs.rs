@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{DAY, RateLabel, RunOutcome, Timestamp, Trigger};
+use crate::model::{DAY, RateLabel, RunId, RunOutcome, Timestamp, Trigger};
 use crate::store::{Store, StoreError};
 
 /// Of a row of `run_log`: a good run, one that read what was due, or had nothing due.
@@ -49,7 +49,7 @@ impl Store {
         trigger: Trigger,
         slot_at: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<RunId, StoreError> {
         self.check_file().await?;
         // Between runs, others may have written.
         self.known().clear();
@@ -140,7 +140,7 @@ impl Store {
     /// Ends a run.
     pub(crate) async fn end_run(
         &self,
-        run_id: i64,
+        run_id: RunId,
         totals: &RunTotals,
         end: &RunEnd,
         now: Timestamp,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::decode::{Decoded, page};
-use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
+use crate::model::{MeetingId, RunId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 use crate::store::testing;
 use crate::store::{Found, Listing, RunEnd, RunTotals, Settings, Store};
@@ -68,7 +68,7 @@ fn found(uuid: &str, meeting_id: MeetingId, topic: &str, start: &str, end: &str)
     }
 }
 
-async fn read(store: &Store, run_id: i64, uuid: &str, rows: &str, now: Timestamp) {
+async fn read(store: &Store, run_id: RunId, uuid: &str, rows: &str, now: Timestamp) {
     let due = store.due(&crate::store::Selection::default(), now).await.unwrap();
     let instance = due.into_iter().find(|due| due.uuid.as_str() == uuid).unwrap();
     let mut decoded = Decoded::default();

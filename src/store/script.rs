@@ -12,7 +12,13 @@ use crate::decode::Value;
 
 /// How many rows an insert has room for. Few sizes, so that few texts are prepared; room that is left is bound to NULL,
 /// which costs next to nothing.
-const SIZES: [usize; 4] = [4, 16, 64, 128];
+const SIZES: [usize; 5] = [8, 64, 128, 256, 1_024];
+
+/// One of this size is run at once: many together would take much memory.
+const LARGE: usize = 128;
+
+/// No statement binds more values than this: what it is prepared to takes memory for each.
+const MOST_VALUES: usize = 6_000;
 
 /// Statements with their arguments in order, to be run together.
 ///
@@ -56,8 +62,8 @@ impl Script {
         bind(&mut self.values);
     }
 
-    /// Adds the insertion of rows into a table; the first column is never NULL. What does not fit into one statement is
-    /// written at once, together with what was added before.
+    /// Adds the insertion of rows into a table; the first column is never NULL. What is large is written at once, after
+    /// what was added before.
     pub(super) async fn insert<T>(
         &mut self,
         connection: &mut SqliteConnection,
@@ -66,11 +72,16 @@ impl Script {
         rows: &[T],
         bind: impl Fn(&mut Values, &T),
     ) -> Result<(), sqlx::Error> {
-        let largest = SIZES[SIZES.len() - 1];
+        let sizes = || SIZES.into_iter().filter(|size| size * columns.len() <= MOST_VALUES);
+        let largest = sizes().next_back().unwrap_or(SIZES[0]);
         for chunk in rows.chunks(largest) {
-            let size = SIZES.into_iter().find(|size| *size >= chunk.len()).unwrap_or(largest);
+            let size = sizes().find(|size| *size >= chunk.len()).unwrap_or(largest);
+            if size >= LARGE {
+                // By itself, so that the text is one that was prepared before.
+                std::mem::take(self).run(connection).await?;
+            }
             self.insert_chunk(table, columns, size, chunk, &bind);
-            if size == largest {
+            if size >= LARGE {
                 std::mem::take(self).run(connection).await?;
             }
         }
@@ -129,7 +140,7 @@ mod tests {
             .execute(&mut connection)
             .await
             .unwrap();
-        for count in [0, 1, 4, 5, 64, 65, 127, 128, 129, 300] {
+        for count in [0, 1, 8, 9, 64, 65, 128, 129, 1_024, 1_025, 2_500] {
             let rows: Vec<i64> = (0..count).collect();
             let mut script = Script::default();
             script.add("DELETE FROM a", |_| ());

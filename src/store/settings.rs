@@ -8,7 +8,7 @@ use sqlx::{Sqlite, SqliteConnection};
 
 use crate::identity::IdentityContext;
 use crate::identity::normalized;
-use crate::model::MeetingId;
+use crate::model::{InstanceId, MeetingId};
 use crate::store::attendance::presence;
 use crate::store::calendar::{self, PlannedTime};
 use crate::store::people;
@@ -125,7 +125,7 @@ async fn place_anew(
     plans_changed: &[i64],
     gap_changed: bool,
 ) -> Result<(), sqlx::Error> {
-    let instances: Vec<i64> = sqlx::query_scalar(
+    let instances: Vec<InstanceId> = sqlx::query_scalar(
         "SELECT instance_id FROM instances \
           WHERE ?1 OR attendance_dirty OR meeting_id IN (SELECT value FROM json_each(?2))",
     )
@@ -136,12 +136,12 @@ async fn place_anew(
     for instance_id in instances {
         calendar::place(connection, instance_id, settings.timezone).await?;
     }
-    let stale: Vec<i64> =
+    let stale: Vec<InstanceId> =
         sqlx::query_scalar("SELECT instance_id FROM instances WHERE attendance_dirty AND source IS NOT NULL")
             .fetch_all(&mut *connection)
             .await?;
     presence::refresh(connection, &stale, &BTreeSet::new()).await?;
-    let one_each: Vec<i64> = sqlx::query_scalar(
+    let one_each: Vec<InstanceId> = sqlx::query_scalar(
         "SELECT min(instance_id) FROM instances \
           WHERE ?1 OR meeting_id IN (SELECT meeting_id FROM instances WHERE instance_id IN (SELECT value FROM json_each(?2))) \
           GROUP BY meeting_id",
@@ -196,7 +196,7 @@ async fn apply_meetings(
         .execute(&mut *connection)
         .await?;
         if was_personal != meeting.personal {
-            let one: Option<i64> =
+            let one: Option<InstanceId> =
                 sqlx::query_scalar("SELECT min(instance_id) FROM instances WHERE meeting_id = ?")
                     .bind(number)
                     .fetch_one(&mut *connection)
@@ -268,12 +268,13 @@ async fn rework_people(
     let reworked =
         people::recompute_people(connection, &context, &touched.into_iter().collect::<BTreeSet<_>>(), &[])
             .await?;
-    let mut instances: BTreeSet<i64> = reworked.instance_ids;
+    let mut instances: BTreeSet<InstanceId> = reworked.instance_ids;
     if everyone {
         // What a line rests on (`matched_by`) may have changed without anybody changing hands.
-        let all: Vec<i64> = sqlx::query_scalar("SELECT instance_id FROM instances WHERE source IS NOT NULL")
-            .fetch_all(&mut *connection)
-            .await?;
+        let all: Vec<InstanceId> =
+            sqlx::query_scalar("SELECT instance_id FROM instances WHERE source IS NOT NULL")
+                .fetch_all(&mut *connection)
+                .await?;
         instances.extend(all);
     }
     presence::refresh(connection, &instances.into_iter().collect::<Vec<_>>(), &reworked.people).await?;

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Source, Timestamp};
+use crate::model::{InstanceId, Source, Timestamp};
 use crate::store::{Store, StoreError};
 
 /// A source that is not asked for a while.
@@ -85,7 +85,7 @@ impl Store {
     pub(crate) async fn source_refused(
         &self,
         source: Source,
-        instance_id: i64,
+        instance_id: InstanceId,
         reason: &str,
         now: Timestamp,
     ) -> Result<Option<ClosedSource>, StoreError> {

@@ -1,10 +1,42 @@
 //! How the store asks the database.
 
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
 use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::sqlite::{SqliteArguments, SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
+use sqlx::{Decode, Encode, Sqlite, SqliteConnection, Transaction, Type};
 
+use crate::model::{InstanceId, RunId};
 use crate::store::{Store, StoreError};
+
+/// Lets IDs be bound and read as the integers that they are.
+macro_rules! stored_ids {
+    ($($id:ident),+) => {$(
+        impl Type<Sqlite> for $id {
+            fn type_info() -> SqliteTypeInfo {
+                <i64 as Type<Sqlite>>::type_info()
+            }
+
+            fn compatible(type_info: &SqliteTypeInfo) -> bool {
+                <i64 as Type<Sqlite>>::compatible(type_info)
+            }
+        }
+
+        impl Encode<'_, Sqlite> for $id {
+            fn encode_by_ref(&self, arguments: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+                Encode::<Sqlite>::encode(self.get(), arguments)
+            }
+        }
+
+        impl<'r> Decode<'r, Sqlite> for $id {
+            fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
+                Ok(Self::new(Decode::<Sqlite>::decode(value)?))
+            }
+        }
+    )+};
+}
+
+stored_ids!(InstanceId, RunId);
 
 impl Store {
     /// Does this in a write transaction of its own; an error takes all of it back.

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use tempfile::TempDir;
 
 use crate::decode::{Decoded, page};
-use crate::model::{MeetingId, Source, Timestamp, Trigger, Window};
+use crate::model::{InstanceId, MeetingId, RunId, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 use crate::store::ingest::listing::Stored;
 use crate::store::instances::{Want, learn};
@@ -25,7 +25,7 @@ pub(crate) const OTHER: i64 = 93_812_345_678;
 pub(crate) struct TestStore {
     pub store: Store,
     pub now: Timestamp,
-    run_id: i64,
+    run_id: RunId,
     _directory: TempDir,
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn row(user_id: &str, minute: u64, told: &Json) -> Json {
 }
 
 /// The log row of a reading that went well, with one request.
-pub(crate) fn record(run_id: i64, instance_id: i64, source: Source, at: Timestamp) -> FetchRecord {
+pub(crate) fn record(run_id: RunId, instance_id: InstanceId, source: Source, at: Timestamp) -> FetchRecord {
     FetchRecord {
         run_id,
         instance_id,

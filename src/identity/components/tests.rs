@@ -5,12 +5,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::identity::IdentifierKind;
 
-fn session(instance_id: i64, zoom: &str, email: &str, uuid: &str, name: &str) -> Evidence {
+fn session(instance: i64, zoom: &str, email: &str, uuid: &str, name: &str) -> Evidence {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mut strong = Vec::new();
     strong.extend(some(zoom).map(|value| (IdentifierKind::ZoomUser, 0, value)));
     strong.extend(some(email).map(|value| (IdentifierKind::Email, 0, value)));
     let name = some(name).map(|name| (IdentifierKind::Name, 7, name));
+    let instance_id = InstanceId::new(instance);
     Evidence { instance_id, strong, participant_uuid: some(uuid), name, ..Evidence::default() }
 }
 

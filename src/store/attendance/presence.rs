@@ -7,6 +7,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use crate::attendance::{Line, Stay, lines};
 use crate::identity::IdentityFields;
+use crate::model::InstanceId;
 use crate::store::script::{Script, Values};
 use crate::store::{calendar, rosters};
 
@@ -14,7 +15,7 @@ use crate::store::{calendar, rosters};
 /// have changed all lines are compared with the rosters anew.
 pub(crate) async fn refresh(
     connection: &mut SqliteConnection,
-    instance_ids: &[i64],
+    instance_ids: &[InstanceId],
     people: &BTreeSet<i64>,
 ) -> Result<(), sqlx::Error> {
     if !instance_ids.is_empty() {
@@ -56,7 +57,7 @@ struct StoredStay {
 
 async fn refresh_one(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
     shared: &HashSet<String>,
 ) -> Result<(), sqlx::Error> {
     let is_moved: Option<bool> =
@@ -143,7 +144,7 @@ impl StoredStay {
 pub(crate) async fn insert_lines(
     connection: &mut SqliteConnection,
     script: &mut Script,
-    instance_id: i64,
+    instance_id: InstanceId,
     lines: &[Line],
 ) -> Result<(), sqlx::Error> {
     const COLUMNS: [&str; 13] = [

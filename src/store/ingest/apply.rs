@@ -10,7 +10,7 @@ use super::reconcile::{Identity, RowStatus, reconcile};
 use crate::attendance::Stay;
 use crate::decode::{Digest, Field, Row, RowHashes, StorageTable};
 use crate::identity::{AssignedSession, Evidence, IdentityFields, InstanceContext, KnownPeople, assign};
-use crate::model::Timestamp;
+use crate::model::{InstanceId, Timestamp};
 use crate::plan::Progress;
 use crate::store::lists::json_list;
 use crate::store::people::{self, Reworked};
@@ -193,15 +193,16 @@ async fn insert_new(
     }
     let evidence: Vec<Evidence> =
         fresh.iter().map(|listed| instance.evidence(&IdentityFields::of(listed.row))).collect();
-    let unknown = facts.unknown(fresh.iter().map(|listed| (listed.row, &listed.hashes)));
+    let unknown = facts.unknown(&fresh.iter().map(|listed| (listed.row, &listed.hashes)));
     let names = KnownNames::load(connection, &evidence, instance, &unknown).await?;
     unknown.write(connection, script, names.facts, facts).await?;
     let assignment = if affected.people.is_empty() && affected.session_ids.is_empty() {
         let peers: Vec<AssignedSession<'_>> = stored.iter().filter_map(StoredRow::assigned).collect();
         let peer_ids: Vec<i64> = peers.iter().map(|peer| peer.person_id).collect();
-        let guests = match peers.is_empty() {
-            true => HashSet::new(),
-            false => people::guests_among(connection, &peer_ids).await?,
+        let guests = if peers.is_empty() {
+            HashSet::new()
+        } else {
+            people::guests_among(connection, &peer_ids).await?
         };
         let known = KnownPeople {
             owners: &names.owners,
@@ -358,7 +359,7 @@ impl StoredRow {
 
 async fn stored_rows(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
 ) -> Result<Vec<StoredRow>, sqlx::Error> {
     sqlx::query_as(
         "SELECT session_id, person_id, user_id, join_at, status, participant_uuid, leave_at, surrogate_key, row_hash, withdrawn_at \

@@ -10,10 +10,10 @@ use super::apply::{AppliedChanges, Target, WithdrawalPolicy, apply};
 use super::known::KnownInstance;
 use super::listing::{FetchRecord, Listing, RowCounts, Stored};
 use super::prepared::{PreparedListing, reject_digest};
-use crate::attendance::{Line, lines};
+use crate::attendance::{Line, Stay, lines};
 use crate::decode::{Dropped, Reject, Row};
 use crate::identity::{GuestScope, InstanceContext};
-use crate::model::{FetchOutcome, InstanceState, Source, Timestamp, harmless};
+use crate::model::{FetchOutcome, InstanceId, InstanceState, Source, Timestamp, harmless};
 use crate::plan::{self, Failure, ListingFacts, Policy, Progress};
 use crate::store::attendance::presence;
 use crate::store::calendar::{self, Placement, STITCH};
@@ -84,41 +84,19 @@ impl<'i, 'a> Ingest<'i, 'a> {
         prepared: &PreparedListing<'_, 'a>,
         facts: &mut KnownFacts,
     ) -> Result<Stored, sqlx::Error> {
-        let Self { listing, record, policy, dropped } = *self;
-        let instance_id = record.instance_id;
-        let mut known = KnownInstance::load(connection, instance_id, prepared.digest).await?;
-        let mut nature = Nature::of(listing, known.source());
-        // What is described and read for the first time is written at once.
-        let is_first = nature.may_count && known.source().is_none() && !known.has_sessions;
-        if let Some(description) = &record.description
-            && !is_first
-        {
-            describe(connection, instance_id, description, record.finished_at, dropped).await?;
-            known = KnownInstance::load(connection, instance_id, prepared.digest).await?;
-            nature = Nature::of(listing, known.source());
-        }
+        let Self { listing, record, .. } = *self;
+        let (known, nature) = self.load(connection, prepared.digest).await?;
         let context = known.identity_context(connection).await?;
         let instance = InstanceContext {
-            instance_id,
+            instance_id: record.instance_id,
             meeting_id: known.meeting_id,
             guests: GuestScope::of(&known.guests),
             context: &context,
         };
-        let mut mentioning = HashSet::new();
-        let mut anonymized = None;
-        if known.has_erasures {
-            // Before anything is taken from them: not even a digest of what told who it was.
-            let anonymous =
-                erasure_list::without_forgotten(connection, &instance, &listing.rows, record.finished_at)
-                    .await?;
-            mentioning =
-                erasure_list::mentioning_rejects(connection, &listing.rejects, instance_id, known.meeting_id)
-                    .await?;
-            anonymized = anonymous.map(|rows| self.prepare_with(Some(rows)));
-        }
+        let anonymized =
+            if known.has_erasures { self.without_forgotten(connection, &instance).await? } else { None };
         let prepared = anonymized.as_ref().unwrap_or(prepared);
         let listed = prepared.listed();
-        let duplicate = prepared.duplicates();
         let mut script = Script::default();
         let before = known.progress()?;
         let mut changes = AppliedChanges::default();
@@ -133,12 +111,9 @@ impl<'i, 'a> Ingest<'i, 'a> {
             let target = Target { instance: &instance, known: &known, policy: &withdrawal };
             changes = apply(connection, &mut script, &target, &listed, facts).await?;
         }
-        // Until it is confirmed, what would replace another source's rows is stored nowhere, and neither is its source.
-        let awaits_confirmation = nature.replaces && changes.suspect.is_some();
-        let counts_now = nature.may_count && !awaits_confirmation;
         let counts = RowCounts {
             received: nature.received,
-            duplicate,
+            duplicate: prepared.duplicates(),
             rejected: listing.rejects.len() as u64,
             inserted: changes.inserted,
             updated: changes.updated,
@@ -146,87 +121,119 @@ impl<'i, 'a> Ingest<'i, 'a> {
             // Rows that yield to another source's change nothing; the log says that they did.
             unchanged: listed.len() as u64 - changes.inserted - changes.updated,
         };
-        if known.has_erasures {
-            // Of one that was stored, and then taken out with a person, the digest is that of what was stored.
+        let mentioning = if known.has_erasures {
+            self.mentioning_rejects(connection, prepared, known.meeting_id).await?
+        } else {
+            HashSet::new()
+        };
+        log_rejects(&mut script, record, &prepared.rejects, &mentioning);
+        let applied = Applied { known, nature, before, changes, counts, digest: prepared.digest };
+        self.conclude(connection, script, applied).await
+    }
+
+    /// What is known of the instance, with what was learnt about it beside the listing. What is described and read for
+    /// the first time is written at once, in the end.
+    async fn load(
+        &self,
+        connection: &mut SqliteConnection,
+        digest: i64,
+    ) -> Result<(KnownInstance, Nature), sqlx::Error> {
+        let instance_id = self.record.instance_id;
+        let known = KnownInstance::load(connection, instance_id, digest).await?;
+        let nature = Nature::of(self.listing, &known);
+        match &self.record.description {
+            Some(description) if !nature.is_first => {
+                describe(connection, instance_id, description, self.record.finished_at, self.dropped).await?;
+                Ok((KnownInstance::load(connection, instance_id, digest).await?, nature))
+            }
+            _ => Ok((known, nature)),
+        }
+    }
+
+    /// The listing with the rows of those who were forgotten made anonymous, before anything is taken from them: not even
+    /// a digest of what told who it was. None where nobody in it was forgotten.
+    async fn without_forgotten(
+        &self,
+        connection: &mut SqliteConnection,
+        instance: &InstanceContext<'_>,
+    ) -> Result<Option<PreparedListing<'i, 'a>>, sqlx::Error> {
+        let now = self.record.finished_at;
+        let anonymous =
+            erasure_list::without_forgotten(connection, instance, &self.listing.rows, now).await?;
+        Ok(anonymous.map(|rows| self.prepare_with(Some(rows))))
+    }
+
+    /// Places of the rejects that must not be kept; of one that was stored, and then taken out with a person, the digest
+    /// is that of what was stored.
+    async fn mentioning_rejects(
+        &self,
+        connection: &mut SqliteConnection,
+        prepared: &PreparedListing<'_, '_>,
+        meeting_id: i64,
+    ) -> Result<HashSet<usize>, sqlx::Error> {
+        let mut mentioning = HashSet::new();
+        for rejects in [&self.listing.rejects, &*prepared.rejects] {
             mentioning.extend(
-                erasure_list::mentioning_rejects(
-                    connection,
-                    &prepared.rejects,
-                    instance_id,
-                    known.meeting_id,
-                )
-                .await?,
+                erasure_list::mentioning_rejects(connection, rejects, self.record.instance_id, meeting_id)
+                    .await?,
             );
         }
-        log_rejects(&mut script, record, &prepared.rejects, &mentioning);
+        Ok(mentioning)
+    }
 
-        let details = record.description.as_ref().filter(|_| is_first);
-        let details = match details {
+    /// Writes what was added to the script, with all that follows for the instance.
+    async fn conclude(
+        &self,
+        connection: &mut SqliteConnection,
+        mut script: Script,
+        mut applied: Applied,
+    ) -> Result<Stored, sqlx::Error> {
+        let Self { listing, record, policy, .. } = *self;
+        let instance_id = record.instance_id;
+        let description = record.description.as_ref().filter(|_| applied.nature.is_first);
+        let details = match description {
             None => None,
-            Some(description) => Some(self.details(connection, description, &known).await?),
+            Some(description) => Some(self.details(connection, description, &applied.known).await?),
         };
-        let (start_at, ended_at) = details
-            .as_ref()
-            .map_or((known.start_at, known.ended_at), |details| (details.start_at, details.ended_at));
+        let known = &applied.known;
+        let span = details.as_ref().map_or((known.start_at, known.ended_at), |it| (it.start_at, it.ended_at));
         let joins_told = details.as_ref().and_then(Details::joins).or(known.joins_told);
-        let ended = ended_at.or(changes.last_leave_at).or(known.last_leave_at).or(start_at);
-        let changed = changes.inserted + changes.updated + changes.withdrawn > 0;
-        let reading = ListingFacts {
-            at: record.finished_at,
-            ended_at: ended.map(Timestamp::from_millis),
-            live: listing.source == Source::Live,
-            ended: listing.ended,
-            complete: nature.is_complete,
-            empty: nature.is_empty,
-            leaves_out_one: listing.source != Source::Dashboard && joins_told.is_some_and(|joins| joins <= 1),
-            richer: record.richer,
-            first_rows: !nature.is_empty && nature.stored_source.is_none(),
-            changed,
-            digest: prepared.digest,
-            suspect: changes.suspect,
-            shifted: duplicate > 0 && listing.pages > 1,
-        };
-        let progress = next_progress(&before, &reading, policy, &nature, counts_now);
+        let reading = applied.reading(listing, record, span, joins_told);
+        let counts_now = applied.counts_now();
+        let progress = next_progress(&applied.before, &reading, policy, &applied.nature, counts_now);
         save_progress(&mut script, instance_id, &progress);
-        save_reading(&mut script, record, listing, &nature, counts_now);
-        let outcome = match (nature.is_complete, changes.suspect) {
-            (false, _) => FetchOutcome::Incomplete,
-            (true, Some(_)) => FetchOutcome::Suspect,
-            (true, None) => FetchOutcome::Ok,
-        };
-        let words = nature.not_stored_reason(listing.source, counts_now, awaits_confirmation);
-        log_fetch(&mut script, record, Some(listing), counts, outcome, words);
-
+        save_reading(&mut script, record, listing, &applied.nature, counts_now);
+        let outcome = applied.outcome();
+        let words = applied.not_stored_reason(listing.source);
+        log_fetch(&mut script, record, Some(listing), applied.counts, outcome, words.as_deref());
         if let Some(details) = &details {
             details.write(&mut script, instance_id, known.meeting_id, record.finished_at);
         }
         let is_live = progress.state == InstanceState::Live;
-        if let Some(stays) = changes.stays.take().filter(|_| is_first) {
-            let span = Span { start_at, ended_at };
-            let lines = first_lines(&mut script, stays, &span, is_live, (&known, record));
+        let stays = applied.changes.stays.take();
+        let (known, nature, changes) = (&applied.known, &applied.nature, &applied.changes);
+        let lines = stays.map(|stays| first_lines(&mut script, stays, span, is_live, (known, record)));
+        if counts_now && (nature.stored_source.is_none() || lines.is_some()) {
             script.add(STITCH, |values| {
                 values.add(instance_id);
             });
+        }
+        if let Some(lines) = lines {
             presence::insert_lines(connection, &mut script, instance_id, &lines).await?;
             script.run(connection).await?;
             if known.has_rosters {
                 rosters::match_members(connection, &[instance_id], &changes.reworked.people).await?;
             }
         } else {
-            if counts_now && nature.stored_source.is_none() {
-                script.add(STITCH, |values| {
-                    values.add(instance_id);
-                });
-            }
             script.run(connection).await?;
             if details.is_some() {
                 calendar::moved(connection, instance_id, true).await?;
             }
             let is_moved = known.attendance_dirty || details.is_some();
             let was_live = nature.stored_source == Some(Source::Live);
-            refresh_derived(connection, instance_id, &changes, is_moved || was_live || is_live).await?;
+            refresh_derived(connection, instance_id, changes, is_moved || was_live || is_live).await?;
         }
-        Ok(Stored { counts, outcome, progress })
+        Ok(Stored { counts: applied.counts, outcome, progress })
     }
 
     async fn details(
@@ -244,6 +251,7 @@ impl<'i, 'a> Ingest<'i, 'a> {
 }
 
 /// What a listing is, beside what is stored.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Nature {
     received: u64,
     is_empty: bool,
@@ -251,39 +259,95 @@ struct Nature {
     stored_source: Option<Source>,
     replaces: bool,
     may_count: bool,
+    /// Nothing of the instance was stored before, and this is.
+    is_first: bool,
 }
 
 impl Nature {
-    fn of(listing: &Listing<'_>, stored_source: Option<Source>) -> Self {
+    fn of(listing: &Listing<'_>, known: &KnownInstance) -> Self {
+        let stored_source = known.source();
         let received = listing.rows.len() as u64 + listing.rejects.len() as u64;
         // Somebody was in every instance that ended: a listing without rows says nothing of it.
         let is_empty = received == 0;
         let is_complete =
             listing.ended && !is_empty && received >= min_rows_for_complete(listing.rows_reported);
+        let may_count = !is_empty && may_replace_source(stored_source, listing.source, is_complete);
         Self {
             received,
             is_empty,
             is_complete,
             stored_source,
             replaces: stored_source.is_some_and(|stored| stored != listing.source),
-            may_count: !is_empty && may_replace_source(stored_source, listing.source, is_complete),
+            may_count,
+            is_first: may_count && stored_source.is_none() && !known.has_sessions,
+        }
+    }
+}
+
+/// A listing whose rows are applied, or added to what is to be written.
+struct Applied {
+    known: KnownInstance,
+    nature: Nature,
+    before: Progress,
+    changes: AppliedChanges,
+    counts: RowCounts,
+    digest: i64,
+}
+
+impl Applied {
+    /// Until it is confirmed, what would replace another source's rows is stored nowhere, and neither is its source.
+    fn awaits_confirmation(&self) -> bool {
+        self.nature.replaces && self.changes.suspect.is_some()
+    }
+
+    fn counts_now(&self) -> bool {
+        self.nature.may_count && !self.awaits_confirmation()
+    }
+
+    fn outcome(&self) -> FetchOutcome {
+        match (self.nature.is_complete, self.changes.suspect) {
+            (false, _) => FetchOutcome::Incomplete,
+            (true, Some(_)) => FetchOutcome::Suspect,
+            (true, None) => FetchOutcome::Ok,
+        }
+    }
+
+    /// What the listing was like, of an instance that began and ended then.
+    fn reading(
+        &self,
+        listing: &Listing<'_>,
+        record: &FetchRecord,
+        (start_at, ended_at): (Option<i64>, Option<i64>),
+        joins_told: Option<i64>,
+    ) -> ListingFacts {
+        let Self { known, nature, changes, counts, .. } = self;
+        let ended_at = ended_at.or(changes.last_leave_at).or(known.last_leave_at).or(start_at);
+        ListingFacts {
+            at: record.finished_at,
+            ended_at: ended_at.map(Timestamp::from_millis),
+            live: listing.source == Source::Live,
+            ended: listing.ended,
+            complete: nature.is_complete,
+            empty: nature.is_empty,
+            leaves_out_one: listing.source != Source::Dashboard && joins_told.is_some_and(|joins| joins <= 1),
+            richer: record.richer,
+            first_rows: !nature.is_empty && nature.stored_source.is_none(),
+            changed: counts.inserted + counts.updated + counts.withdrawn > 0,
+            digest: self.digest,
+            suspect: changes.suspect,
+            shifted: counts.duplicate > 0 && listing.pages > 1,
         }
     }
 
     /// Why its rows are not stored, where they are not.
-    fn not_stored_reason(
-        &self,
-        listed: Source,
-        counts_now: bool,
-        awaits_confirmation: bool,
-    ) -> Option<String> {
-        let stored = self.stored_source.map_or("another source", Source::as_str);
-        if awaits_confirmation {
+    fn not_stored_reason(&self, listed: Source) -> Option<String> {
+        let stored = self.nature.stored_source.map_or("another source", Source::as_str);
+        if self.awaits_confirmation() {
             Some(format!(
                 "its rows were not stored: many that {stored} told are not among them; a second listing of {listed} that is \
                  equal, an hour later or more, replaces them"
             ))
-        } else if !counts_now && !self.is_empty {
+        } else if !self.counts_now() && !self.nature.is_empty {
             Some(format!(
                 "its rows were not stored: the sessions of this instance come from {stored}, which {listed} cannot replace"
             ))
@@ -316,17 +380,11 @@ fn next_progress(
     }
 }
 
-/// When an instance began and ended, as Zoom says.
-struct Span {
-    start_at: Option<i64>,
-    ended_at: Option<i64>,
-}
-
 /// Who was in an instance of which nothing was stored before; adds where it is in the calendar to what is to be written.
 fn first_lines(
     script: &mut Script,
-    stays: Vec<crate::attendance::Stay>,
-    span: &Span,
+    stays: Vec<Stay>,
+    (start_at, ended_at): (Option<i64>, Option<i64>),
     is_live: bool,
     (known, record): (&KnownInstance, &FetchRecord),
 ) -> Vec<Line> {
@@ -334,10 +392,10 @@ fn first_lines(
     let leaves = stays.iter().filter(|stay| !stay.is_waiting);
     let leaves = leaves.filter_map(|stay| Some(stay.leave_at?.max(stay.join_at.or(stay.leave_at)?)));
     let last_leave_at = leaves.max().filter(|_| !is_live);
-    let end_at = span.ended_at.or(last_leave_at);
+    let end_at = ended_at.or(last_leave_at);
     let zone = calendar::zone_of(known.timezone.as_deref());
     let place =
-        span.start_at.map(|start_at| calendar::placement(start_at, end_at, known.planned.as_deref(), zone));
+        start_at.map(|start_at| calendar::placement(start_at, end_at, known.planned.as_deref(), zone));
     let planned =
         (place.as_ref().and_then(Placement::planned_from), place.as_ref().and_then(Placement::planned_to));
     let statement = "UPDATE instances SET last_leave_at = ?, local_date = ?, local_start = ?, planned_from = ?, planned_to = ?, \
@@ -354,9 +412,9 @@ fn first_lines(
     let open_end_at = if is_live { Some(record.finished_at.millis()) } else { end_at };
     let closed = stays.into_iter().map(|stay| {
         let is_open = is_live && stay.leave_at.is_none();
-        crate::attendance::Stay { is_open, ..stay }.closed_at(open_end_at)
+        Stay { is_open, ..stay }.closed_at(open_end_at)
     });
-    lines(closed.collect(), planned.0.or(span.start_at).zip(planned.1.or(end_at)))
+    lines(closed.collect(), planned.0.or(start_at).zip(planned.1.or(end_at)))
 }
 
 /// Whether the rows of a listing may count beside, or instead of, those that are stored.
@@ -381,16 +439,16 @@ fn min_rows_for_complete(rows_reported: Option<i64>) -> u64 {
 /// What follows from a change: who was there, who is nobody any more.
 async fn refresh_derived(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
     changes: &AppliedChanges,
     is_moved: bool,
 ) -> Result<(), sqlx::Error> {
-    let mut instance_ids: BTreeSet<i64> = changes.reworked.instance_ids.clone();
+    let mut instance_ids: BTreeSet<InstanceId> = changes.reworked.instance_ids.clone();
     if is_moved || !changes.is_none() {
         instance_ids.insert(instance_id);
     }
     if !instance_ids.is_empty() || !changes.reworked.people.is_empty() {
-        let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
+        let instance_ids: Vec<InstanceId> = instance_ids.into_iter().collect();
         presence::refresh(connection, &instance_ids, &changes.reworked.people).await?;
     }
     people::remove(connection, &changes.reworked.gone).await
@@ -448,7 +506,7 @@ fn log_fetch(
     listing: Option<&Listing<'_>>,
     counts: RowCounts,
     outcome: FetchOutcome,
-    words: Option<String>,
+    words: Option<&str>,
 ) {
     let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let statement = "INSERT INTO fetch_log (run_id, instance_id, started_at, finished_at, source, pages, requests, rows_reported, \
@@ -477,7 +535,7 @@ fn log_fetch(
         for count in counts {
             values.add(signed(count));
         }
-        let error = record.error.as_deref().or(words.as_deref());
+        let error = record.error.as_deref().or(words);
         values
             .add(outcome.as_str())
             .add(record.error_code)

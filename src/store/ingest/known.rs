@@ -3,11 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use serde_json::Value as Json;
 use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteConnection};
 
 use crate::identity::{Evidence, Identifier, IdentifierKind, IdentityContext, InstanceContext};
-use crate::model::Source;
+use crate::model::{InstanceId, Source};
 use crate::plan::Progress;
 use crate::store::instances::{ProgressRow, progress_columns};
 use crate::store::lists::numbers;
@@ -45,7 +44,7 @@ pub(super) struct KnownInstance {
 impl KnownInstance {
     pub(super) async fn load(
         connection: &mut SqliteConnection,
-        instance_id: i64,
+        instance_id: InstanceId,
         digest: i64,
     ) -> Result<Self, sqlx::Error> {
         sqlx::query_as(concat!(
@@ -120,8 +119,9 @@ impl<'e> KnownNames<'e> {
         let lists = by_kind(evidence);
         let mut query = sqlx::query(AssertSqlSafe(NAMES.as_str()));
         for list in &lists {
-            let values: Json = list.iter().map(|(_, _, value)| value.as_str()).collect();
-            query = query.bind(values.to_string());
+            let values: Vec<&str> = list.iter().map(|(_, _, value)| value.as_str()).collect();
+            query = query
+                .bind(serde_json::to_string(&values).map_err(|error| sqlx::Error::Encode(error.into()))?);
         }
         query = query.bind(instance.meeting_id);
         query = query.bind(instance.guests.scope(instance.meeting_id, instance.instance_id));

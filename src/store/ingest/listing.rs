@@ -1,7 +1,7 @@
 //! A listing as it is handed over, and what became of it.
 
 use crate::decode::{Reject, Row};
-use crate::model::{FetchOutcome, Source, Timestamp};
+use crate::model::{FetchOutcome, InstanceId, RunId, Source, Timestamp};
 use crate::plan::{Progress, Richer};
 use crate::store::instances::Description;
 
@@ -26,9 +26,9 @@ pub struct Listing<'a> {
 #[derive(Clone, Debug)]
 pub struct FetchRecord {
     /// The run that it belongs to.
-    pub run_id: i64,
+    pub run_id: RunId,
     /// The instance that was read.
-    pub instance_id: i64,
+    pub instance_id: InstanceId,
     /// When it began.
     pub started_at: Timestamp,
     /// When its last answer came.

@@ -37,7 +37,9 @@ impl<'l, 'a> PreparedListing<'l, 'a> {
         } else {
             let mut stripper = stripper(listing, description, dropped);
             let mut rows = anonymous.unwrap_or_else(|| listing.rows.clone());
-            rows.iter_mut().for_each(|row| stripper.strip(row));
+            for row in &mut rows {
+                stripper.strip(row);
+            }
             let mut strip = |reject: &Reject| Reject {
                 reason: reject.reason.clone(),
                 content: stripper.strip_reject(&reject.content),

@@ -30,7 +30,11 @@ impl Store {
         if let Some(stored) = self.store_together(&ingest, &prepared).await? {
             return Ok(stored);
         }
-        let _turn = self.turn.lock().await;
+        let turn = self.turn.lock().await;
+        if let Some(shared) = turn.upgrade() {
+            // It holds the one connection.
+            self.commit_shared(&shared).await;
+        }
         let mut open = self.open_transaction().await?;
         let stored = self.ingest(&ingest, &prepared, &mut open).await?;
         self.commit(open).await?;
@@ -68,11 +72,7 @@ impl Store {
         drop(turn);
         // Those that wait already have their turn first. Whoever comes to it for the second time first, commits for all.
         let turn = self.turn.lock().await;
-        if let Some(open) = shared.take()
-            && self.commit(open).await.is_ok()
-        {
-            shared.is_committed.store(true, Ordering::Relaxed);
-        }
+        self.commit_shared(&shared).await;
         drop(turn);
         Ok(shared.is_committed.load(Ordering::Relaxed).then_some(stored))
     }
@@ -91,6 +91,15 @@ impl Store {
         open.rows += ingest.listing.rows.len();
         let stored = ingest.run(&mut open.transaction, prepared, &mut open.facts).await;
         stored.map_err(|error| self.error(error))
+    }
+
+    /// Commits for all whose listings are in it, unless that was done, or it was rolled back.
+    async fn commit_shared(&self, shared: &Shared) {
+        if let Some(open) = shared.take()
+            && self.commit(open).await.is_ok()
+        {
+            shared.is_committed.store(true, Ordering::Relaxed);
+        }
     }
 
     async fn commit(&self, open: Open) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use crate::decode::Row;
 use crate::identity::IdentityContext;
 use crate::identity::{Evidence, GuestScope, IdentifierKind};
 use crate::identity::{IdentityFields, InstanceContext, normalized};
-use crate::model::Timestamp;
+use crate::model::{InstanceId, Timestamp};
 use crate::store::attendance::presence;
 use crate::store::decisions;
 use crate::store::erasure_list::{self, ErasureKey, ErasureList, marks_of, pseudonyms};
@@ -159,14 +159,14 @@ async fn forget(
         }
     };
     // Where the person was, and where a withdrawn session may have been theirs.
-    let instance_ids: Vec<i64> = sqlx::query_scalar(
+    let instance_ids: Vec<InstanceId> = sqlx::query_scalar(
         "SELECT DISTINCT instance_id FROM sessions WHERE person_id = ? OR withdrawn_at IS NOT NULL ORDER BY 1",
     )
     .bind(person_id)
     .fetch_all(&mut *connection)
     .await?;
 
-    let mut anonymous: BTreeMap<i64, Vec<Session>> = BTreeMap::new();
+    let mut anonymous: BTreeMap<InstanceId, Vec<Session>> = BTreeMap::new();
     // A withdrawn session may tell something that leads to another one, so it goes on until nothing is learnt.
     loop {
         let mut learnt = false;
@@ -200,16 +200,16 @@ async fn forget(
             rows::rewrite_session(connection, session.id, &row).await?;
         }
     }
-    let of_instances: Vec<i64> = anonymous.keys().copied().collect();
+    let of_instances: Vec<InstanceId> = anonymous.keys().copied().collect();
     let rosters = (of_instances.as_slice(), member_ids);
     let known = (&texts, &context.shared);
     result.members = remove_from_rosters(connection, &mut forgotten, known, rosters, (subject, now)).await?;
     remove_from_decisions(connection, &texts, &anonymous).await?;
     let context = IdentityContext::load(connection).await?;
     let reworked = people::recompute_people(connection, &context, &people, &[]).await?;
-    let mut affected: BTreeSet<i64> = anonymous.keys().copied().collect();
+    let mut affected: BTreeSet<InstanceId> = anonymous.keys().copied().collect();
     affected.extend(reworked.instance_ids);
-    let affected: Vec<i64> = affected.into_iter().collect();
+    let affected: Vec<InstanceId> = affected.into_iter().collect();
     presence::refresh(connection, &affected, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await?;
 
@@ -232,7 +232,7 @@ async fn in_instance(
     connection: &mut SqliteConnection,
     forgotten: &mut ErasureList,
     (person_id, subject): (Option<i64>, i64),
-    instance_id: i64,
+    instance_id: InstanceId,
     context: &IdentityContext,
     now: Timestamp,
 ) -> Result<Vec<Session>, sqlx::Error> {
@@ -271,7 +271,7 @@ async fn in_instance(
 
 async fn sessions_of(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
 ) -> Result<Vec<Session>, sqlx::Error> {
     let ids = rows::session_ids_of(connection, instance_id).await?;
     let list: Vec<i64> = ids.iter().map(|(session_id, _)| *session_id).collect();
@@ -353,7 +353,7 @@ async fn remove_from_rosters(
     connection: &mut SqliteConnection,
     forgotten: &mut ErasureList,
     (texts, shared): (&SearchTerms, &HashSet<String>),
-    (instance_ids, member_ids): (&[i64], &[i64]),
+    (instance_ids, member_ids): (&[InstanceId], &[i64]),
     (subject, now): (i64, Timestamp),
 ) -> Result<u64, sqlx::Error> {
     let json = |texts: &BTreeSet<String>| {
@@ -397,7 +397,7 @@ async fn remove_from_rosters(
 async fn remove_from_decisions(
     connection: &mut SqliteConnection,
     texts: &SearchTerms,
-    anonymous: &BTreeMap<i64, Vec<Session>>,
+    anonymous: &BTreeMap<InstanceId, Vec<Session>>,
 ) -> Result<(), sqlx::Error> {
     let mut held: Vec<String> = texts.emails.iter().chain(&texts.names).chain(&texts.ids).cloned().collect();
     held.extend(anonymous.values().flatten().map(|session| session.id.to_string()));

@@ -7,6 +7,7 @@ use sqlx::SqliteConnection;
 use crate::decode::{Dropped, Reject, Stripper};
 use crate::identity::IdentityContext;
 use crate::identity::IdentityFields;
+use crate::model::InstanceId;
 use crate::store::attendance::presence;
 use crate::store::decisions;
 use crate::store::ingest::reject_digest;
@@ -42,7 +43,7 @@ impl Store {
         let mut cleansed = PrivacyStats::default();
         // What was learnt of hosts: a meeting may be called as an instance was that is gone.
         let mut hosts = Stripper::new(dropped);
-        let mut after = 0;
+        let mut after = InstanceId::default();
         loop {
             let batch =
                 self.write(async |tx| cleanse_batch(tx, dropped, after, &mut hosts, &mut cleansed).await);
@@ -91,11 +92,11 @@ impl Store {
 async fn cleanse_batch(
     connection: &mut SqliteConnection,
     dropped: &Dropped,
-    after: i64,
+    after: InstanceId,
     hosts: &mut Stripper<'_>,
     cleansed: &mut PrivacyStats,
-) -> Result<Option<i64>, sqlx::Error> {
-    let next: Vec<(i64, i64)> = sqlx::query_as(
+) -> Result<Option<InstanceId>, sqlx::Error> {
+    let next: Vec<(InstanceId, i64)> = sqlx::query_as(
         "SELECT instance_id, (SELECT count(*) FROM sessions s WHERE s.instance_id = i.instance_id) FROM instances i \
           WHERE instance_id > ? ORDER BY instance_id LIMIT ?",
     )
@@ -104,7 +105,7 @@ async fn cleanse_batch(
     .fetch_all(&mut *connection)
     .await?;
     let mut sessions = 0;
-    let mut batch: Vec<i64> = Vec::new();
+    let mut batch: Vec<InstanceId> = Vec::new();
     for (instance_id, count) in next {
         sessions += count;
         if !batch.is_empty() && sessions > SESSIONS_AT_ONCE {
@@ -127,7 +128,7 @@ async fn cleanse_batch(
         reworked = people::recompute_people(connection, &context, &people, &[]).await?;
         instance_ids.extend(&reworked.instance_ids);
     }
-    let instance_ids: Vec<i64> = instance_ids.into_iter().collect();
+    let instance_ids: Vec<InstanceId> = instance_ids.into_iter().collect();
     presence::refresh(connection, &instance_ids, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await?;
     Ok(batch.last().copied())
@@ -137,7 +138,7 @@ async fn cleanse_batch(
 async fn cleanse_instance(
     connection: &mut SqliteConnection,
     dropped: &Dropped,
-    instance_id: i64,
+    instance_id: InstanceId,
     hosts: &mut Stripper<'_>,
     cleansed: &mut PrivacyStats,
 ) -> Result<Option<BTreeSet<i64>>, sqlx::Error> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::SqliteConnection;
 
 use crate::identity::IdentityContext;
-use crate::model::Timestamp;
+use crate::model::{InstanceId, Timestamp};
 use crate::store::attendance::presence;
 use crate::store::calendar;
 use crate::store::lists::json_list;
@@ -159,7 +159,7 @@ async fn prune_batch(
     now: Timestamp,
 ) -> Result<Pruned, sqlx::Error> {
     // The first of the batch goes however large it is.
-    let batch: Vec<(i64, i64)> = sqlx::query_as(
+    let batch: Vec<(InstanceId, i64)> = sqlx::query_as(
         "SELECT instance_id, sessions FROM ( \
              SELECT instance_id, sessions, start_at, sum(sessions) OVER (ORDER BY start_at, instance_id) - sessions AS others \
                FROM (SELECT instance_id, start_at, (SELECT count(*) FROM sessions s WHERE s.instance_id = i.instance_id) AS sessions \
@@ -174,7 +174,7 @@ async fn prune_batch(
     if batch.is_empty() {
         return Ok(Pruned::default());
     }
-    let ids: Vec<i64> = batch.iter().map(|(instance_id, _)| *instance_id).collect();
+    let ids: Vec<InstanceId> = batch.iter().map(|(instance_id, _)| *instance_id).collect();
     remove_instances(connection, &json_list(&ids), now).await?;
     Ok(Pruned {
         instances: ids.len() as u64,
@@ -228,11 +228,11 @@ async fn remove_instances(
     let context = IdentityContext::load(connection).await?;
     let people: BTreeSet<i64> = people.into_iter().collect();
     let reworked = people::recompute_people(connection, &context, &people, &[]).await?;
-    let instance_ids: Vec<i64> = reworked.instance_ids.into_iter().collect();
+    let instance_ids: Vec<InstanceId> = reworked.instance_ids.into_iter().collect();
     presence::refresh(connection, &instance_ids, &reworked.people).await?;
     people::remove(connection, &reworked.gone).await?;
     for meeting_id in meetings {
-        let left: Option<i64> =
+        let left: Option<InstanceId> =
             sqlx::query_scalar("SELECT instance_id FROM instances WHERE meeting_id = ? LIMIT 1")
                 .bind(meeting_id)
                 .fetch_optional(&mut *connection)

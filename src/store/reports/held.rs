@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 use crate::identity::IdentityContext;
 use crate::identity::{Evidence, GuestScope, Identifier, IdentifierKind, components};
 use crate::identity::{IdentityFields, InstanceContext, normalized};
-use crate::model::{Table, Value};
+use crate::model::{InstanceId, Table, Value};
 use crate::store::decisions::shown_sql;
 use crate::store::lists::json_list;
 use crate::store::maintenance::mentions::{Mention, SearchTerms, elsewhere};
@@ -182,7 +182,7 @@ async fn told_of(
             None
         }
     };
-    let instances: Vec<(i64, i64, String)> = sqlx::query_as(
+    let instances: Vec<(InstanceId, i64, String)> = sqlx::query_as(
         "SELECT i.instance_id, i.meeting_id, m.guests FROM instances i JOIN meetings m ON m.meeting_id = i.meeting_id \
           WHERE i.instance_id IN (SELECT instance_id FROM sessions WHERE person_id = ? OR withdrawn_at IS NOT NULL) ORDER BY 1",
     )

@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use crate::decode::{Field, Row, RowHashes, StorageTable, Value};
+use crate::model::InstanceId;
 use crate::store::lists::json_list;
 use crate::store::script::{Script, Values};
 use crate::store::session::columns::{PARTS, column, fields_of, name_of};
@@ -46,7 +47,7 @@ fn bind_session(
 pub(crate) async fn insert_sessions(
     connection: &mut SqliteConnection,
     script: &mut Script,
-    instance_id: i64,
+    instance_id: InstanceId,
     sessions: &[NewSession<'_, '_>],
     known: &KnownFacts,
 ) -> Result<(), sqlx::Error> {
@@ -81,7 +82,7 @@ pub(crate) async fn rewrite_session(
 ) -> Result<(), sqlx::Error> {
     let hashes = row.hashes();
     let mut known = KnownFacts::default();
-    insert_shared(connection, std::iter::once((row, &hashes)), &mut known).await?;
+    Box::pin(insert_shared(connection, std::iter::once((row, &hashes)), &mut known)).await?;
     let mut script = Script::default();
     write_session(&mut script, "withdrawn_at = withdrawn_at", session_id, row, &hashes, &known);
     script.run(connection).await
@@ -161,7 +162,7 @@ fn session_of(row: &SqliteRow, fields: &[Field]) -> Result<Row<'static>, sqlx::E
 /// The numbers of the sessions of an instance, withdrawn ones included, each with its person.
 pub(crate) async fn session_ids_of(
     connection: &mut SqliteConnection,
-    instance_id: i64,
+    instance_id: InstanceId,
 ) -> Result<Vec<(i64, Option<i64>)>, sqlx::Error> {
     sqlx::query_as("SELECT session_id, person_id FROM sessions WHERE instance_id = ? ORDER BY session_id")
         .bind(instance_id)

@@ -32,7 +32,7 @@ impl KnownFacts {
     /// What these rows tell that is not known, each once.
     pub(crate) fn unknown<'r, 'a>(
         &mut self,
-        rows: impl Iterator<Item = (&'r Row<'a>, &'r RowHashes)> + Clone,
+        rows: &(impl Iterator<Item = (&'r Row<'a>, &'r RowHashes)> + Clone),
     ) -> UnknownFacts<'r, 'a> {
         UnknownFacts(StorageTable::SHARED.map(|table| {
             let known = &mut self.0[table.shared_index()];
@@ -53,7 +53,7 @@ pub(crate) struct UnknownFacts<'r, 'a>([Vec<(&'r Row<'a>, &'r RowHashes)>; 6]);
 /// What the file holds of them: for each table pairs of digest and number, and the highest number.
 pub(crate) type StoredFacts = [(Option<String>, i64); 6];
 
-impl<'r, 'a> UnknownFacts<'r, 'a> {
+impl UnknownFacts<'_, '_> {
     pub(crate) fn are_none(&self) -> bool {
         self.0.iter().all(Vec::is_empty)
     }
@@ -173,7 +173,7 @@ pub(crate) async fn insert_shared<'r>(
     rows: impl Iterator<Item = (&'r Row<'r>, &'r RowHashes)> + Clone,
     known: &mut KnownFacts,
 ) -> Result<(), sqlx::Error> {
-    known.unknown(rows).store(connection, known).await
+    known.unknown(&rows).store(connection, known).await
 }
 
 /// Removes the shared facts that nothing refers to any more.

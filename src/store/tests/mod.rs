@@ -3,3 +3,4 @@
 mod attendance;
 mod numbers;
 mod readings;
+mod together;

@@ -17,7 +17,7 @@ use sqlx::Row as _;
 use tempfile::TempDir;
 
 use crate::decode::{Decoded, page};
-use crate::model::{MeetingId, Source, Timestamp, Trigger, Window};
+use crate::model::{MeetingId, RunId, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 use crate::store::ingest::listing::Stored;
 use crate::store::{Found, Listing, Selection, Store};
@@ -112,7 +112,7 @@ enum Step {
 struct Base {
     _directory: TempDir,
     store: Store,
-    run_id: i64,
+    run_id: RunId,
 }
 
 /// A database that knows the instances, copied from one that was made once.
