@@ -82,7 +82,6 @@ pub struct GlobalOptions {
 
 impl GlobalOptions {
     /// How much more (or, below zero, less) than the config says is to be logged.
-    #[must_use]
     pub fn verbosity(&self) -> i16 {
         i16::from(self.verbose) - i16::from(self.quiet)
     }

@@ -210,7 +210,6 @@ fn response(status: StatusCode, body: String) -> Response<String> {
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The snapshot in Prometheus' text format.
-#[must_use]
 pub fn render(snapshot: &MetricsSnapshot) -> String {
     let mut page = Page::default();
     page.gauge("rollcall_build_info", "The version of the program, as a label.")

@@ -19,7 +19,6 @@ pub struct StoreLedger {
 
 impl StoreLedger {
     /// A ledger with these daily pools, of which `share` (0 to 1) may be used.
-    #[must_use]
     pub fn new(store: Store, clock: Clock, pools: &[DailyPool], share: f64) -> Self {
         let budgets = pools
             .iter()

@@ -89,7 +89,6 @@ pub struct Collector {
 
 impl Collector {
     /// A collector that reads from this Zoom into this database.
-    #[must_use]
     pub fn new(zoom: ZoomClient, store: Store, clock: Clock, settings: CollectSettings) -> Self {
         Self {
             zoom,
@@ -315,7 +314,6 @@ impl Collector {
 }
 
 /// What is said where this machine's clock is so many milliseconds ahead of Zoom's, or behind.
-#[must_use]
 pub(crate) fn clock_warning(ahead_ms: i64) -> String {
     let (minutes, way) = (ahead_ms.unsigned_abs() / 60_000, if ahead_ms > 0 { "ahead of" } else { "behind" });
     format!(

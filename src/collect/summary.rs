@@ -66,7 +66,6 @@ pub enum AbortReason {
 
 impl AbortReason {
     /// The reason, in words.
-    #[must_use]
     pub fn message(&self) -> &str {
         let (Self::Quota(_, words) | Self::Refused(words) | Self::Ledger(words)) = self;
         words
@@ -176,7 +175,6 @@ impl Summary {
     }
 
     /// Nothing was read though something should have been: instances were due, or no meeting may be asked for any.
-    #[must_use]
     pub(crate) fn read_nothing(&self) -> bool {
         let read = self.instances_fetched + self.instances_not_found;
         read == 0 && (self.instances_failed > 0 || (self.meetings_refused > 0 && !self.answered))

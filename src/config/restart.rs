@@ -7,7 +7,6 @@ impl Config {
     /// it is started again.
     ///
     /// Every key is named here, in one of two ways: one that is forgotten does not compile.
-    #[must_use]
     pub(crate) fn keys_needing_restart(&self, new: &Self) -> Vec<&'static str> {
         let Self {
             database: DatabaseConfig { path, group },

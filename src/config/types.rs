@@ -141,7 +141,6 @@ pub struct CollectionConfig {
 
 impl CollectionConfig {
     /// The shortest time that instances can be kept for: what is younger may still be read, or settle.
-    #[must_use]
     pub fn least_keep(&self) -> Duration {
         /// How long an instance that still changes is read again after its last planned re-read.
         const SETTLE_AFTER: Duration = Duration::from_hours(7 * 24);

@@ -47,7 +47,6 @@ pub struct RowHashes {
 
 impl RowHashes {
     /// The digest of what stands in one table of [`StorageTable::SHARED`].
-    #[must_use]
     pub const fn of(&self, table: StorageTable) -> Option<i64> {
         self.shared[table.shared_index()]
     }
@@ -159,19 +158,16 @@ struct Page<T> {
 
 impl<'a> Row<'a> {
     /// The value of a column.
-    #[must_use]
     pub fn get(&self, field: Field) -> &Value<'a> {
         &self.values[field.index()]
     }
 
     /// The text of a column, where it has one.
-    #[must_use]
     pub fn text(&self, field: Field) -> Option<&str> {
         self.get(field).text()
     }
 
     /// The number of a column, where it has one: milliseconds, a flag or a count.
-    #[must_use]
     pub fn number(&self, field: Field) -> Option<i64> {
         self.get(field).number()
     }
@@ -180,19 +176,16 @@ impl<'a> Row<'a> {
     ///
     /// A row without a status is taken for a stay in the meeting; the second row of Zoom's published example
     /// has none.
-    #[must_use]
     pub(crate) fn is_waiting(&self) -> bool {
         self.text(Field::Status) == Some(WAITING)
     }
 
     /// What stands in for a blank `user_id` or `join_time` in the row's key: a digest of what else identifies it.
-    #[must_use]
     pub fn surrogate_key(&self) -> Option<i64> {
         self.surrogate_key
     }
 
     /// Every field without a column as the text of one JSON object, keys in order; none where there is nothing.
-    #[must_use]
     pub fn extra(&self) -> Option<String> {
         (!self.extra.is_empty()).then(|| {
             let mut text = String::new();
@@ -203,7 +196,6 @@ impl<'a> Row<'a> {
     }
 
     /// The digests that the row is known by.
-    #[must_use]
     pub fn hashes(&self) -> RowHashes {
         let mut digest = Digest::new();
         let value = |hash: Option<i64>| hash.map_or(Value::Null, Value::Int);
@@ -240,7 +232,6 @@ impl<'a> Row<'a> {
     }
 
     /// A row that says nothing, to be filled from where rows are kept.
-    #[must_use]
     pub fn empty() -> Self {
         Row { values: [const { Value::Null }; Field::COUNT], extra: Vec::new(), surrogate_key: None }
     }
@@ -286,7 +277,6 @@ impl<'a> Row<'a> {
     }
 
     /// The row with no ties to the page it came from.
-    #[must_use]
     pub fn into_owned(self) -> Row<'static> {
         Row {
             values: self.values.map(Value::into_owned),

@@ -65,7 +65,6 @@ impl PendingWithdrawal {
 
 impl Progress {
     /// Whether a listing that would withdraw this much is confirmed by an earlier one.
-    #[must_use]
     pub fn confirms_withdrawal(&self, digest: i64, now: Timestamp) -> bool {
         self.pending_withdrawal
             .is_some_and(|pending| pending.digest == digest && now >= pending.confirmed_from())

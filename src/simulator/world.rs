@@ -58,7 +58,6 @@ pub struct Instance {
 
 impl Instance {
     /// An instance without participants.
-    #[must_use]
     pub fn new(
         meeting_id: MeetingId,
         uuid: InstanceUuid,
@@ -183,7 +182,6 @@ pub struct World {
 
 impl World {
     /// An account in which no meeting was ever held.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -206,7 +204,6 @@ impl World {
     }
 
     /// The instance of this UUID.
-    #[must_use]
     pub fn instance(&self, uuid: &InstanceUuid) -> Option<&Instance> {
         self.instances.get(uuid)
     }
@@ -217,7 +214,6 @@ impl World {
     }
 
     /// Every meeting that was ever held.
-    #[must_use]
     pub fn meetings(&self) -> BTreeSet<MeetingId> {
         self.instances.values().map(|instance| instance.meeting_id).collect()
     }

@@ -73,13 +73,11 @@ const LONGEST_REST: Duration = Duration::from_hours(24);
 
 impl Standing {
     /// Whether it is left alone; a rest that ends later than any rest can was set by a clock that was wrong.
-    #[must_use]
     pub fn rests(&self, now: Timestamp) -> bool {
         self.next_at.is_some_and(|next| now < next && next <= now.plus(LONGEST_REST))
     }
 
     /// The window of a scheduled run over it.
-    #[must_use]
     pub fn window(&self, lookback: Duration, now: Timestamp) -> Window {
         scheduled_window(self.told_at, self.first_listed_at, lookback, now)
     }

@@ -128,7 +128,6 @@ impl Store {
     }
 
     /// Keeps these fields out of the file: whatever is taken in goes without them.
-    #[must_use]
     pub(crate) fn dropping(self, dropped: Dropped) -> Self {
         Self { dropped: Arc::new(dropped), ..self }
     }
@@ -144,13 +143,11 @@ impl Store {
     }
 
     /// The path of the file.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The connection for the reports' own queries.
-    #[must_use]
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
     }

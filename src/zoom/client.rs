@@ -65,13 +65,11 @@ impl ZoomClient {
     }
 
     /// A handle whose requests are counted by `counters` as well, so that a fetch can report its own.
-    #[must_use]
     pub(crate) fn counted_by(&self, counters: Counters) -> Self {
         Self { shared: Arc::clone(&self.shared), also_count: Some(counters) }
     }
 
     /// The requests of all handles since the client was made; token requests are not among them.
-    #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
     }

@@ -52,14 +52,12 @@ impl RunLock {
 
 impl RunLock {
     /// Whether some process holds the lock of the database at `path` right now. It makes no file.
-    #[must_use]
     pub fn is_held(path: &Path) -> bool {
         let file = OpenOptions::new().write(true).open(lock_path(path));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Whether another process waits for the lock: long work hands it over between two instances.
-    #[must_use]
     pub(crate) fn has_waiters(&self) -> bool {
         let waiting = OpenOptions::new().write(true).open(beside(&self.path, ".waiting"));
         waiting.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
