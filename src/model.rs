@@ -1,7 +1,9 @@
 //! The words of the project as types: parsed once at the edge, never raw inside.
 
+mod host;
 mod id;
 mod instant;
+mod quota;
 mod table;
 mod text;
 
@@ -12,8 +14,10 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::host::is_loopback;
 pub use self::id::{InstanceId, RunId};
 pub use self::instant::{DAY, HOUR, MINUTE, WEEK, parse_instant};
+pub(crate) use self::quota::{DailyQuota, Reservation, Throttle, ThrottleKind};
 pub use self::table::Value;
 pub(crate) use self::table::{Line, Table};
 pub(crate) use self::text::{drives_a_terminal, harmless, is_unseen};

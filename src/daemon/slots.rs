@@ -6,7 +6,7 @@ use crate::model::Timestamp;
 use crate::schedule::Schedule;
 
 /// A slot that is served later than this was missed: the daemon was suspended, or the clock leapt ahead.
-const PATIENCE: Duration = Duration::from_mins(1);
+const LATE_AFTER: Duration = Duration::from_mins(1);
 
 /// A clock that goes back by less than this was corrected; by more, it was set back.
 const CORRECTION: Duration = Duration::from_mins(1);
@@ -66,7 +66,7 @@ impl SlotTracker {
         let Some(first) = self.next.filter(|first| *first <= now) else { return ScheduleCheck::Nothing };
         let Some(slot_at) = self.schedule.latest_due(self.served, now) else { return ScheduleCheck::Nothing };
         self.serve(slot_at);
-        ScheduleCheck::Due { slot_at, is_late: now.since(first) > PATIENCE }
+        ScheduleCheck::Due { slot_at, is_late: now.since(first) > LATE_AFTER }
     }
 
     fn serve(&mut self, until: Timestamp) {

@@ -57,7 +57,6 @@ pub use self::maintenance::erase::ForgetResult;
 pub(crate) use self::maintenance::mentions::Mention;
 pub use self::maintenance::prune::Pruned;
 pub(crate) use self::metrics::{Histogram, MetricsSnapshot};
-pub(crate) use self::quota::{Budget, Claim};
 pub use self::reports::Held;
 pub(crate) use self::reports::{Granularity, LastRunOutcomes, ReportFilter};
 pub(crate) use self::runs::{RunEnd, RunTotals};

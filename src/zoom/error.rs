@@ -5,8 +5,7 @@ use std::fmt;
 use super::disposition::{Disposition, SourceRefusal};
 use super::endpoint::Endpoint;
 use super::ledger::LedgerError;
-use super::throttle::Throttle;
-use crate::model::{RateLabel, Timestamp};
+use crate::model::{RateLabel, Throttle, Timestamp};
 
 /// An error of the client. It carries neither token nor secret, nor anything that a participant wrote.
 #[derive(Clone, Debug, thiserror::Error)]

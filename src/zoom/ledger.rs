@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, ready};
 
-use super::throttle::{Throttle, ThrottleKind};
-use crate::model::{RateLabel, Timestamp};
+use crate::model::{RateLabel, Reservation, Throttle, Timestamp};
 
 /// Keeps the account's daily quota and its pauses, for all processes that share them.
 pub trait Ledger: Send + Sync {
@@ -22,30 +21,6 @@ pub trait Ledger: Send + Sync {
     /// Records a 429, and the pause that follows from it: until `throttle.until` nobody should be granted
     /// anything of this label.
     fn throttled(&self, label: RateLabel, throttle: Throttle) -> BoxFuture<'_, Result<(), LedgerError>>;
-}
-
-/// The ledger's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reservation {
-    /// So many requests, at least one, may be sent.
-    Granted {
-        /// How many.
-        count: u32,
-        /// The end of the day for which they are reserved.
-        valid_until: Timestamp,
-    },
-    /// The day's budget is used up until then.
-    Exhausted {
-        /// The reset.
-        until: Timestamp,
-    },
-    /// Zoom asked for a pause, to this process or to another.
-    Paused {
-        /// Its end.
-        until: Timestamp,
-        /// What it was told for: a daily pause ends the run, a short one is waited for.
-        kind: ThrottleKind,
-    },
 }
 
 /// Why the ledger could not be read or written.
