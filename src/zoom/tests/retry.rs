@@ -7,6 +7,8 @@ use futures_util::future::{BoxFuture, ready};
 
 use crate::clock::Clock;
 use crate::model::{DailyQuota, MeetingId, RateLabel, Reservation, Throttle, Timestamp, parse_instant};
+use crate::zoom::counters::RequestCounts;
+use crate::zoom::error::ConnectionFault;
 use crate::zoom::fake::{Fake, Reply, TOKEN, noon};
 use crate::zoom::memory_ledger::InMemoryLedger;
 use crate::zoom::*;
