@@ -9,7 +9,7 @@ use crate::exit::ExitCode;
 
 /// How long the end of a run may take. It takes longer only where another program keeps the database locked; then the
 /// next run says in the log that this one was interrupted.
-const GRACE: Duration = Duration::from_millis(4_500);
+const EXIT_LIMIT: Duration = Duration::from_millis(4_500);
 
 /// The exit code of the first signal that came while one was listened to: a process has one.
 static RECEIVED: OnceLock<ExitCode> = OnceLock::new();
@@ -61,7 +61,7 @@ impl ShutdownSignal {
             let first = next().await;
             RECEIVED.set(first).ok();
             token.cancel();
-            tokio::time::timeout(GRACE, next()).await.unwrap_or(first)
+            tokio::time::timeout(EXIT_LIMIT, next()).await.unwrap_or(first)
         };
         #[expect(
             clippy::disallowed_methods,
@@ -75,13 +75,11 @@ impl ShutdownSignal {
     }
 
     /// The exit code of the signal that came, if one did: it hides whatever else went wrong.
-    #[must_use]
     pub fn exit_code() -> Option<ExitCode> {
         RECEIVED.get().copied()
     }
 
     /// What the first signal cancels.
-    #[must_use]
     pub fn token(&self) -> &CancellationToken {
         &self.token
     }

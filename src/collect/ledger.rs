@@ -5,63 +5,42 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::clock::Clock;
-use crate::model::{DailyQuota, RateLabel, Reservation, ThrottleKind, Timestamp};
-use crate::store::{Store, StoreError};
-use crate::zoom::{DailyPool, Ledger, LedgerError, Throttle};
+use crate::model::{DailyQuota, RateLabel, Reservation, Throttle};
+use crate::store::Store;
+use crate::zoom::{Ledger, LedgerError};
 
 /// A ledger that survives restarts and is shared by every process on the database.
 #[derive(Clone, Debug)]
 pub struct StoreLedger {
     store: Store,
     clock: Clock,
-    quotas: Arc<Vec<DailyQuota>>,
+    quotas: Arc<[DailyQuota]>,
 }
 
 impl StoreLedger {
-    /// A ledger with these daily pools, of which `share` (0 to 1) may be used.
-    #[must_use]
-    pub fn new(store: Store, clock: Clock, pools: &[DailyPool], share: f64) -> Self {
-        let quotas = pools
-            .iter()
-            .map(|pool| DailyQuota {
-                labels: pool.labels.to_vec(),
-                requests: Some(part(pool.requests, share)),
-            })
-            .collect();
-        Self { store, clock, quotas: Arc::new(quotas) }
+    /// A ledger with these quotas, of which `share` (0 to 1) may be used.
+    pub fn new(store: Store, clock: Clock, quotas: &[DailyQuota], share: f64) -> Self {
+        Self { store, clock, quotas: quotas.iter().map(|quota| quota.part(share)).collect() }
     }
-
-    fn quota(&self, label: RateLabel) -> DailyQuota {
-        let pool = self.quotas.iter().find(|quota| quota.labels.contains(&label));
-        pool.cloned().unwrap_or_else(|| DailyQuota { labels: vec![label], requests: None })
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32 is one")]
-fn part(requests: u32, share: f64) -> u64 {
-    (f64::from(requests) * share.clamp(0.0, 1.0)).floor() as u64
 }
 
 impl Ledger for StoreLedger {
     fn reserve(&self, label: RateLabel, want: u32) -> BoxFuture<'_, Result<Reservation, LedgerError>> {
+        let quota = self.quotas.iter().find(|quota| quota.labels.contains(&label));
         Box::pin(async move {
-            self.store.reserve(label, want, &self.quota(label), self.clock.now()).await.map_err(lost)
+            self.store.reserve(label, want, quota, self.clock.now()).await.map_err(LedgerError::new)
         })
     }
 
     fn give_back(&self, label: RateLabel, unused: u32) -> BoxFuture<'_, Result<(), LedgerError>> {
-        Box::pin(async move { self.store.release(label, unused, self.clock.now()).await.map_err(lost) })
+        Box::pin(async move {
+            self.store.give_back(label, unused, self.clock.now()).await.map_err(LedgerError::new)
+        })
     }
 
     fn throttled(&self, label: RateLabel, throttle: Throttle) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async move {
-            let now: Timestamp = self.clock.now();
-            let daily = throttle.kind == ThrottleKind::Daily;
-            self.store.throttled(label, throttle.until, daily, now).await.map_err(lost)
+            self.store.throttled(label, throttle, self.clock.now()).await.map_err(LedgerError::new)
         })
     }
-}
-
-fn lost(error: StoreError) -> LedgerError {
-    LedgerError::new(error)
 }

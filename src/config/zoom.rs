@@ -8,7 +8,7 @@ use super::reader::Reader;
 use super::schema;
 use super::secret::{self, SecretInputs, SecretSource};
 use super::types::{RateConfig, SourceChoice, ZoomConfig};
-use crate::model::Plan;
+use crate::model::{Plan, is_loopback};
 
 impl Reader<'_> {
     pub(super) fn zoom(&mut self, zoom: &schema::Zoom) -> ZoomConfig {
@@ -88,15 +88,13 @@ impl Reader<'_> {
             return None;
         };
         let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let is_loopback = host == "localhost"
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
         // The URL itself is not shown where it may hold a password.
         let problem = match url.scheme() {
             _ if !url.username().is_empty() || url.password().is_some() => {
                 Some(("the URL holds a user name or a password".to_owned(), "take them out"))
             }
             "http" | "https" if host.is_empty() => Some(("the URL has no host".to_owned(), example)),
-            "http" if !is_loopback => Some((
+            "http" if !is_loopback(host) => Some((
                 format!("plain http to {host} would show the access token to the network"),
                 "use https:// (http:// is for localhost only)",
             )),

@@ -29,7 +29,7 @@ use crate::schedule::Schedule;
 use crate::store::{RunLock, Store, StoreError};
 
 /// How long a run may take to end once it is told to: the program is gone within five seconds.
-const GRACE: Duration = Duration::from_millis(3_500);
+const RUN_STOP_LIMIT: Duration = Duration::from_millis(3_500);
 
 /// How often the loop goes round where nothing wakes it and no watchdog asks for more.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -155,7 +155,6 @@ impl<R: Runner> Daemon<R> {
     }
 
     /// What the daemon does, in words for `systemctl status`.
-    #[must_use]
     pub fn status(&self) -> String {
         let doing = match (&self.current, &self.last) {
             (Some(current), _) => {
@@ -233,9 +232,9 @@ impl<R: Runner> Daemon<R> {
         if self.current.is_none() {
             return;
         }
-        if tokio::time::timeout(GRACE, self.settle()).await.is_err() {
+        if tokio::time::timeout(RUN_STOP_LIMIT, self.settle()).await.is_err() {
             tracing::error!(
-                grace_ms = GRACE.as_millis(),
+                grace_ms = RUN_STOP_LIMIT.as_millis(),
                 "run did not stop within the grace period, aborting it"
             );
             if let Some(current) = self.current.take() {

@@ -6,7 +6,7 @@ use crate::model::Timestamp;
 use crate::schedule::Schedule;
 
 /// A slot that is served later than this was missed: the daemon was suspended, or the clock leapt ahead.
-const PATIENCE: Duration = Duration::from_mins(1);
+const LATE_AFTER: Duration = Duration::from_mins(1);
 
 /// A clock that goes back by less than this was corrected; by more, it was set back.
 const CORRECTION: Duration = Duration::from_mins(1);
@@ -43,14 +43,12 @@ pub enum ScheduleCheck {
 
 impl SlotTracker {
     /// A slots whose slots up to `served` are done with.
-    #[must_use]
     pub fn new(schedule: Schedule, served: Timestamp, now: Timestamp) -> Self {
         let next = schedule.next(served);
         Self { schedule, served, seen: now, next }
     }
 
     /// The next slot; where it lies in the past, it is due.
-    #[must_use]
     pub fn next(&self) -> Option<Timestamp> {
         self.next
     }
@@ -68,7 +66,7 @@ impl SlotTracker {
         let Some(first) = self.next.filter(|first| *first <= now) else { return ScheduleCheck::Nothing };
         let Some(slot_at) = self.schedule.latest_due(self.served, now) else { return ScheduleCheck::Nothing };
         self.serve(slot_at);
-        ScheduleCheck::Due { slot_at, is_late: now.since(first) > PATIENCE }
+        ScheduleCheck::Due { slot_at, is_late: now.since(first) > LATE_AFTER }
     }
 
     fn serve(&mut self, until: Timestamp) {

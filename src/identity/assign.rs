@@ -26,8 +26,8 @@ pub(crate) struct KnownPeople<'k> {
 /// Whose the rows are.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Assignment<'e> {
-    /// The person of each row.
-    pub people: Vec<i64>,
+    /// The person of each row; none where people would have to be joined or parted.
+    pub people: Vec<Option<i64>>,
     /// Those who were not known before, and whether each is a guest.
     pub new_people: Vec<(i64, bool)>,
     /// What will lead to each of them, in the order of the identifiers.
@@ -36,22 +36,29 @@ pub(crate) struct Assignment<'e> {
     pub new_emails: BTreeSet<i64>,
 }
 
-/// The people of new rows, where each set of rows belongs to one known person or to nobody yet; none where people would
-/// have to be joined or parted, or a decision made by hand may concern them.
+impl Assignment<'_> {
+    /// It is not said of any of so many rows whose they are.
+    pub(crate) fn declined(rows: usize) -> Self {
+        Self { people: vec![None; rows], ..Self::default() }
+    }
+}
+
+/// The people of new rows, where a set of them belongs to one known person or to nobody yet. It declines for those by which
+/// people would have to be joined or parted, and for those that a decision made by hand may concern.
 pub(crate) fn assign<'e>(
     evidence: &'e [Evidence],
     context: &IdentityContext,
     known: &KnownPeople<'_>,
-) -> Option<Assignment<'e>> {
+) -> Assignment<'e> {
+    let mut assignment = Assignment::declined(evidence.len());
     if context.has_splits() {
-        return None;
+        return assignment;
     }
     let mut peers_of: HashMap<&str, BTreeSet<i64>> = HashMap::new();
     for peer in known.peers {
         peers_of.entry(peer.participant_uuid).or_default().insert(peer.person_id);
     }
     let mut next_person = known.next_person;
-    let mut assignment = Assignment { people: vec![0; evidence.len()], ..Assignment::default() };
     for component in components(evidence, &[]) {
         let peering: BTreeSet<i64> = component
             .members
@@ -60,7 +67,9 @@ pub(crate) fn assign<'e>(
             .flatten()
             .copied()
             .collect();
-        let Holder { person_id, by_identifiers } = holder(&component, &peering, context, known)?;
+        let Some(Holder { person_id, by_identifiers }) = holder(&component, &peering, context, known) else {
+            continue;
+        };
         let is_new = person_id.is_none();
         let person_id = person_id.unwrap_or_else(|| {
             next_person += 1;
@@ -69,7 +78,7 @@ pub(crate) fn assign<'e>(
         if is_new {
             assignment.new_people.push((person_id, component.is_guest));
         }
-        component.members.iter().for_each(|at| assignment.people[*at] = person_id);
+        component.members.iter().for_each(|at| assignment.people[*at] = Some(person_id));
         if by_identifiers {
             let fresh = component.identifiers.iter().filter(|it| !known.owners.contains_key(**it));
             for identifier in fresh.copied() {
@@ -82,7 +91,7 @@ pub(crate) fn assign<'e>(
     }
     // In the table's own order, in which they are written with the fewest pages.
     assignment.new_identifiers.sort_unstable();
-    Some(assignment)
+    assignment
 }
 
 /// Who goes on in a set of rows.
@@ -144,7 +153,7 @@ mod tests {
         owners: &[(&Identifier, i64)],
         peers: &[(&'static str, i64)],
         guests: &[i64],
-    ) -> Option<Vec<i64>> {
+    ) -> Vec<Option<i64>> {
         let owners: HashMap<&Identifier, i64> = owners.iter().copied().collect();
         let peers: Vec<AssignedSession<'_>> = peers
             .iter()
@@ -152,32 +161,35 @@ mod tests {
             .collect();
         let guests = guests.iter().copied().collect();
         let known = KnownPeople { owners: &owners, peers: &peers, guests: &guests, next_person: 100 };
-        assign(rows, &IdentityContext::default(), &known).map(|assignment| assignment.people)
+        assign(rows, &IdentityContext::default(), &known).people
     }
 
     #[test]
     fn rows_belong_to_whom_their_identifiers_lead_to_or_to_somebody_new() {
         let email = (IdentifierKind::Email, 0, EMAIL.to_owned());
         let rows = [row(Some(EMAIL), None, "ada"), row(None, None, "bo"), row(None, None, "bo")];
-        assert_eq!(people(&rows, &[(&email, 3)], &[], &[]), Some(vec![3, 100, 100]));
+        assert_eq!(people(&rows, &[(&email, 3)], &[], &[]), [Some(3), Some(100), Some(100)]);
         let name = (IdentifierKind::Name, 7, "bo".to_owned());
-        assert_eq!(people(&rows, &[(&name, 5)], &[], &[]), Some(vec![100, 5, 5]));
+        assert_eq!(people(&rows, &[(&name, 5)], &[], &[]), [Some(100), Some(5), Some(5)]);
     }
 
     #[test]
     fn it_declines_where_people_would_be_joined_or_a_guest_become_known_by_more() {
         let email = (IdentifierKind::Email, 0, EMAIL.to_owned());
         let rows = [row(Some(EMAIL), Some("u"), "ada")];
-        assert_eq!(people(&rows, &[(&email, 3)], &[("u", 3)], &[]), Some(vec![3]));
-        assert_eq!(people(&rows, &[(&email, 3)], &[("u", 4)], &[]), None, "two people");
-        assert_eq!(people(&rows, &[], &[("u", 4)], &[4]), None, "a guest who turns out to have an email");
+        assert_eq!(people(&rows, &[(&email, 3)], &[("u", 3)], &[]), [Some(3)]);
+        assert_eq!(people(&rows, &[(&email, 3)], &[("u", 4)], &[]), [None], "two people");
+        let rows = [row(Some(EMAIL), Some("u"), "ada"), row(None, None, "bo")];
+        assert_eq!(people(&rows, &[(&email, 3)], &[("u", 4)], &[]), [None, Some(100)], "and nobody else");
+        let rows = [row(Some(EMAIL), Some("u"), "ada")];
+        assert_eq!(people(&rows, &[], &[("u", 4)], &[4]), [None], "a guest who turns out to have an email");
     }
 
     #[test]
     fn the_name_of_a_guest_leads_nowhere_beside_a_peer_who_is_known_by_more() {
         let name = (IdentifierKind::Name, 7, "ada".to_owned());
         let rows = [row(None, Some("u"), "ada")];
-        assert_eq!(people(&rows, &[(&name, 9)], &[("u", 4)], &[]), Some(vec![4]));
-        assert_eq!(people(&rows, &[(&name, 9)], &[("u", 4)], &[4]), None, "a guest of another name before");
+        assert_eq!(people(&rows, &[(&name, 9)], &[("u", 4)], &[]), [Some(4)]);
+        assert_eq!(people(&rows, &[(&name, 9)], &[("u", 4)], &[4]), [None], "a guest of another name before");
     }
 }

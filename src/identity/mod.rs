@@ -8,7 +8,7 @@ mod components;
 mod evidence;
 mod union_find;
 
-pub(crate) use self::assign::{AssignedSession, KnownPeople, assign};
+pub(crate) use self::assign::{AssignedSession, Assignment, KnownPeople, assign};
 pub(crate) use self::components::{Component, components};
 pub use self::evidence::normalized;
 pub(crate) use self::evidence::{

@@ -4,7 +4,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 /// An instant as the views write it; none where the text is something else.
-#[must_use]
 pub fn instant(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.to_utc())
 }
@@ -17,7 +16,6 @@ pub(super) fn day_and_time(text: Option<&str>, timezone: Tz) -> String {
 }
 
 /// A length: `45 s`, `58 min`, `1 h 02 min`. What is begun does not count: 59.9 minutes are `59 min`.
-#[must_use]
 pub fn duration(seconds: i64) -> String {
     let minutes = seconds / 60;
     match seconds {
@@ -29,7 +27,6 @@ pub fn duration(seconds: i64) -> String {
 }
 
 /// The time of day in the zone, with the days that have passed since `day`: `00:10 +1 d`.
-#[must_use]
 pub fn clock_time(instant: DateTime<Utc>, timezone: Tz, day: Option<NaiveDate>) -> String {
     let local = instant.with_timezone(&timezone);
     let days = day.map_or(0, |day| (local.date_naive() - day).num_days());
@@ -38,13 +35,11 @@ pub fn clock_time(instant: DateTime<Utc>, timezone: Tz, day: Option<NaiveDate>) 
 }
 
 /// A share of the time: `92.5 %`.
-#[must_use]
 pub(super) fn percent(percent: f64) -> String {
     format!("{percent:.1} %")
 }
 
 /// A meeting's number in groups, as Zoom shows it: `857 4606 5432`.
-#[must_use]
 pub fn meeting_id(number: i64) -> String {
     let digits = number.to_string();
     let (first, second) = match digits.len() {
@@ -63,7 +58,6 @@ pub(super) fn short_name(label: Option<&str>, topic: Option<&str>, number: Optio
 }
 
 /// `1 instance`, `2 instances`.
-#[must_use]
 pub(super) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

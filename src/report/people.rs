@@ -138,7 +138,6 @@ fn day(text: Option<&str>, timezone: Tz) -> String {
 }
 
 /// A place where a name stands that may be another's: how many, and of which people or meetings.
-#[must_use]
 pub fn mention(place: &str, times: u64, numbers: &[i64]) -> String {
     const SHOWN: usize = 10;
     let list: Vec<String> = numbers.iter().take(SHOWN).map(i64::to_string).collect();

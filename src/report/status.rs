@@ -53,7 +53,6 @@ impl Status {
 
     /// One JSON object: `runs`, `meetings`, `states`, `refused`, `short`, `oldest` and `quota` as arrays of objects with the
     /// columns' names, `next_slot` as an instant or null, `clock` as words or null.
-    #[must_use]
     pub fn to_json(&self) -> String {
         let tables = [
             ("runs", &self.runs),

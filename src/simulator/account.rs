@@ -18,7 +18,7 @@ use crate::model::{RateLabel, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedRequest {
     /// The HTTP method.
-    pub method: String,
+    pub(crate) method: String,
     /// Path and query, byte for byte as they were on the wire.
     pub target: String,
     /// The endpoint, where there is one of this path.
@@ -69,10 +69,6 @@ impl Account {
             tracking: fastrand::Rng::with_seed(options.seed ^ 0x7472_6163),
             options,
         }
-    }
-
-    pub(super) fn revoke_tokens(&mut self) {
-        self.access.revoke_all();
     }
 
     /// The answer to a request, and how long it is to be held back.

@@ -153,21 +153,11 @@ pub(super) struct ProgressRow {
 }
 
 impl Store {
-    /// Takes in instances as a listing of them does that knows of no meeting: those that began inside the window become
-    /// due, older ones are known.
-    #[cfg(test)]
-    pub(crate) async fn upsert_instances(
-        &self,
-        found: &[DiscoveredInstance],
-        window: &Window,
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let want = |at| if window.contains(at) { Want::Run } else { Want::Not };
-        self.write(async |tx| upsert_instances(tx, found, &want, now, &self.dropped).await).await
-    }
-
     /// Those of the instances that were pruned: they are not discovered again.
-    pub async fn pruned_instances(&self, uuids: &[InstanceUuid]) -> Result<HashSet<String>, StoreError> {
+    pub(crate) async fn pruned_instances(
+        &self,
+        uuids: &[InstanceUuid],
+    ) -> Result<HashSet<String>, StoreError> {
         let list: Vec<&str> = uuids.iter().map(InstanceUuid::as_str).collect();
         let pruned: Vec<String> =
             sqlx::query_scalar("SELECT uuid FROM tombstones WHERE uuid IN (SELECT value FROM json_each(?))")
@@ -179,7 +169,7 @@ impl Store {
     }
 
     /// Takes in an instance that a person named: it is due whenever it began. One that was pruned is brought back.
-    pub async fn upsert_named_instance(
+    pub(crate) async fn upsert_named_instance(
         &self,
         found: &DiscoveredInstance,
         now: Timestamp,
@@ -195,7 +185,7 @@ impl Store {
     }
 
     /// What is known of instances by their UUIDs: state, and rows as Zoom reported them at the last reading.
-    pub async fn known_instances(
+    pub(crate) async fn known_instances(
         &self,
         uuids: &[InstanceUuid],
     ) -> Result<HashMap<String, (InstanceState, Option<i64>)>, StoreError> {
@@ -215,7 +205,7 @@ impl Store {
 
     /// Takes in an instance that is on at the moment: it is due now, as a live one. One that is known as a past one
     /// stays that.
-    pub async fn upsert_live_instance(
+    pub(crate) async fn upsert_live_instance(
         &self,
         found: &DiscoveredInstance,
         now: Timestamp,
@@ -265,7 +255,7 @@ impl Store {
     }
 
     /// Requests that were spent on a UTC day on instances that turned out to be empty.
-    pub async fn requests_for_empty(&self, now: Timestamp) -> Result<u64, StoreError> {
+    pub(crate) async fn requests_for_empty(&self, now: Timestamp) -> Result<u64, StoreError> {
         let midnight = now.utc().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
         let spent: i64 = sqlx::query_scalar(
             "SELECT coalesce(sum(f.requests), 0) FROM run_log r JOIN fetch_log f ON f.run_id = r.run_id \

@@ -212,8 +212,7 @@ async fn quota_left(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::DailyQuota;
-    use crate::model::Trigger;
+    use crate::model::{DailyQuota, Throttle, ThrottleKind, Trigger};
     use crate::store::sample::{self, at};
     use crate::store::{RunEnd, RunTotals};
 
@@ -222,11 +221,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = sample::database(&directory.path().join("rollcall.db")).await;
         let now = at("2026-03-09T20:10:00Z");
-        let labels = vec![RateLabel::Heavy, RateLabel::ResourceIntensive];
-        let quota = DailyQuota { labels, requests: Some(100) };
-        store.reserve(RateLabel::Heavy, 10, &quota, now).await.unwrap();
-        store.reserve(RateLabel::ResourceIntensive, 5, &quota, now).await.unwrap();
-        store.throttled(RateLabel::Heavy, None, false, now).await.unwrap();
+        let labels = &[RateLabel::Heavy, RateLabel::ResourceIntensive];
+        let quota = Some(&DailyQuota { labels, requests: 100 });
+        store.reserve(RateLabel::Heavy, 10, quota, now).await.unwrap();
+        store.reserve(RateLabel::ResourceIntensive, 5, quota, now).await.unwrap();
+        let throttle = Throttle { kind: ThrottleKind::PerSecond, until: None };
+        store.throttled(RateLabel::Heavy, throttle, now).await.unwrap();
         let snapshot = store.metrics_snapshot(now).await.unwrap();
         assert_eq!((snapshot.runs["ok"], snapshot.runs["quota"], snapshot.runs.len()), (1, 0, 6));
         assert_eq!((snapshot.fetches["ok"], snapshot.fetches["failed"]), (3, 0));

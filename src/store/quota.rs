@@ -2,56 +2,52 @@
 
 use std::time::Duration;
 
-use crate::model::{DailyQuota, RateLabel, Reservation, ThrottleKind, Timestamp};
+use crate::model::{DailyQuota, RateLabel, Reservation, Throttle, ThrottleKind, Timestamp};
 use crate::store::{Store, StoreError};
 
 /// No pause ends later: it was noted by a clock that was wrong.
 const LONGEST_PAUSE: Duration = Duration::from_hours(25);
 
 impl Store {
-    /// Reserves up to `want` requests of a label for the UTC day of `now`.
-    pub async fn reserve(
+    /// Reserves up to `want` requests of a label for the UTC day of `now`; without a quota there is no limit.
+    pub(crate) async fn reserve(
         &self,
         label: RateLabel,
         want: u32,
-        quota: &DailyQuota,
+        quota: Option<&DailyQuota>,
         now: Timestamp,
     ) -> Result<Reservation, StoreError> {
         self.write(async |tx| {
-            let pause: Option<(i64, bool)> = sqlx::query_as("SELECT until_at, daily FROM rate_limit_pauses WHERE label = ? AND until_at > ? AND until_at <= ?")
-                .bind(label.as_str())
-                .bind(now.millis())
-                .bind(now.plus(LONGEST_PAUSE).millis())
-                .fetch_optional(&mut *tx)
-                .await?;
+            let pause: Option<(i64, bool)> = sqlx::query_as(
+                "SELECT until_at, daily FROM rate_limit_pauses WHERE label = ? AND until_at > ? AND until_at <= ?",
+            )
+            .bind(label.as_str())
+            .bind(now.millis())
+            .bind(now.plus(LONGEST_PAUSE).millis())
+            .fetch_optional(&mut *tx)
+            .await?;
             if let Some((until, daily)) = pause {
-                let kind = if daily { ThrottleKind::Daily } else { ThrottleKind::PerMinute };
-                return Ok(Reservation::Paused { until: Timestamp::from_millis(until), kind });
+                let until = Timestamp::from_millis(until);
+                return Ok(if daily { Reservation::Exhausted { until } } else { Reservation::Paused { until } });
             }
             let day = day(now);
-            let labels: Vec<&str> = quota.labels.iter().map(|label| label.as_str()).collect();
-            let used: i64 = sqlx::query_scalar(
-                "SELECT coalesce(sum(requests), 0) FROM quota_ledger WHERE day = ? AND label IN (SELECT value FROM json_each(?))",
-            )
-            .bind(&day)
-            .bind(serde_json::Value::from(labels).to_string())
-            .fetch_one(&mut *tx)
-            .await?;
-            let left = quota.requests.map_or(u64::MAX, |requests| requests.saturating_sub(u64::try_from(used).unwrap_or(0)));
-            let granted = u32::try_from(left.min(u64::from(want))).unwrap_or(want);
-            let limit = quota.requests.map(|requests| i64::try_from(requests).unwrap_or(i64::MAX));
-            book(tx, &day, label, i64::from(granted), 0, limit).await?;
+            let count = match quota {
+                Some(quota) => want.min(left(tx, quota, &day).await?),
+                None => want,
+            };
+            book(tx, &day, label, count, 0, quota.map(|quota| quota.requests)).await?;
             let until = now.next_utc_day();
-            Ok(if granted == 0 {
+            Ok(if count == 0 {
                 Reservation::Exhausted { until }
             } else {
-                Reservation::Granted { count: granted, valid_until: until }
+                Reservation::Granted { count, valid_until: until }
             })
-        }).await
+        })
+        .await
     }
 
     /// Requests of the UTC day of `now` from the pool that Heavy requests draw on, and what it holds.
-    pub async fn heavy_pool(&self, now: Timestamp) -> Result<(u64, Option<u64>), StoreError> {
+    pub(crate) async fn heavy_pool(&self, now: Timestamp) -> Result<(u64, Option<u64>), StoreError> {
         let (used, budget): (i64, Option<i64>) = self
             .read(async |connection| {
                 sqlx::query_as(
@@ -68,8 +64,8 @@ impl Store {
         Ok((count(used), budget.map(count)))
     }
 
-    /// Gives back requests that were claimed and not sent.
-    pub async fn release(&self, label: RateLabel, unused: u32, now: Timestamp) -> Result<(), StoreError> {
+    /// Gives back requests that were reserved and not sent.
+    pub async fn give_back(&self, label: RateLabel, unused: u32, now: Timestamp) -> Result<(), StoreError> {
         self.execute(
             sqlx::query(
                 "UPDATE quota_ledger SET requests = max(requests - ?, 0) WHERE day = ? AND label = ?",
@@ -86,13 +82,12 @@ impl Store {
     pub async fn throttled(
         &self,
         label: RateLabel,
-        until: Option<Timestamp>,
-        daily: bool,
+        throttle: Throttle,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.write(async |tx| {
             book(tx, &day(now), label, 0, 1, None).await?;
-            if let Some(until) = until {
+            if let Some(until) = throttle.until {
                 sqlx::query(
                     "INSERT INTO rate_limit_pauses (label, until_at, daily) VALUES (?1, ?2, ?3) \
                      ON CONFLICT (label) DO UPDATE SET daily = excluded.daily, \
@@ -100,7 +95,7 @@ impl Store {
                 )
                 .bind(label.as_str())
                 .bind(until.millis())
-                .bind(daily)
+                .bind(throttle.kind == ThrottleKind::Daily)
                 .bind(now.plus(LONGEST_PAUSE).millis())
                 .execute(&mut *tx)
                 .await?;
@@ -111,13 +106,30 @@ impl Store {
     }
 }
 
+/// What a quota has left on a day.
+async fn left(
+    connection: &mut sqlx::SqliteConnection,
+    quota: &DailyQuota,
+    day: &str,
+) -> Result<u32, sqlx::Error> {
+    let labels: Vec<&str> = quota.labels.iter().map(|label| label.as_str()).collect();
+    let used: i64 = sqlx::query_scalar(
+        "SELECT coalesce(sum(requests), 0) FROM quota_ledger WHERE day = ? AND label IN (SELECT value FROM json_each(?))",
+    )
+    .bind(day)
+    .bind(serde_json::Value::from(labels).to_string())
+    .fetch_one(connection)
+    .await?;
+    Ok(quota.requests.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX)))
+}
+
 async fn book(
     connection: &mut sqlx::SqliteConnection,
     day: &str,
     label: RateLabel,
-    requests: i64,
-    throttled: i64,
-    budget: Option<i64>,
+    requests: u32,
+    throttled: u32,
+    budget: Option<u32>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO quota_ledger (day, label, requests, throttled, budget) VALUES (?, ?, ?, ?, ?) \

@@ -1,7 +1,6 @@
 //! What to do about an error.
 
-use super::throttle::Throttle;
-use crate::model::Timestamp;
+use crate::model::{Throttle, Timestamp};
 
 /// What to do about an error.
 #[derive(Clone, Debug, PartialEq, Eq)]

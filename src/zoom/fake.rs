@@ -136,7 +136,7 @@ impl Fake {
     pub(super) fn zoom_with_ledger(&self) -> (ZoomClient, Arc<InMemoryLedger>) {
         let clock = noon();
         let ledger =
-            Arc::new(InMemoryLedger::new(RateLimits::of(Plan::Business).daily_pools(), clock.clone()));
+            Arc::new(InMemoryLedger::new(RateLimits::of(Plan::Business).daily_quotas(), clock.clone()));
         (self.zoom_with(clock, Arc::clone(&ledger) as Arc<dyn Ledger>), ledger)
     }
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, ready};
 
-use super::throttle::Throttle;
-use crate::model::{RateLabel, Reservation, Timestamp};
+use crate::model::{RateLabel, Reservation, Throttle, Timestamp};
 
 /// Keeps the account's daily quota and its pauses, for all processes that share them.
 pub trait Ledger: Send + Sync {
@@ -32,12 +31,6 @@ impl LedgerError {
     /// An error of the ledger, from the error of whatever keeps it.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(Arc::from(source.into()))
-    }
-
-    /// The error of what keeps the ledger, to be told apart by type.
-    #[must_use]
-    pub fn inner(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.0
     }
 }
 

@@ -15,9 +15,8 @@ use tokio::time::{Instant, sleep_until};
 use super::backoff::backoff;
 use super::error::ZoomError;
 use super::limits::{Rate, RateLimits};
-use super::throttle::Throttle;
 use crate::clock::Clock;
-use crate::model::{RateLabel, ThrottleKind, Timestamp};
+use crate::model::{RateLabel, Throttle, ThrottleKind, Timestamp};
 
 /// The longest pause that a run waits for; a longer one ends it, and a later run goes on.
 pub(super) const LONGEST_PAUSE_WAITED: Duration = Duration::from_mins(15);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{MINUTE, Plan, RateLabel};
+use crate::model::{DailyQuota, MINUTE, Plan, RateLabel};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -17,31 +17,20 @@ pub struct Rate {
 
 impl Rate {
     /// So many requests a second.
-    #[must_use]
     pub const fn per_second(requests: u32) -> Self {
         Self { requests, per: SECOND }
     }
 
     /// So many requests a minute.
-    #[must_use]
-    pub const fn per_minute(requests: u32) -> Self {
+    pub(crate) const fn per_minute(requests: u32) -> Self {
         Self { requests, per: MINUTE }
     }
-}
-
-/// A day's requests, which some labels share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DailyPool {
-    /// The labels that draw from it.
-    pub labels: &'static [RateLabel],
-    /// Requests a UTC day, for the whole account and all of its apps.
-    pub requests: u32,
 }
 
 /// The rate of each label. The fields may be set to something else than the plan's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimits {
-    /// The plan they come from, which decides the daily pools.
+    /// The plan they come from, which decides the daily quotas.
     pub plan: Plan,
     /// Light requests.
     pub light: Rate,
@@ -55,7 +44,6 @@ pub struct RateLimits {
 
 impl RateLimits {
     /// The limits of a plan, as Zoom documents them (2026). They are the account's: all of its apps share them.
-    #[must_use]
     pub const fn of(plan: Plan) -> Self {
         let (light, medium, heavy, resource_intensive) = match plan {
             Plan::Free => (4, 2, 1, 10),
@@ -72,7 +60,6 @@ impl RateLimits {
     }
 
     /// The rate of a label.
-    #[must_use]
     pub const fn rate(&self, label: RateLabel) -> Rate {
         match label {
             RateLabel::Light => self.light,
@@ -82,19 +69,18 @@ impl RateLimits {
         }
     }
 
-    /// The daily pools of the plan; a label in none of them has no daily limit.
-    #[must_use]
-    pub const fn daily_pools(&self) -> &'static [DailyPool] {
+    /// The daily quotas of the plan; a label in none of them has no daily limit.
+    pub const fn daily_quotas(&self) -> &'static [DailyQuota] {
         const SHARED: &[RateLabel] = &[RateLabel::Heavy, RateLabel::ResourceIntensive];
         match self.plan {
             Plan::Free => &[
-                DailyPool { labels: &[RateLabel::Light], requests: 6_000 },
-                DailyPool { labels: &[RateLabel::Medium], requests: 2_000 },
-                DailyPool { labels: &[RateLabel::Heavy], requests: 1_000 },
-                DailyPool { labels: &[RateLabel::ResourceIntensive], requests: 30_000 },
+                DailyQuota { labels: &[RateLabel::Light], requests: 6_000 },
+                DailyQuota { labels: &[RateLabel::Medium], requests: 2_000 },
+                DailyQuota { labels: &[RateLabel::Heavy], requests: 1_000 },
+                DailyQuota { labels: &[RateLabel::ResourceIntensive], requests: 30_000 },
             ],
-            Plan::Pro => &[DailyPool { labels: SHARED, requests: 30_000 }],
-            Plan::Business => &[DailyPool { labels: SHARED, requests: 60_000 }],
+            Plan::Pro => &[DailyQuota { labels: SHARED, requests: 30_000 }],
+            Plan::Business => &[DailyQuota { labels: SHARED, requests: 60_000 }],
         }
     }
 }
@@ -104,11 +90,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_label_draws_from_one_daily_pool_at_most() {
+    fn a_label_draws_from_one_daily_quota_at_most() {
         for &plan in Plan::ALL {
             for label in RateLabel::ALL {
-                let pools = RateLimits::of(plan).daily_pools();
-                let drawn = pools.iter().filter(|pool| pool.labels.contains(label)).count();
+                let quotas = RateLimits::of(plan).daily_quotas();
+                let drawn = quotas.iter().filter(|quota| quota.labels.contains(label)).count();
                 assert!(drawn <= 1, "{plan:?} {label}");
             }
             let rate = RateLimits::of(plan).rate(RateLabel::Heavy);

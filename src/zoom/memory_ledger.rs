@@ -6,15 +6,13 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, ready};
 
 use super::ledger::{Ledger, LedgerError};
-use super::limits::DailyPool;
-use super::throttle::Throttle;
 use crate::clock::Clock;
-use crate::model::{RateLabel, Reservation, ThrottleKind, Timestamp};
+use crate::model::{DailyQuota, RateLabel, Reservation, Throttle, ThrottleKind, Timestamp};
 
-/// A ledger with pools of a day.
+/// A ledger with daily quotas.
 #[derive(Debug)]
 pub(super) struct InMemoryLedger {
-    pools: Vec<DailyPool>,
+    quotas: Vec<DailyQuota>,
     clock: Clock,
     day: Mutex<Day>,
 }
@@ -28,9 +26,9 @@ struct Day {
 }
 
 impl InMemoryLedger {
-    /// A ledger with these budgets a day; a label in no pool has no budget to exceed.
-    pub(super) fn new(pools: &[DailyPool], clock: Clock) -> Self {
-        Self { pools: pools.to_vec(), clock, day: Mutex::default() }
+    /// A ledger with these quotas; a label in none of them has none to exceed.
+    pub(super) fn new(quotas: &[DailyQuota], clock: Clock) -> Self {
+        Self { quotas: quotas.to_vec(), clock, day: Mutex::default() }
     }
 
     /// Requests reserved, less those given back, and 429 answers, of the present UTC day.
@@ -51,12 +49,16 @@ impl InMemoryLedger {
     fn grant(&self, label: RateLabel, want: u32) -> Reservation {
         self.with_today(|day, now| {
             if let Some((until, kind)) = day.pauses[label as usize].filter(|(until, _)| *until > now) {
-                return Reservation::Paused { until, kind };
+                return match kind {
+                    ThrottleKind::Daily => Reservation::Exhausted { until },
+                    _ => Reservation::Paused { until },
+                };
             }
-            let left = self.pools.iter().find(|pool| pool.labels.contains(&label)).map_or(u32::MAX, |pool| {
-                let used: u32 = pool.labels.iter().map(|label| day.used[*label as usize]).sum();
-                pool.requests.saturating_sub(used)
-            });
+            let left =
+                self.quotas.iter().find(|quota| quota.labels.contains(&label)).map_or(u32::MAX, |quota| {
+                    let used: u32 = quota.labels.iter().map(|label| day.used[*label as usize]).sum();
+                    quota.requests.saturating_sub(used)
+                });
             let valid_until = now.next_utc_day();
             let count = want.max(1).min(left);
             if count == 0 {

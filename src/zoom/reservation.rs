@@ -9,9 +9,8 @@ use tokio::sync::Mutex;
 use super::error::ZoomError;
 use super::ledger::Ledger;
 use super::limiter::LONGEST_PAUSE_WAITED;
-use super::throttle::Throttle;
 use crate::clock::Clock;
-use crate::model::{RateLabel, Reservation, ThrottleKind, Timestamp};
+use crate::model::{RateLabel, Reservation, Throttle, Timestamp};
 
 /// Reserved at a time, so that the ledger is asked seldom; what is left is given back at the end.
 const BATCH: u32 = 25;
@@ -77,11 +76,8 @@ impl QuotaGates {
                     gate.left.fetch_add(count.max(1), Ordering::AcqRel);
                     *valid_until = Some(end);
                 }
-                Reservation::Exhausted { until }
-                | Reservation::Paused { until, kind: ThrottleKind::Daily } => {
-                    return Err(ZoomError::Quota { label, until });
-                }
-                Reservation::Paused { until, .. } => {
+                Reservation::Exhausted { until } => return Err(ZoomError::Quota { label, until }),
+                Reservation::Paused { until } => {
                     let wait = until.since(now);
                     waits += 1;
                     if wait > LONGEST_PAUSE_WAITED || waits > WAITS {

@@ -4,19 +4,10 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
-use crate::model::{DAY, MINUTE, RateLabel, ThrottleKind, Timestamp, parse_instant};
+use crate::model::{DAY, MINUTE, RateLabel, Throttle, ThrottleKind, Timestamp, parse_instant};
 
 /// No `Retry-After` is obeyed for longer: by then the daily limit has been reset.
 const LONGEST_PAUSE: Duration = DAY;
-
-/// What a 429 asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Throttle {
-    /// The limit that was hit.
-    pub kind: ThrottleKind,
-    /// The end of the pause, where it is known; a per-second limit is waited for a second or two without it.
-    pub until: Option<Timestamp>,
-}
 
 /// Reads a 429.
 ///

@@ -14,7 +14,7 @@ use super::disposition::RequestPhase;
 use super::endpoint::Endpoint;
 use super::error::ZoomError;
 use super::settings::ZoomSettings;
-use super::transport::{Http, is_loopback};
+use super::transport::{Http, is_of_this_machine};
 use super::wire::{TokenAnswer, parse_object};
 use crate::clock::Clock;
 use crate::model::Timestamp;
@@ -195,7 +195,7 @@ impl TokenCache {
             )
         };
         let url = Url::parse(named.trim()).map_err(|_| refused())?;
-        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_of_this_machine(&url)) {
             return Err(refused());
         }
         let base = url.as_str().trim_end_matches('/');

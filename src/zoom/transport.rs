@@ -16,6 +16,7 @@ use super::sanitize::{Hidden, sanitize_message};
 use super::settings::ZoomSettings;
 use super::throttle::read_http_date;
 use crate::clock::Clock;
+use crate::model::is_loopback;
 
 /// A page of 300 rows has 400 KiB; this is far beyond what any page has.
 const PAGE_BYTES: usize = 64 * 1024 * 1024;
@@ -47,7 +48,9 @@ impl Http {
                 .connect_timeout(CONNECT_TIMEOUT)
                 .timeout(settings.request_timeout);
             // A proxy is for the world outside; a simulated Zoom is not there.
-            if is_loopback(&settings.token_url) || settings.api_url.as_ref().is_some_and(is_loopback) {
+            if is_of_this_machine(&settings.token_url)
+                || settings.api_url.as_ref().is_some_and(is_of_this_machine)
+            {
                 builder.no_proxy()
             } else {
                 builder
@@ -176,16 +179,8 @@ fn credentials_in(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Whether a URL points to this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
-    }
+pub(super) fn is_of_this_machine(url: &Url) -> bool {
+    url.host_str().is_some_and(is_loopback)
 }
 
 async fn read_body(

@@ -225,7 +225,7 @@ impl Stage {
             resource_intensive: fast,
             ..RateLimits::of(Plan::Business)
         };
-        let ledger = StoreLedger::new(self.store.clone(), self.clock.clone(), limits.daily_pools(), 0.8);
+        let ledger = StoreLedger::new(self.store.clone(), self.clock.clone(), limits.daily_quotas(), 0.8);
         let retry = RetryPolicy {
             attempts: 3,
             first_delay: Duration::from_millis(1),

@@ -40,7 +40,7 @@ use crate::harness::{DAY, HOUR, MINUTE, NOW, Stage, at, rows, uuid};
 type Which = (usize, usize);
 
 /// How long a history may take, by the clock on the wall: one that waits for something is wrong.
-const PATIENCE: Duration = Duration::from_secs(20);
+const WALL_CLOCK_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long the smallest history that fails is looked for, in milliseconds.
 const SHRINKING: u32 = 120_000;
@@ -114,7 +114,7 @@ fn live(ground: &Ground, history: &History) -> Result<(), String> {
     runtime().block_on(async {
         let mut life = Life::new(ground, history).await;
         let mut steps = 0;
-        let lived = tokio::time::timeout(PATIENCE, async {
+        let lived = tokio::time::timeout(WALL_CLOCK_LIMIT, async {
             for step in &history.steps {
                 life.step(step).await?;
                 steps += 1;

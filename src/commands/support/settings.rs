@@ -37,8 +37,8 @@ pub(in crate::commands) fn zoom(
     store: &Store,
     clock: &Clock,
 ) -> Result<ZoomClient, ZoomError> {
-    let pools = limits(config).daily_pools();
-    let ledger = StoreLedger::new(store.clone(), clock.clone(), pools, config.zoom.daily_share);
+    let quotas = limits(config).daily_quotas();
+    let ledger = StoreLedger::new(store.clone(), clock.clone(), quotas, config.zoom.daily_share);
     zoom_with(config, credentials, clock, Arc::new(ledger))
 }
 

@@ -9,7 +9,9 @@ use super::prepared::ListedRow;
 use super::reconcile::{Identity, RowStatus, reconcile};
 use crate::attendance::Stay;
 use crate::decode::{Digest, Field, Row, RowHashes, StorageTable};
-use crate::identity::{AssignedSession, Evidence, IdentityFields, InstanceContext, KnownPeople, assign};
+use crate::identity::{
+    AssignedSession, Assignment, Evidence, IdentityFields, InstanceContext, KnownPeople, assign,
+};
 use crate::model::{InstanceId, Timestamp};
 use crate::plan::Progress;
 use crate::store::lists::json_list;
@@ -212,11 +214,9 @@ async fn insert_new(
         };
         assign(&evidence, instance.context, &known)
     } else {
-        None
+        Assignment::declined(evidence.len())
     };
-    if let Some(assignment) = &assignment {
-        people::insert(connection, script, &assignment.new_people, &assignment.new_identifiers).await?;
-    }
+    people::insert(connection, script, &assignment.new_people, &assignment.new_identifiers).await?;
     // What varies from listing to listing is apart from what hardly does: of each text the statements are kept.
     std::mem::take(script).run(connection).await?;
     let sessions: Vec<NewSession<'_, '_>> = fresh
@@ -225,25 +225,26 @@ async fn insert_new(
         .enumerate()
         .map(|(at, (listed, session_id))| NewSession {
             session_id,
-            person_id: assignment.as_ref().map(|assignment| assignment.people[at]),
+            person_id: assignment.people[at],
             row: listed.row,
             hashes: &listed.hashes,
         })
         .collect();
     rows::insert_sessions(connection, script, instance.instance_id, &sessions, facts).await?;
-    if let Some(assignment) = assignment {
-        changes.reworked.people = assignment.new_emails;
+    let unassigned = sessions.iter().filter(|session| session.person_id.is_none());
+    affected.session_ids.extend(unassigned.map(|session| session.session_id));
+    if affected.people.is_empty() && affected.session_ids.is_empty() {
         if stored.is_empty() {
             let shared = &instance.context.shared;
             changes.stays = sessions.iter().map(|session| stay(session, facts, shared)).collect();
         }
     } else {
         std::mem::take(script).run(connection).await?;
-        affected.session_ids.extend(sessions.iter().map(|session| session.session_id));
         changes.reworked =
             people::recompute_people(connection, instance.context, &affected.people, &affected.session_ids)
                 .await?;
     }
+    changes.reworked.people.extend(assignment.new_emails);
     Ok(())
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 
 use crate::model::{RateLabel, Timestamp};
+use crate::zoom::counters::RequestCounts;
+use crate::zoom::error::PagingFault;
 use crate::zoom::fake::{Fake, Reply};
 use crate::zoom::*;
 

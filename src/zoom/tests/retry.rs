@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, ready};
 
 use crate::clock::Clock;
-use crate::model::{MeetingId, RateLabel, Reservation, ThrottleKind, Timestamp, parse_instant};
+use crate::model::{DailyQuota, MeetingId, RateLabel, Reservation, Throttle, Timestamp, parse_instant};
+use crate::zoom::counters::RequestCounts;
+use crate::zoom::error::ConnectionFault;
 use crate::zoom::fake::{Fake, Reply, TOKEN, noon};
 use crate::zoom::memory_ledger::InMemoryLedger;
 use crate::zoom::*;
@@ -173,8 +175,8 @@ async fn a_pause_longer_than_a_run_waits_ends_in_the_quota() {
 async fn the_budget_is_never_exceeded_and_the_next_day_brings_another() {
     let fake = Fake::with(vec![Reply::ok(r#"{"uuid":"a=="}"#)]).await;
     let clock = noon();
-    let pool = DailyPool { labels: &[RateLabel::Light], requests: 30 };
-    let ledger = Arc::new(InMemoryLedger::new(&[pool], clock.clone()));
+    let quota = DailyQuota { labels: &[RateLabel::Light], requests: 30 };
+    let ledger = Arc::new(InMemoryLedger::new(&[quota], clock.clone()));
     let zoom = fake.zoom_with(clock.clone(), Arc::clone(&ledger) as Arc<dyn Ledger>);
     let key = MeetingKey::Latest(meeting());
     let crowd = (0..40).map(|_| zoom.past_meeting(&key, Encoding::Documented));
@@ -226,7 +228,7 @@ impl Ledger for PausedOnce {
         let until = self.0.now().plus(Duration::from_millis(30));
         let paused = !self.1.swap(true, std::sync::atomic::Ordering::SeqCst);
         Box::pin(ready(Ok(if paused {
-            Reservation::Paused { until, kind: ThrottleKind::PerSecond }
+            Reservation::Paused { until }
         } else {
             Reservation::Granted { count: want, valid_until: Timestamp::from_millis(i64::MAX) }
         })))
