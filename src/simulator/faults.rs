@@ -16,6 +16,8 @@ pub enum FaultKind {
     Answer {
         /// The HTTP status, 200 to 599.
         status: u16,
+        /// Headers, which are sent in the place of those that Zoom would send.
+        headers: Vec<(&'static str, String)>,
         /// The body, sent as it is.
         body: String,
     },
@@ -91,8 +93,8 @@ pub enum FaultKind {
     Emptied,
     /// A list has no rows, whatever descriptions tell.
     Empty,
-    /// `total_records` is this, however many rows there are.
-    Total(i64),
+    /// `total_records` is this, or `null`, however many rows there are.
+    Total(Option<i64>),
     /// `total_records` is larger than what is given, by so many.
     TotalTooLarge(usize),
     /// Each page begins with the last row of the one before.
