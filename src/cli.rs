@@ -11,14 +11,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use date::DateArgument;
-pub use db::{ApplyPrivacyOptions, BackupOptions, Db, ForgetOptions, PruneOptions};
-pub use people::{DecisionOptions, ListFormat, People, PeopleListOptions, ShowOptions, UndoOptions};
-pub use report::{
-    AbsencesOptions, AttendanceOptions, By, Format, InstanceFilter, MeetingsOptions, OutputOptions,
-    PersonOptions, Report,
+pub(crate) use date::DateArgument;
+pub(crate) use db::{ApplyPrivacyOptions, BackupOptions, Db, ForgetOptions, PruneOptions};
+pub(crate) use people::{DecisionOptions, ListFormat, People, PeopleListOptions, ShowOptions, UndoOptions};
+pub(crate) use report::{
+    AbsencesOptions, AttendanceOptions, Format, InstanceFilter, MeetingsOptions, OutputOptions, PersonOptions,
 };
-pub use runs::{BackfillOptions, CollectOptions, MeetingOrInstance};
+pub use report::{By, Report};
+pub use runs::MeetingOrInstance;
+pub(crate) use runs::{BackfillOptions, CollectOptions};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -47,7 +48,7 @@ pub use runs::{BackfillOptions, CollectOptions, MeetingOrInstance};
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
-    pub global: GlobalOptions,
+    pub(crate) global: GlobalOptions,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -81,7 +82,6 @@ pub struct GlobalOptions {
 
 impl GlobalOptions {
     /// How much more (or, below zero, less) than the config says is to be logged.
-    #[must_use]
     pub fn verbosity(&self) -> i16 {
         i16::from(self.verbose) - i16::from(self.quiet)
     }

@@ -27,13 +27,11 @@ const TOLERANCE: Duration = Duration::from_mins(10);
 
 impl Comparison {
     /// Whether the two show the same time, but for what clocks and ways differ by.
-    #[must_use]
     pub fn agrees(&self) -> bool {
         self.own.since(self.other).max(self.other.since(self.own)) < TOLERANCE
     }
 
     /// So many milliseconds is this clock ahead of the other; behind it where negative.
-    #[must_use]
     pub fn ahead_ms(&self) -> i64 {
         self.own.millis().saturating_sub(self.other.millis())
     }
@@ -50,19 +48,16 @@ enum Kind {
 
 impl Clock {
     /// The system's clock.
-    #[must_use]
     pub fn system() -> Self {
         Self::of(Kind::System)
     }
 
     /// A clock that says this instant now, and goes on from there.
-    #[must_use]
-    pub fn starting_at(instant: Timestamp) -> Self {
+    pub(crate) fn starting_at(instant: Timestamp) -> Self {
         Self::of(Kind::Shifted(instant.millis() - system_now().millis()))
     }
 
     /// A clock that stands at this instant until [`Clock::set`] moves it; its clones move with it.
-    #[must_use]
     pub fn fixed(at: Timestamp) -> Self {
         Self::of(Kind::Fixed(Arc::new(AtomicI64::new(at.millis()))))
     }
@@ -72,7 +67,6 @@ impl Clock {
     }
 
     /// The present instant.
-    #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.kind {
             Kind::System => system_now(),
@@ -95,8 +89,7 @@ impl Clock {
     }
 
     /// The last comparison since this was asked before.
-    #[must_use]
-    pub fn take_comparison(&self) -> Option<Comparison> {
+    pub(crate) fn take_comparison(&self) -> Option<Comparison> {
         self.witness.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -45,7 +45,6 @@ impl ExitCode {
     ];
 
     /// The status that the process ends with.
-    #[must_use]
     pub const fn status(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -62,8 +61,7 @@ impl ExitCode {
     }
 
     /// The one to report where both hold: 78 before 74, 77, 69, 75 and 1.
-    #[must_use]
-    pub fn worst(self, other: Self) -> Self {
+    pub(crate) fn worst(self, other: Self) -> Self {
         Self::ALL.into_iter().find(|code| *code == self || *code == other).unwrap_or(self)
     }
 }

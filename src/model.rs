@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 pub use self::host::is_loopback;
 pub use self::id::{InstanceId, RunId};
 pub use self::instant::{DAY, HOUR, MINUTE, WEEK, parse_instant};
-pub use self::quota::{DailyQuota, Reservation, Throttle, ThrottleKind};
-pub use self::table::{Line, Table, Value};
-pub use self::text::{drives_a_terminal, harmless, is_unseen};
+pub(crate) use self::quota::{DailyQuota, Reservation, Throttle, ThrottleKind};
+pub use self::table::Value;
+pub(crate) use self::table::{Line, Table};
+pub(crate) use self::text::{drives_a_terminal, harmless, is_unseen};
 
 /// A numeric Zoom meeting ID, as the config lists it.
 ///
@@ -51,7 +52,6 @@ impl MeetingId {
     }
 
     /// The number, as the database keeps it.
-    #[must_use]
     pub fn get(self) -> i64 {
         self.0
     }
@@ -97,7 +97,6 @@ pub struct InstanceUuidError {
 
 impl InstanceUuid {
     /// The UUID as Zoom wrote it.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -129,19 +128,16 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// The instant so many milliseconds after the epoch.
-    #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since the epoch, as the database keeps them.
-    #[must_use]
     pub const fn millis(self) -> i64 {
         self.0
     }
 
     /// The instant as a UTC date and time; years beyond what the calendar holds are clamped to it.
-    #[must_use]
     pub fn utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.0).unwrap_or(if self.0 < 0 {
             DateTime::<Utc>::MIN_UTC
@@ -163,14 +159,12 @@ impl Timestamp {
     }
 
     /// The next 00:00 UTC, when a day begins as Zoom counts requests.
-    #[must_use]
-    pub fn next_utc_day(self) -> Self {
+    pub(crate) fn next_utc_day(self) -> Self {
         const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
         Self((self.0.div_euclid(DAY_MS) + 1).saturating_mul(DAY_MS))
     }
 
     /// How long after `earlier` this is; zero where it is before it.
-    #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -200,7 +194,6 @@ pub struct Window {
 
 impl Window {
     /// Whether the instant lies inside.
-    #[must_use]
     pub fn contains(&self, instant: Timestamp) -> bool {
         self.from <= instant && instant < self.to
     }
@@ -218,13 +211,11 @@ macro_rules! text_enum {
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             /// The text that stands for it in the database, in logs and in the config.
-            #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
 
             /// The value that a text stands for.
-            #[must_use]
             pub fn from_text(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.as_str() == text)
             }

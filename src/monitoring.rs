@@ -41,7 +41,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// that is a warning, and it is tried again.
 ///
 /// `store` is a connection of its own, to read: an answer must not wait for a run's transactions.
-pub async fn watch(address: SocketAddr, store: Store, clock: Clock, stop: CancellationToken) {
+pub(crate) async fn watch(address: SocketAddr, store: Store, clock: Clock, stop: CancellationToken) {
     let answers = Answers { store, clock, last: Arc::default() };
     tokio::select! {
         () = async {
@@ -210,7 +210,6 @@ fn response(status: StatusCode, body: String) -> Response<String> {
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The snapshot in Prometheus' text format.
-#[must_use]
 pub fn render(snapshot: &MetricsSnapshot) -> String {
     let mut page = Page::default();
     page.gauge("rollcall_build_info", "The version of the program, as a label.")

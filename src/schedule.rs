@@ -75,7 +75,6 @@ impl Schedule {
     }
 
     /// The first slot after this instant.
-    #[must_use]
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
         let after = after.utc();
         let local = after.with_timezone(&self.timezone).naive_local();
@@ -94,8 +93,7 @@ impl Schedule {
     }
 
     /// The latest slot after `after` (the last one that was served) and not after `now`, if any is due.
-    #[must_use]
-    pub fn latest_due(&self, after: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn latest_due(&self, after: Timestamp, now: Timestamp) -> Option<Timestamp> {
         const DAY: u64 = 24 * 60 * 60;
         // Slots may be a second apart or eight years (29 February over a year that is no leap year): look back further
         // only where nothing was found nearer, so that few slots are counted.
@@ -157,8 +155,7 @@ impl Schedule {
 
 /// The instant at which the clocks of the zone show this time: the earlier where they show it twice, the first after
 /// the gap where they skip it.
-#[must_use]
-pub fn local_instant(timezone: Tz, wall_clock: NaiveDateTime) -> Timestamp {
+pub(crate) fn local_instant(timezone: Tz, wall_clock: NaiveDateTime) -> Timestamp {
     Timestamp::from(match timezone.from_local_datetime(&wall_clock) {
         LocalResult::Single(instant) | LocalResult::Ambiguous(instant, _) => instant.to_utc(),
         LocalResult::None => after_gap(timezone, wall_clock),

@@ -75,13 +75,11 @@ impl ShutdownSignal {
     }
 
     /// The exit code of the signal that came, if one did: it hides whatever else went wrong.
-    #[must_use]
     pub fn exit_code() -> Option<ExitCode> {
         RECEIVED.get().copied()
     }
 
     /// What the first signal cancels.
-    #[must_use]
     pub fn token(&self) -> &CancellationToken {
         &self.token
     }

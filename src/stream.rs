@@ -17,7 +17,6 @@ const ROOM_BYTES: usize = 1024 * 1024;
 const IN_ORDER: Duration = Duration::from_secs(1);
 
 /// Where data goes. A writer waits where there is no room; flushing waits until all is read.
-#[must_use]
 pub fn stdout() -> Stream {
     static STDOUT: LazyLock<Stream> = LazyLock::new(|| {
         Stream::new("stdout", || Box::new(io::stdout()), io::stdout().is_terminal(), Full::Waits)
@@ -26,7 +25,6 @@ pub fn stdout() -> Stream {
 }
 
 /// Where logs and words to people go. What finds no room is lost, and that is said once there is room again.
-#[must_use]
 pub fn stderr() -> Stream {
     static STDERR: LazyLock<Stream> = LazyLock::new(|| {
         Stream::new("stderr", || Box::new(io::stderr()), io::stderr().is_terminal(), Full::Loses)
@@ -110,7 +108,6 @@ impl Stream {
     }
 
     /// Whether a person reads it.
-    #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.is_terminal
     }

@@ -71,7 +71,6 @@ pub struct Settings {
 
 impl Settings {
     /// The settings for this process: what it was told, and where its stderr goes.
-    #[must_use]
     pub fn new(level: LogLevel, format: LogFormat, verbosity: i16) -> Self {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         Self {

@@ -84,12 +84,10 @@ pub fn spoil(world: &mut World, field: &str) {
         if let Some(row) = rows.find(|row| !blank(row, "join_time") && !blank(row, "leave_time")) {
             *row = moved(row.clone(), field, 1);
         }
-    } else {
-        if let Some(row) =
-            rows.find(|row| !blank(row, "user_name") && blank(row, "email") && blank(row, "id"))
-        {
-            row.set(field, "Somebody Else");
-        }
+    } else if let Some(row) =
+        rows.find(|row| !blank(row, "user_name") && blank(row, "email") && blank(row, "id"))
+    {
+        row.set(field, "Somebody Else");
     }
     for instance in instances {
         world.add_instance(instance);

@@ -24,7 +24,6 @@ pub struct DateArgumentError;
 
 impl DateArgument {
     /// The first instant inside, where this is a `--from`.
-    #[must_use]
     pub fn begin(self, timezone: Tz) -> Timestamp {
         match self {
             Self::Day(day) => local_instant(timezone, day.and_time(NaiveTime::MIN)),
@@ -33,7 +32,6 @@ impl DateArgument {
     }
 
     /// The first instant outside, where this is a `--to`: a day is included, an instant is not.
-    #[must_use]
     pub fn end(self, timezone: Tz) -> Timestamp {
         match self {
             Self::Day(day) => Self::Day(day.succ_opt().unwrap_or(day)).begin(timezone),

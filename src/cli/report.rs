@@ -28,7 +28,6 @@ pub enum Report {
 
 impl Report {
     /// Which instances it is about.
-    #[must_use]
     pub const fn instances(&self) -> &InstanceFilter {
         match self {
             Self::Attendance(options) => &options.instances,
@@ -39,7 +38,6 @@ impl Report {
     }
 
     /// Where it goes, and in which form.
-    #[must_use]
     pub const fn output(&self) -> &OutputOptions {
         match self {
             Self::Attendance(options) => &options.output,

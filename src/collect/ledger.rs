@@ -19,7 +19,6 @@ pub struct StoreLedger {
 
 impl StoreLedger {
     /// A ledger with these quotas, of which `share` (0 to 1) may be used.
-    #[must_use]
     pub fn new(store: Store, clock: Clock, quotas: &[DailyQuota], share: f64) -> Self {
         Self { store, clock, quotas: quotas.iter().map(|quota| quota.part(share)).collect() }
     }

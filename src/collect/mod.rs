@@ -21,8 +21,9 @@ use tracing::Instrument as _;
 
 use self::context::RunContext;
 pub use self::ledger::StoreLedger;
-pub use self::preflight::{EndpointRequirement, required_endpoints};
-pub use self::summary::{AbortReason, Event, FetchResult, InstanceReport, Summary};
+pub(crate) use self::preflight::{EndpointRequirement, required_endpoints};
+pub(crate) use self::summary::{AbortReason, FetchResult, InstanceReport};
+pub use self::summary::{Event, Summary};
 use crate::clock::Clock;
 use crate::decode::Dropped;
 use crate::model::{MeetingId, RunOutcome, Source, Timestamp, Trigger, Window};
@@ -88,7 +89,6 @@ pub struct Collector {
 
 impl Collector {
     /// A collector that reads from this Zoom into this database.
-    #[must_use]
     pub fn new(zoom: ZoomClient, store: Store, clock: Clock, settings: CollectSettings) -> Self {
         Self {
             zoom,
@@ -184,7 +184,7 @@ impl Collector {
     /// Discovers what a run would read, and reads nothing: for a look before a backfill.
     ///
     /// What is discovered is written to this collector's database, which had better be a scratch one.
-    pub async fn preview(
+    pub(crate) async fn preview(
         &self,
         request: &RunRequest,
         observe: &(dyn Fn(Event) + Send + Sync),
@@ -314,8 +314,7 @@ impl Collector {
 }
 
 /// What is said where this machine's clock is so many milliseconds ahead of Zoom's, or behind.
-#[must_use]
-pub fn clock_warning(ahead_ms: i64) -> String {
+pub(crate) fn clock_warning(ahead_ms: i64) -> String {
     let (minutes, way) = (ahead_ms.unsigned_abs() / 60_000, if ahead_ms > 0 { "ahead of" } else { "behind" });
     format!(
         "the clock of this machine is {minutes} min {way} Zoom's; set it right: what is due when, and what is old, rests \

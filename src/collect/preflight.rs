@@ -24,7 +24,6 @@ pub struct EndpointRequirement {
 
 /// The endpoints that runs use: from this source (none: the richest that answers), over the listed meetings or all
 /// of the account, with or without meetings that are still on.
-#[must_use]
 pub fn required_endpoints(
     source: Option<Source>,
     account_wide: bool,

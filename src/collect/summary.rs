@@ -66,7 +66,6 @@ pub enum AbortReason {
 
 impl AbortReason {
     /// The reason, in words.
-    #[must_use]
     pub fn message(&self) -> &str {
         let (Self::Quota(_, words) | Self::Refused(words) | Self::Ledger(words)) = self;
         words
@@ -94,7 +93,7 @@ pub struct Summary {
     /// How it ended.
     pub outcome: RunOutcome,
     /// Meetings whose instances Zoom refuses to list, those that rest for it among them; 404 is no such refusal.
-    pub meetings_refused: u64,
+    pub(crate) meetings_refused: u64,
     /// Instances not known before.
     pub instances_found: u64,
     /// Instances that were to be read.
@@ -114,7 +113,7 @@ pub struct Summary {
     /// Why it ended before its work was done.
     pub aborted: Option<AbortReason>,
     /// Zoom refused what the app or the account has no right to, at least once.
-    pub denied: bool,
+    pub(crate) denied: bool,
     /// It ended early because another process waits for the database; the rest is still due.
     pub yielded: bool,
     /// Zoom answered at least once with what it was asked for.
@@ -176,8 +175,7 @@ impl Summary {
     }
 
     /// Nothing was read though something should have been: instances were due, or no meeting may be asked for any.
-    #[must_use]
-    pub fn read_nothing(&self) -> bool {
+    pub(crate) fn read_nothing(&self) -> bool {
         let read = self.instances_fetched + self.instances_not_found;
         read == 0 && (self.instances_failed > 0 || (self.meetings_refused > 0 && !self.answered))
     }

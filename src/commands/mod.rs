@@ -32,7 +32,6 @@ use crate::shutdown::{Interrupted, ShutdownSignal};
 use crate::{stream, telemetry};
 
 /// Runs the program with the arguments of this process, and says how it ended.
-#[must_use]
 pub fn main() -> ProcessExitCode {
     let cli = Cli::parse();
     // A service manager waits for the end of the daemon, and a person for the words of a command.

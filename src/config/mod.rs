@@ -28,9 +28,10 @@ use figment::Figment;
 use figment::providers::Serialized;
 use figment::value::Value;
 
-pub use credentials::Credentials;
-pub use problem::{ConfigError, Problem, SourceLocation};
-pub use types::{Config, Discovery, Meeting, Planned, SourceChoice};
+pub(crate) use credentials::Credentials;
+pub(crate) use problem::{ConfigError, Problem, SourceLocation};
+pub use types::{Config, Meeting};
+pub(crate) use types::{Discovery, Planned, SourceChoice};
 
 use schema::Schema;
 use sources::{Environment, Layer, Origins};

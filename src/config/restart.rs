@@ -7,8 +7,7 @@ impl Config {
     /// it is started again.
     ///
     /// Every key is named here, in one of two ways: one that is forgotten does not compile.
-    #[must_use]
-    pub fn keys_needing_restart(&self, new: &Self) -> Vec<&'static str> {
+    pub(crate) fn keys_needing_restart(&self, new: &Self) -> Vec<&'static str> {
         let Self {
             database: DatabaseConfig { path, group },
             schedule: ScheduleConfig { on_start, schedule: _, timezone: _ },

@@ -33,11 +33,11 @@ pub struct Config {
     /// What counts as present, late and together.
     pub attendance: AttendanceConfig,
     /// The zone that reports are in: `report.timezone`, else the schedule's.
-    pub report_timezone: Tz,
+    pub(crate) report_timezone: Tz,
     /// API fields that are never stored (`privacy.drop`).
-    pub privacy_drop: Vec<String>,
+    pub(crate) privacy_drop: Vec<String>,
     /// How long instances are kept (`retention.keep`); none keeps all.
-    pub retention_keep: Option<Duration>,
+    pub(crate) retention_keep: Option<Duration>,
     /// What the daemon tells monitoring.
     pub monitoring: MonitoringConfig,
     /// What is logged, and how.
@@ -141,7 +141,6 @@ pub struct CollectionConfig {
 
 impl CollectionConfig {
     /// The shortest time that instances can be kept for: what is younger may still be read, or settle.
-    #[must_use]
     pub fn least_keep(&self) -> Duration {
         /// How long an instance that still changes is read again after its last planned re-read.
         const SETTLE_AFTER: Duration = Duration::from_hours(7 * 24);

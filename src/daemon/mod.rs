@@ -155,7 +155,6 @@ impl<R: Runner> Daemon<R> {
     }
 
     /// What the daemon does, in words for `systemctl status`.
-    #[must_use]
     pub fn status(&self) -> String {
         let doing = match (&self.current, &self.last) {
             (Some(current), _) => {

@@ -43,14 +43,12 @@ pub enum ScheduleCheck {
 
 impl SlotTracker {
     /// A slots whose slots up to `served` are done with.
-    #[must_use]
     pub fn new(schedule: Schedule, served: Timestamp, now: Timestamp) -> Self {
         let next = schedule.next(served);
         Self { schedule, served, seen: now, next }
     }
 
     /// The next slot; where it lies in the past, it is due.
-    #[must_use]
     pub fn next(&self) -> Option<Timestamp> {
         self.next
     }

@@ -13,7 +13,6 @@ pub struct Digest(Vec<u8>);
 
 impl Digest {
     /// A digest of nothing yet.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -41,7 +40,6 @@ impl Digest {
     }
 
     /// The digest as the integer that the database keeps; what is added from then on begins another one.
-    #[must_use]
     pub fn finish(&mut self) -> i64 {
         let bytes = Sha256::digest(&self.0);
         self.0.clear();

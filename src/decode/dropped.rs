@@ -59,7 +59,6 @@ pub struct Dropped(BTreeSet<String>);
 
 impl Dropped {
     /// Drops these fields, under all their names.
-    #[must_use]
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
         let mut all = BTreeSet::new();
         for name in names {
@@ -72,13 +71,11 @@ impl Dropped {
     }
 
     /// Whether this field is dropped, whichever of its names is said.
-    #[must_use]
     pub fn holds(&self, name: &str) -> bool {
         self.0.contains(name) || Field::named(name).is_some_and(|field| self.0.contains(field.name()))
     }
 
     /// Whether nothing is dropped.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -97,7 +94,6 @@ pub struct Stripper<'d> {
 
 impl<'d> Stripper<'d> {
     /// One that has learnt nothing yet.
-    #[must_use]
     pub fn new(dropped: &'d Dropped) -> Self {
         Self { dropped, gone: BTreeSet::new(), seen: HashMap::new() }
     }
@@ -108,14 +104,14 @@ impl<'d> Stripper<'d> {
     }
 
     /// Learns what a field holds, where it is dropped.
-    pub fn learn_text(&mut self, field: &str, text: Option<&str>) {
+    pub(crate) fn learn_text(&mut self, field: &str, text: Option<&str>) {
         if let Some(text) = text.filter(|_| self.dropped.holds(field)) {
             note(text, &mut self.gone);
         }
     }
 
     /// Learns what the dropped fields hold in an element that is no row.
-    pub fn learn_reject(&mut self, element: &str) {
+    pub(crate) fn learn_reject(&mut self, element: &str) {
         if let Ok(value) = Json::parse(&mended(element)) {
             held_in(self.dropped, "", &value, &mut self.gone);
         }
@@ -181,15 +177,13 @@ impl<'d> Stripper<'d> {
     }
 
     /// A text beside the rows, such as a topic, without what dropped fields held.
-    #[must_use]
-    pub fn strip_text(&self, text: &str) -> String {
+    pub(crate) fn strip_text(&self, text: &str) -> String {
         without(text, self.gone.iter()).into_owned()
     }
 
     /// The text of an element that is no row, without the fields that must not be kept, and without what stands under
     /// no name: it may be one of them. What cannot be taken apart is left out whole.
-    #[must_use]
-    pub fn strip_reject(&mut self, element: &str) -> String {
+    pub(crate) fn strip_reject(&mut self, element: &str) -> String {
         if self.dropped.is_empty() {
             return element.to_owned();
         }
@@ -341,7 +335,6 @@ fn stands_alone(text: &str, (from, to): (usize, usize)) -> bool {
 
 /// Whether a part of a text, from one byte to another, is no part of a longer word. Not every script puts something
 /// between words: of those that do not, every part is one.
-#[must_use]
 pub fn is_word(text: &str, (from, to): (usize, usize)) -> bool {
     let goes_on = |outside: Option<char>, inside: Option<char>| {
         outside.zip(inside).is_some_and(|(outside, inside)| {

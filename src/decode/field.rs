@@ -42,7 +42,6 @@ impl StorageTable {
         [Self::Profile, Self::Client, Self::Network, Self::Media, Self::Environment, Self::Extra];
 
     /// Its place in [`StorageTable::SHARED`].
-    #[must_use]
     pub const fn shared_index(self) -> usize {
         // The session's own comes first, and is shared by none.
         self as usize - 1
@@ -87,19 +86,16 @@ macro_rules! fields {
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             /// Zoom's name of the field.
-            #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
             /// How its value is read.
-            #[must_use]
             pub const fn kind(self) -> Kind {
                 match self { $(Self::$variant => Kind::$kind,)+ }
             }
 
             /// The table that it is stored in.
-            #[must_use]
             pub const fn table(self) -> StorageTable {
                 match self { $(Self::$variant => StorageTable::$table,)+ }
             }
@@ -107,7 +103,6 @@ macro_rules! fields {
             /// The field with this name in any of Zoom's three listings.
             ///
             /// The listings of reports and of past meetings say `name` and `user_email`.
-            #[must_use]
             pub fn named(name: &str) -> Option<Self> {
                 match name {
                     $($name => Some(Self::$variant),)+
@@ -168,10 +163,9 @@ fields! {
 
 impl Field {
     /// How many fields there are.
-    pub const COUNT: usize = Self::ALL.len();
+    pub(crate) const COUNT: usize = Self::ALL.len();
 
     /// Its place in a row.
-    #[must_use]
     pub const fn index(self) -> usize {
         self as usize
     }

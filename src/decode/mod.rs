@@ -17,9 +17,11 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-pub use self::digest::Digest;
-pub use self::dropped::{Dropped, Stripper, is_word};
-pub use self::field::{Field, Kind, StorageTable};
+pub(crate) use self::digest::Digest;
+pub(crate) use self::dropped::is_word;
+pub use self::dropped::{Dropped, Stripper};
+pub(crate) use self::field::StorageTable;
+pub use self::field::{Field, Kind};
 pub(crate) use self::json::Json;
 use self::json::write_object;
 pub use self::value::Value;
@@ -45,7 +47,6 @@ pub struct RowHashes {
 
 impl RowHashes {
     /// The digest of what stands in one table of [`StorageTable::SHARED`].
-    #[must_use]
     pub const fn of(&self, table: StorageTable) -> Option<i64> {
         self.shared[table.shared_index()]
     }
@@ -157,19 +158,16 @@ struct Page<T> {
 
 impl<'a> Row<'a> {
     /// The value of a column.
-    #[must_use]
     pub fn get(&self, field: Field) -> &Value<'a> {
         &self.values[field.index()]
     }
 
     /// The text of a column, where it has one.
-    #[must_use]
     pub fn text(&self, field: Field) -> Option<&str> {
         self.get(field).text()
     }
 
     /// The number of a column, where it has one: milliseconds, a flag or a count.
-    #[must_use]
     pub fn number(&self, field: Field) -> Option<i64> {
         self.get(field).number()
     }
@@ -178,19 +176,16 @@ impl<'a> Row<'a> {
     ///
     /// A row without a status is taken for a stay in the meeting; the second row of Zoom's published example
     /// has none.
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.text(Field::Status) == Some(WAITING)
     }
 
     /// What stands in for a blank `user_id` or `join_time` in the row's key: a digest of what else identifies it.
-    #[must_use]
     pub fn surrogate_key(&self) -> Option<i64> {
         self.surrogate_key
     }
 
     /// Every field without a column as the text of one JSON object, keys in order; none where there is nothing.
-    #[must_use]
     pub fn extra(&self) -> Option<String> {
         (!self.extra.is_empty()).then(|| {
             let mut text = String::new();
@@ -201,7 +196,6 @@ impl<'a> Row<'a> {
     }
 
     /// The digests that the row is known by.
-    #[must_use]
     pub fn hashes(&self) -> RowHashes {
         let mut digest = Digest::new();
         let value = |hash: Option<i64>| hash.map_or(Value::Null, Value::Int);
@@ -238,7 +232,6 @@ impl<'a> Row<'a> {
     }
 
     /// A row that says nothing, to be filled from where rows are kept.
-    #[must_use]
     pub fn empty() -> Self {
         Row { values: [const { Value::Null }; Field::COUNT], extra: Vec::new(), surrogate_key: None }
     }
@@ -249,7 +242,7 @@ impl<'a> Row<'a> {
     }
 
     /// Sets what was kept beside the columns: the text that [`Row::extra`] gave.
-    pub fn restore_extra(&mut self, text: &str) {
+    pub(crate) fn restore_extra(&mut self, text: &str) {
         let extra: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
         let owned =
             |(name, value): (String, &RawValue)| (Cow::Owned(name), Cow::Owned(value.get().to_owned()));
@@ -257,7 +250,7 @@ impl<'a> Row<'a> {
     }
 
     /// Sets the digest that was kept of it.
-    pub fn restore_surrogate_key(&mut self, surrogate_key: Option<i64>) {
+    pub(crate) fn restore_surrogate_key(&mut self, surrogate_key: Option<i64>) {
         self.surrogate_key = surrogate_key;
     }
 
@@ -284,7 +277,6 @@ impl<'a> Row<'a> {
     }
 
     /// The row with no ties to the page it came from.
-    #[must_use]
     pub fn into_owned(self) -> Row<'static> {
         Row {
             values: self.values.map(Value::into_owned),
@@ -312,7 +304,7 @@ impl<'a> Row<'a> {
 
     /// Takes out everything that tells whose row it is, and leaves when someone was there. `pseudonym` takes the
     /// place of the `participant_uuid`, so that the rows of one participant stay together.
-    pub fn anonymize(&mut self, pseudonym: String) {
+    pub(crate) fn anonymize(&mut self, pseudonym: String) {
         const KEPT: [Field; 6] = [
             Field::UserId,
             Field::JoinTime,
@@ -347,7 +339,7 @@ impl<'a> Row<'a> {
 }
 
 /// The status of a stay in the waiting room.
-pub const WAITING: &str = "in_waiting_room";
+pub(crate) const WAITING: &str = "in_waiting_room";
 
 /// What identifies a row that lacks its `user_id` or its `join_time`; a change of this list would make such rows
 /// strangers to the stored ones.

@@ -24,13 +24,11 @@ pub enum Value<'a> {
 
 impl Value<'_> {
     /// Whether nothing was sent.
-    #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
     /// The text, where it is one.
-    #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -39,7 +37,6 @@ impl Value<'_> {
     }
 
     /// The number, where it is one.
-    #[must_use]
     pub fn number(&self) -> Option<i64> {
         match self {
             Self::Int(number) => Some(*number),
@@ -48,7 +45,6 @@ impl Value<'_> {
     }
 
     /// The value with no ties to the page it came from.
-    #[must_use]
     pub fn into_owned(self) -> Value<'static> {
         match self {
             Self::Null => Value::Null,

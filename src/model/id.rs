@@ -10,13 +10,11 @@ macro_rules! row_id {
 
         impl $name {
             /// The ID with the number that the database gave it.
-            #[must_use]
             pub const fn new(number: i64) -> Self {
                 Self(number)
             }
 
             /// The number, as the database keeps it.
-            #[must_use]
             pub const fn get(self) -> i64 {
                 self.0
             }

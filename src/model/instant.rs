@@ -19,7 +19,6 @@ pub const WEEK: Duration = DAY.saturating_mul(7);
 /// with `T` or a blank between date and time, with or without seconds.
 ///
 /// Years 1 to 9999 only, since the views write every instant in the same width.
-#[must_use]
 pub fn parse_instant(text: &str) -> Option<Timestamp> {
     let mut reader = Reader(text.trim().as_bytes());
     let (year, month, day) = (reader.digits(4)?, reader.after(b"-", 2)?, reader.after(b"-", 2)?);

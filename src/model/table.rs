@@ -38,14 +38,12 @@ pub struct Line<'a> {
 
 impl<'a> Line<'a> {
     /// What a column holds.
-    #[must_use]
     pub fn value(self, column: &str) -> &'a Value {
         let at = self.columns.iter().position(|name| name == column);
         at.and_then(|at| self.values.get(at)).unwrap_or(&Value::Null)
     }
 
     /// The text of a column, as it is stored.
-    #[must_use]
     pub fn text(self, column: &str) -> Option<&'a str> {
         match self.value(column) {
             Value::Text(text) => Some(text),
@@ -54,7 +52,6 @@ impl<'a> Line<'a> {
     }
 
     /// The whole number in a column.
-    #[must_use]
     pub fn integer(self, column: &str) -> Option<i64> {
         match self.value(column) {
             Value::Integer(number) => Some(*number),
@@ -63,7 +60,6 @@ impl<'a> Line<'a> {
     }
 
     /// The number in a column.
-    #[must_use]
     pub fn real(self, column: &str) -> Option<f64> {
         match self.value(column) {
             Value::Real(number) => Some(*number),
@@ -72,7 +68,6 @@ impl<'a> Line<'a> {
     }
 
     /// Whether a flag is set; one that is unknown is not.
-    #[must_use]
     pub fn flag(self, column: &str) -> bool {
         self.integer(column) == Some(1)
     }

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 /// Text without control characters and without those that turn the direction of writing around, which could make a
 /// name lie on a terminal or a page; each is replaced.
-#[must_use]
 pub fn harmless(text: &str) -> Cow<'_, str> {
     if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control()) || !text.contains(is_harmful) {
         return Cow::Borrowed(text);
@@ -17,14 +16,12 @@ fn is_harmful(character: char) -> bool {
 }
 
 /// Whether a terminal might obey the character, or break the line at it.
-#[must_use]
 pub fn drives_a_terminal(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Whether the character has no looks of its own and only changes those of its neighbours. Joiners are not among them:
 /// emoji and several scripts need them.
-#[must_use]
 pub fn is_unseen(character: char) -> bool {
     turns_direction(character)
         || matches!(

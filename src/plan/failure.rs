@@ -38,7 +38,6 @@ impl Failure {
 /// Where an instance stands after a try that read nothing.
 ///
 /// One that is settled or given up was asked for by a person, and stays what it was.
-#[must_use]
 pub fn after_failure(before: &Progress, failure: &Failure, now: Timestamp) -> Progress {
     let before = &without_downtime(before, now);
     let is_done = matches!(before.state, InstanceState::Settled | InstanceState::Unavailable);

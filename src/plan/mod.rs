@@ -12,8 +12,9 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use failure::{Failure, after_failure};
-pub use patience::LONGEST_WAIT;
-pub use progress::{PendingWithdrawal, Policy, Progress};
-pub use reading::{ListingFacts, Richer, after_reading};
-pub use window::{DASHBOARD_REACH, scheduled_window};
+pub(crate) use failure::{Failure, after_failure};
+pub(crate) use patience::LONGEST_WAIT;
+pub use progress::Policy;
+pub(crate) use progress::{PendingWithdrawal, Progress};
+pub(crate) use reading::{ListingFacts, Richer, after_reading};
+pub(crate) use window::{DASHBOARD_REACH, scheduled_window};

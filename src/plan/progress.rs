@@ -64,29 +64,7 @@ impl PendingWithdrawal {
 }
 
 impl Progress {
-    /// An instance that was just discovered inside a window: due at once.
-    #[must_use]
-    pub fn pending(now: Timestamp) -> Self {
-        Self {
-            state: InstanceState::Pending,
-            due_at: Some(now),
-            reason: None,
-            complete: false,
-            failures: 0,
-            failing: None,
-            failing_since: None,
-            richer_lacking_since: None,
-            incomplete_reads: 0,
-            incomplete_since: None,
-            identical_reads: 0,
-            content_hash: None,
-            changing_since: None,
-            pending_withdrawal: None,
-        }
-    }
-
     /// Whether a listing that would withdraw this much is confirmed by an earlier one.
-    #[must_use]
     pub fn confirms_withdrawal(&self, digest: i64, now: Timestamp) -> bool {
         self.pending_withdrawal
             .is_some_and(|pending| pending.digest == digest && now >= pending.confirmed_from())

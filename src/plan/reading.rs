@@ -49,7 +49,6 @@ pub enum Richer {
 }
 
 /// Where an instance stands after a listing of it was stored.
-#[must_use]
 pub fn after_reading(before: &Progress, reading: &ListingFacts, policy: &Policy) -> Progress {
     let before = &without_downtime(before, reading.at);
     let is_done = matches!(before.state, InstanceState::Settled | InstanceState::Unavailable);

@@ -6,6 +6,28 @@ use crate::model::{DAY, HOUR, InstanceState, MINUTE, Timestamp};
 
 const END: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
+impl Progress {
+    /// An instance that was just discovered inside a window: due at once.
+    fn pending(now: Timestamp) -> Self {
+        Self {
+            state: InstanceState::Pending,
+            due_at: Some(now),
+            reason: None,
+            complete: false,
+            failures: 0,
+            failing: None,
+            failing_since: None,
+            richer_lacking_since: None,
+            incomplete_reads: 0,
+            incomplete_since: None,
+            identical_reads: 0,
+            content_hash: None,
+            changing_since: None,
+            pending_withdrawal: None,
+        }
+    }
+}
+
 fn policy() -> Policy {
     Policy { rereads: vec![30 * MINUTE, DAY] }
 }

@@ -12,7 +12,6 @@ pub const DASHBOARD_REACH: Duration = DAY.saturating_mul(183);
 /// It begins `lookback` ago, or a day before the meeting last told all its instances, whichever is earlier; where it
 /// never has, `lookback` before it was first listed. So no downtime and no refusal, however long, leaves a gap. An
 /// instant that is still to come was noted by a clock that was wrong, and says nothing.
-#[must_use]
 pub fn scheduled_window(
     told_at: Option<Timestamp>,
     first_listed_at: Option<Timestamp>,

@@ -9,7 +9,6 @@ use super::human::{count, instant};
 use super::{Column, ColumnPriority, Line, Table, TextTable};
 
 /// The sheet of rows of the view `absences`, with times in the zone.
-#[must_use]
 pub fn absences(table: &Table, timezone: Tz) -> TextTable {
     let lines: Vec<Line<'_>> = table.lines().collect();
     let Some(first) = lines.first().copied() else { return TextTable::default() };

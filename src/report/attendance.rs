@@ -10,7 +10,6 @@ use super::{Column, ColumnPriority, Line, Table, TextTable};
 /// The sheet of rows of the view `attendance` or `sitting_attendance`, with times in the zone.
 ///
 /// What all rows have in common, a meeting or one holding of it, stands in the heading once.
-#[must_use]
 pub fn attendance(table: &Table, timezone: Tz) -> TextTable {
     let mut sheet = sheet_with_all_cells(table, timezone);
     let lines: Vec<Line<'_>> = table.lines().collect();

@@ -21,7 +21,6 @@ pub enum CsvFlavor {
 /// # Panics
 ///
 /// Where a row has more or fewer values than there are columns.
-#[must_use]
 pub fn csv(table: &Table, flavor: CsvFlavor) -> Vec<u8> {
     let mut bytes = Vec::new();
     if flavor == CsvFlavor::Excel {

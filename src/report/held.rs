@@ -116,7 +116,6 @@ const PARTS: [Part; 10] = [
 ];
 
 /// What is held, part by part, as text no wider than this; times are in the zone. `elsewhere` are lines for the end.
-#[must_use]
 pub fn held(tables: &[(&str, &Table)], elsewhere: &[String], timezone: Tz, width: u16) -> String {
     let mut text = String::new();
     for part in &PARTS {
@@ -177,7 +176,6 @@ fn cell(line: Line<'_>, column: &str, timezone: Tz) -> String {
 }
 
 /// What is held as one JSON object: each part a list of objects, under its name.
-#[must_use]
 pub fn held_json(tables: &[(&str, &Table)]) -> String {
     let mut text = String::from("{");
     for (at, (name, table)) in tables.iter().enumerate() {

@@ -4,13 +4,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 /// An instant as the views write it; none where the text is something else.
-#[must_use]
 pub fn instant(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.to_utc())
 }
 
 /// A length: `45 s`, `58 min`, `1 h 02 min`. What is begun does not count: 59.9 minutes are `59 min`.
-#[must_use]
 pub fn duration(seconds: i64) -> String {
     let minutes = seconds / 60;
     match seconds {
@@ -22,7 +20,6 @@ pub fn duration(seconds: i64) -> String {
 }
 
 /// The time of day in the zone, with the days that have passed since `day`: `00:10 +1 d`.
-#[must_use]
 pub fn clock_time(instant: DateTime<Utc>, timezone: Tz, day: Option<NaiveDate>) -> String {
     let local = instant.with_timezone(&timezone);
     let days = day.map_or(0, |day| (local.date_naive() - day).num_days());
@@ -31,13 +28,11 @@ pub fn clock_time(instant: DateTime<Utc>, timezone: Tz, day: Option<NaiveDate>) 
 }
 
 /// A share of the time: `92.5 %`.
-#[must_use]
 pub(super) fn percent(percent: f64) -> String {
     format!("{percent:.1} %")
 }
 
 /// A meeting's number in groups, as Zoom shows it: `857 4606 5432`.
-#[must_use]
 pub fn meeting_id(number: i64) -> String {
     let digits = number.to_string();
     let (first, second) = match digits.len() {
@@ -49,7 +44,6 @@ pub fn meeting_id(number: i64) -> String {
 }
 
 /// `1 instance`, `2 instances`.
-#[must_use]
 pub(super) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -8,7 +8,6 @@ use crate::model::{drives_a_terminal, is_unseen};
 /// The table as one array of objects, an object a line; keys are the column names in the view's order.
 ///
 /// Values are as SQL shows them: numbers are numbers, flags are 0 and 1, what is unknown is null.
-#[must_use]
 pub fn json(table: &Table) -> String {
     array(table) + "\n"
 }
@@ -20,7 +19,6 @@ pub(super) fn array(table: &Table) -> String {
 }
 
 /// The same objects without the array, each on a line of its own.
-#[must_use]
 pub fn json_lines(table: &Table) -> String {
     objects(table).map(|object| object + "\n").collect()
 }
@@ -44,7 +42,6 @@ fn literal(value: &Value) -> String {
 }
 
 /// A JSON string that holds the text unchanged, with all that a terminal might obey, or not show, as `\u` escapes.
-#[must_use]
 pub fn json_string(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     let mut escaped = String::with_capacity(quoted.len());

@@ -9,7 +9,6 @@ use super::human::{clock_time, count, duration, instant};
 use super::{Column, ColumnPriority, Line, Table, TextTable};
 
 /// The sheet of rows of the view `meetings_held`, with times in the zone.
-#[must_use]
 pub fn meetings(table: &Table, timezone: Tz) -> TextTable {
     let lines: Vec<Line<'_>> = table.lines().collect();
     let Some(first) = lines.first().copied() else { return TextTable::default() };

@@ -6,7 +6,6 @@ use super::human::{count, instant};
 use super::{Column, ColumnPriority, Line, Table, TextTable};
 
 /// The sheet of people, with days in the zone; below it whom guests may be, and how to say so.
-#[must_use]
 pub fn people(table: &Table, timezone: Tz) -> TextTable {
     let lines: Vec<Line<'_>> = table.lines().collect();
     if lines.is_empty() {
@@ -66,7 +65,6 @@ fn suggestions(lines: &[Line<'_>]) -> Vec<String> {
 }
 
 /// The sheet of decisions, with times in the zone.
-#[must_use]
 pub fn decisions(table: &Table, timezone: Tz) -> TextTable {
     let columns = vec![
         Column::number("No."),
@@ -121,7 +119,6 @@ fn list(line: Line<'_>, column: &str) -> Vec<String> {
 }
 
 /// A place where a name stands that may be another's: how many, and of which people or meetings.
-#[must_use]
 pub fn mention(place: &str, times: u64, numbers: &[i64]) -> String {
     const SHOWN: usize = 10;
     let list: Vec<String> = numbers.iter().take(SHOWN).map(i64::to_string).collect();

@@ -33,7 +33,6 @@ pub struct Status {
 
 impl Status {
     /// Sections for eyes, with times in the zone; what there is none of is left out.
-    #[must_use]
     pub fn render(&self, timezone: Tz, now: Timestamp, width: u16) -> String {
         let mut sections = vec![runs(&self.runs, timezone).render(width), self.summary(timezone, now)];
         if !self.meetings.rows.is_empty() {
@@ -51,7 +50,6 @@ impl Status {
 
     /// One JSON object: `runs`, `meetings`, `states`, `refused`, `short`, `oldest` and `quota` as arrays of objects with the
     /// columns' names, `next_slot` as an instant or null, `clock` as words or null.
-    #[must_use]
     pub fn to_json(&self) -> String {
         let tables = [
             ("runs", &self.runs),

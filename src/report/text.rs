@@ -12,7 +12,6 @@ const MARKS_ON_A_LETTER: usize = 8;
 /// Control characters and line breaks, which could drive a terminal, become U+FFFD. What has no looks of its own but
 /// changes those of its neighbours (directions, zero-width spaces, tags) is left out, and so are marks that pile up
 /// on one letter. Joiners stay: emoji and several scripts need them.
-#[must_use]
 pub fn sanitize_for_display(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut marks = 0;

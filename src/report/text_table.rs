@@ -40,19 +40,16 @@ pub struct Column {
 
 impl Column {
     /// A column of texts.
-    #[must_use]
     pub const fn text(title: &'static str) -> Self {
         Self { title, alignment: Alignment::Left, priority: ColumnPriority::Always }
     }
 
     /// A column of numbers.
-    #[must_use]
     pub const fn number(title: &'static str) -> Self {
         Self { title, alignment: Alignment::Right, priority: ColumnPriority::Always }
     }
 
     /// The same column, to go where the width gets short.
-    #[must_use]
     pub const fn with_priority(self, priority: ColumnPriority) -> Self {
         Self { priority, ..self }
     }
@@ -83,7 +80,6 @@ const WIDE: u16 = 32;
 impl TextTable {
     /// The sheet as text. The table is no wider than `width` cells of the terminal, as far as that can be: columns
     /// that need not stay go, from the right, and texts wrap. Nothing in it can drive a terminal.
-    #[must_use]
     pub fn render(&self, width: u16) -> String {
         let mut text = String::new();
         let mut add = |line: &str| {

@@ -19,7 +19,7 @@ use crate::model::{RateLabel, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedRequest {
     /// The HTTP method.
-    pub method: String,
+    pub(crate) method: String,
     /// Path and query, byte for byte as they were on the wire.
     pub target: String,
     /// The headers, as they came.
@@ -80,10 +80,6 @@ impl Account {
             tracking: fastrand::Rng::with_seed(options.seed ^ 0x7472_6163),
             options,
         }
-    }
-
-    pub(super) fn revoke_tokens(&mut self) {
-        self.access.revoke_all();
     }
 
     /// The answer to a request, and how long it is to be held back.

@@ -42,7 +42,6 @@ impl SimulatedEndpoint {
     ];
 
     /// The name that a fault's text calls it by.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -58,7 +57,6 @@ impl SimulatedEndpoint {
     }
 
     /// The rate-limit label that Zoom's documentation gives it; tokens have none.
-    #[must_use]
     pub const fn label(self) -> Option<RateLabel> {
         match self {
             Self::Token => None,
@@ -73,7 +71,6 @@ impl SimulatedEndpoint {
     }
 
     /// The granular scope that it wants; tokens want none.
-    #[must_use]
     pub const fn scope(self) -> Option<&'static str> {
         match self {
             Self::Token => None,

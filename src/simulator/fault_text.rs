@@ -187,13 +187,11 @@ const SPECS: &[FaultSpec] = &[
 
 impl Fault {
     /// Every kind as it is written, with one line that explains it.
-    #[must_use]
-    pub fn catalogue() -> Vec<(String, &'static str)> {
+    pub(crate) fn catalogue() -> Vec<(String, &'static str)> {
         SPECS.iter().map(|spec| (format!("{}{}", spec.name, spec.value), spec.explanation)).collect()
     }
 
     /// The catalogue and the conditions as the text of a help page.
-    #[must_use]
     pub fn help() -> String {
         let catalogue = Self::catalogue();
         let width = catalogue.iter().map(|(name, _)| name.len()).max().unwrap_or_default();

@@ -165,7 +165,6 @@ pub struct Fault {
 
 impl Fault {
     /// A fault that strikes every request but the token's, always.
-    #[must_use]
     pub fn new(kind: FaultKind) -> Self {
         Self {
             kind,

@@ -82,7 +82,7 @@ impl Limits {
     };
 
     /// The limits of a Business account and above, as Zoom documents them.
-    pub const BUSINESS: Self = Self {
+    pub(crate) const BUSINESS: Self = Self {
         light_per_second: Some(80),
         medium_per_second: Some(60),
         heavy_per_second: Some(40),

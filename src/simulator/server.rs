@@ -78,31 +78,26 @@ impl Simulator {
     }
 
     /// The address that it listens on.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Where it listens, such as `http://127.0.0.1:41234`.
-    #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The base of the API, with its version.
-    #[must_use]
     pub fn api_url(&self) -> String {
         format!("{}/v2", self.url())
     }
 
     /// Where tokens are asked for.
-    #[must_use]
     pub fn token_url(&self) -> String {
         format!("{}/oauth/token", self.url())
     }
 
     /// What the token endpoint accepts.
-    #[must_use]
     pub fn credentials(&self) -> SimulatedCredentials {
         self.shared.account().options.credentials.clone()
     }
@@ -127,19 +122,12 @@ impl Simulator {
         self.shared.account().faults.clear();
     }
 
-    /// Makes every access token given out so far invalid.
-    pub fn revoke_tokens(&self) {
-        self.shared.account().revoke_tokens();
-    }
-
     /// Every request so far, in order of arrival.
-    #[must_use]
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.shared.account().log.clone()
     }
 
     /// How many requests have come so far.
-    #[must_use]
     pub fn request_count(&self) -> usize {
         self.shared.account().log.len()
     }
@@ -150,13 +138,11 @@ impl Simulator {
     }
 
     /// How many requests of this label have come so far.
-    #[must_use]
     pub fn count(&self, label: RateLabel) -> usize {
         self.shared.account().log.iter().filter(|request| request.label == Some(label)).count()
     }
 
     /// How many requests of this endpoint have come so far.
-    #[must_use]
     pub fn count_at(&self, endpoint: SimulatedEndpoint) -> usize {
         self.shared.account().log.iter().filter(|request| request.endpoint == Some(endpoint)).count()
     }

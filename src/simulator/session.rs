@@ -59,7 +59,6 @@ impl Default for Content {
 
 impl Session {
     /// A stay of somebody unknown to the account (no id, no email), in the meeting, as an attendee.
-    #[must_use]
     pub fn new(user_id: u64, user_name: &str, join: Timestamp, leave: Timestamp) -> Self {
         let fields = json!({
             "user_id": user_id.to_string(),
@@ -77,7 +76,6 @@ impl Session {
     }
 
     /// A row that is listed exactly so; it may be anything, even no object.
-    #[must_use]
     pub fn from_json(row: Value) -> Self {
         let content = match row {
             Value::Object(fields) => Content::Fields(fields),
@@ -87,7 +85,6 @@ impl Session {
     }
 
     /// A row as JSON text, listed byte for byte; it has no `registrant_id`, and these facts are in it.
-    #[must_use]
     pub(super) fn from_text(text: String, facts: Facts) -> Self {
         Self { content: Content::Text(text.into()), facts: facts.into(), ..Self::default() }
     }
@@ -163,7 +160,6 @@ impl Session {
     }
 
     /// A field as the Dashboard lists it.
-    #[must_use]
     pub fn get(&self, field: &str) -> Option<Value> {
         match &self.content {
             Content::Fields(fields) => fields.get(field).cloned(),

@@ -50,7 +50,6 @@ impl Population {
 impl World {
     /// So many ended instances of so many participants each, of twenty meetings in turn, the latest ended
     /// just before `now`. The same people come every time, with the same machines.
-    #[must_use]
     pub fn sized(seed: u64, now: Timestamp, instances: usize, participants: usize) -> Self {
         Self::populated(Population::Same, seed, now, instances, participants)
     }
@@ -58,7 +57,6 @@ impl World {
     /// The same as [`World::sized`], with other people.
     ///
     /// Each row has 50 fields in about 1,430 bytes; what Zoom measures of each join differs from row to row.
-    #[must_use]
     pub fn populated(
         population: Population,
         seed: u64,

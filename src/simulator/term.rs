@@ -29,7 +29,6 @@ impl World {
     /// breakout rooms, use two devices at once, or come from outside with nothing but a name. One
     /// instance was of one person, and once the host dropped out, so that the meeting went on under a
     /// second UUID. The same seed and `now` make the same term.
-    #[must_use]
     pub fn term(seed: u64, now: Timestamp) -> Self {
         let mut dice = fastrand::Rng::with_seed(seed);
         let people = people::people(&mut dice);

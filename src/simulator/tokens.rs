@@ -91,11 +91,6 @@ impl AccessTokens {
         }
         Err(missing_scope(wanted))
     }
-
-    /// Makes every token given out so far invalid.
-    pub(super) fn revoke_all(&mut self) {
-        self.granted.clear();
-    }
 }
 
 /// Zoom's answer to a token without a scope.

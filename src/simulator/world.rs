@@ -49,7 +49,7 @@ pub struct Instance {
     /// Whether it is a webinar, which the meeting endpoints refuse.
     pub webinar: bool,
     /// How many joins its descriptions tell; `None`: as many as its rows.
-    pub joins_told: Option<usize>,
+    pub(crate) joins_told: Option<usize>,
     /// Whether lists of instances leave its start blank; what describes it alone tells it.
     pub listed_without_start: bool,
     /// From when on Zoom no longer has it.
@@ -58,7 +58,6 @@ pub struct Instance {
 
 impl Instance {
     /// An instance without participants.
-    #[must_use]
     pub fn new(
         meeting_id: MeetingId,
         uuid: InstanceUuid,
@@ -183,7 +182,6 @@ pub struct World {
 
 impl World {
     /// An account in which no meeting was ever held.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -206,7 +204,6 @@ impl World {
     }
 
     /// The instance of this UUID.
-    #[must_use]
     pub fn instance(&self, uuid: &InstanceUuid) -> Option<&Instance> {
         self.instances.get(uuid)
     }
@@ -217,21 +214,8 @@ impl World {
     }
 
     /// Every meeting that was ever held.
-    #[must_use]
     pub fn meetings(&self) -> BTreeSet<MeetingId> {
         self.instances.values().map(|instance| instance.meeting_id).collect()
-    }
-
-    /// Ends an instance, and the stays in it that have no end yet.
-    pub fn end_instance(&mut self, uuid: &InstanceUuid, at: Timestamp) {
-        if let Some(instance) = self.instances.get_mut(uuid) {
-            instance.end = Some(at);
-            for session in &mut instance.sessions {
-                if session.leave().is_none_or(|leave| leave > at) {
-                    session.set_leave(Some(at));
-                }
-            }
-        }
     }
 
     /// Lets a meeting's number expire, as Zoom does 30 days after its last use: its UUIDs stay usable.
@@ -308,15 +292,5 @@ mod tests {
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].get("leave_time"), None);
         assert_eq!(later.sessions_at(at(95)).len(), 2);
-    }
-
-    #[test]
-    fn ending_an_instance_ends_the_stays_in_it() {
-        let mut world = World::new().with(instance());
-        let uuid = "abc==".parse().unwrap();
-        world.end_instance(&uuid, at(60));
-        let ended = world.instance(&uuid).unwrap();
-        assert!(ended.has_ended(at(60)) && ended.is_live(at(59)));
-        assert_eq!(ended.sessions[0].leave(), Some(at(60)));
     }
 }

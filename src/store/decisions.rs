@@ -189,7 +189,7 @@ pub struct DecisionRecord {
 impl Store {
     /// Decides that two are one person, from now on and over every reading. What an earlier split had parted is
     /// one again; undoing this brings that split back.
-    pub async fn merge_people(
+    pub(crate) async fn merge_people(
         &self,
         left: &Whom,
         right: &Whom,
@@ -220,7 +220,7 @@ impl Store {
     }
 
     /// Decides that two are not one person, whatever joins them.
-    pub async fn split_people(
+    pub(crate) async fn split_people(
         &self,
         left: &Whom,
         right: &Whom,
@@ -244,7 +244,7 @@ impl Store {
     }
 
     /// Takes back the last decision that is still in force.
-    pub async fn undo_decision(&self, now: Timestamp) -> Result<DecisionRecord, DecisionError> {
+    pub(crate) async fn undo_decision(&self, now: Timestamp) -> Result<DecisionRecord, DecisionError> {
         self.decide(async |connection| {
             let last: Option<StoredDecision> = sqlx::query_as(
                 "SELECT decision_id, kind, left_kind, left_scope, left_value, right_kind, right_scope, right_value \

@@ -57,13 +57,13 @@ pub struct DiscoveryRefusal {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// The first run for which the config named it.
-    pub first_listed_at: Option<Timestamp>,
+    pub(crate) first_listed_at: Option<Timestamp>,
     /// The last listing that was read to its end and stored.
     pub told_at: Option<Timestamp>,
     /// The first refusal after that.
     pub refused_since: Option<Timestamp>,
     /// The refusal says that it is not there.
-    pub not_found: bool,
+    pub(crate) not_found: bool,
     /// After a refusal: not asked before.
     pub next_at: Option<Timestamp>,
 }
@@ -73,13 +73,11 @@ const LONGEST_REST: Duration = Duration::from_hours(24);
 
 impl Standing {
     /// Whether it is left alone; a rest that ends later than any rest can was set by a clock that was wrong.
-    #[must_use]
     pub fn rests(&self, now: Timestamp) -> bool {
         self.next_at.is_some_and(|next| now < next && next <= now.plus(LONGEST_REST))
     }
 
     /// The window of a scheduled run over it.
-    #[must_use]
     pub fn window(&self, lookback: Duration, now: Timestamp) -> Window {
         scheduled_window(self.told_at, self.first_listed_at, lookback, now)
     }
@@ -88,7 +86,7 @@ impl Standing {
 impl Store {
     /// Notes that the config names these: what they held before they are asked for the first time is not lost to a
     /// late first answer.
-    pub async fn note_listed(&self, subjects: &[Subject], now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn note_listed(&self, subjects: &[Subject], now: Timestamp) -> Result<(), StoreError> {
         let keys: Vec<i64> = subjects.iter().map(|subject| subject.key()).collect();
         // The condition keeps a run without news from writing.
         self.execute(
@@ -106,7 +104,7 @@ impl Store {
 
     /// Forgets the refusals of everyone but these: who is not asked any more refuses nothing. What the others have told
     /// stays told.
-    pub async fn forget_refusals_but_of(&self, subjects: &[Subject]) -> Result<(), StoreError> {
+    pub(crate) async fn forget_refusals_but_of(&self, subjects: &[Subject]) -> Result<(), StoreError> {
         let keys: Vec<i64> = subjects.iter().map(|subject| subject.key()).collect();
         self.execute(sqlx::query(
             "UPDATE discoveries SET refused_since = NULL, refusal = NULL, not_found = 0, failures = 0, next_at = NULL \
@@ -126,33 +124,31 @@ impl Store {
     /// What began in the window of a scheduled run becomes due, whatever the run: otherwise a backfill could mark as
     /// told what no later run looks at again. So does what began in `also`, the run's own window. Answers with the
     /// number of instances not known before.
-    pub async fn learn_listing(
+    pub(crate) async fn learn_listing(
         &self,
         listing: &InstancesListing<'_>,
         lookback: Duration,
         also: Option<Window>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let new = self
-            .write(async |tx| {
-                let scheduled = standing(tx, listing.subject).await?.window(lookback, now);
-                let want = |at| match also {
-                    _ if scheduled.contains(at) => Want::Run,
-                    Some(window) if window.contains(at) => Want::Backfill,
-                    _ => Want::Not,
-                };
-                let learnt = learn(tx, listing.found, &want, now, &self.dropped).await?;
-                if listing.complete {
-                    mark_told(tx, listing.subject, now).await?;
-                }
-                Ok(learnt.new)
-            })
-            .await?;
-        Ok(new)
+        self.write(async |tx| {
+            let scheduled = standing(tx, listing.subject).await?.window(lookback, now);
+            let want = |at| match also {
+                _ if scheduled.contains(at) => Want::Run,
+                Some(window) if window.contains(at) => Want::Backfill,
+                _ => Want::Not,
+            };
+            let new = learn(tx, listing.found, &want, now, &self.dropped).await?;
+            if listing.complete {
+                mark_told(tx, listing.subject, now).await?;
+            }
+            Ok(new)
+        })
+        .await
     }
 
     /// Notes why a subject tells nothing.
-    pub async fn note_refusal(
+    pub(crate) async fn note_refusal(
         &self,
         subject: Subject,
         refusal: &DiscoveryRefusal,

@@ -162,7 +162,6 @@ pub enum StoreError {
 
 impl StoreError {
     /// Whether the file is no longer this program's to write, so that trying again is of no use.
-    #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Moved { .. } | Self::Newer { .. } | Self::Unreleased { .. })
     }

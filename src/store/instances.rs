@@ -67,15 +67,6 @@ impl Description {
     }
 }
 
-/// What discovery brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Discovery {
-    /// Instances not known before.
-    pub new: u64,
-    /// Instances that became due by it.
-    pub due: u64,
-}
-
 /// Which of the due instances are wanted: those of the named meetings in the window, and the named instances.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -162,25 +153,11 @@ pub(super) struct ProgressRow {
 }
 
 impl Store {
-    /// Takes in what a listing of instances told. Those that began inside the window become due, once and for all;
-    /// older ones are known. Pruned ones stay forgotten.
-    pub async fn learn(
-        &self,
-        found: &[Found],
-        window: &Window,
-        now: Timestamp,
-    ) -> Result<Discovery, StoreError> {
-        let mut transaction = self.begin().await?;
-        let want = |at| if window.contains(at) { Want::Run } else { Want::Not };
-        let learnt = learn(&mut transaction, found, &want, now, &self.dropped)
-            .await
-            .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
-        Ok(learnt)
-    }
-
     /// Those of the instances that were pruned: they are not discovered again.
-    pub async fn pruned_instances(&self, uuids: &[InstanceUuid]) -> Result<HashSet<String>, StoreError> {
+    pub(crate) async fn pruned_instances(
+        &self,
+        uuids: &[InstanceUuid],
+    ) -> Result<HashSet<String>, StoreError> {
         let list: Vec<&str> = uuids.iter().map(InstanceUuid::as_str).collect();
         let pruned: Vec<String> =
             sqlx::query_scalar("SELECT uuid FROM tombstones WHERE uuid IN (SELECT value FROM json_each(?))")
@@ -192,7 +169,7 @@ impl Store {
     }
 
     /// Takes in an instance that a person named: it is due whenever it began. One that was pruned is brought back.
-    pub async fn learn_named(&self, found: &Found, now: Timestamp) -> Result<u64, StoreError> {
+    pub(crate) async fn learn_named(&self, found: &Found, now: Timestamp) -> Result<u64, StoreError> {
         let mut transaction = self.begin().await?;
         let learnt = async {
             sqlx::query("DELETE FROM tombstones WHERE uuid = ?")
@@ -205,11 +182,11 @@ impl Store {
         .await
         .map_err(|error| self.error(error))?;
         transaction.commit().await.map_err(|error| self.error(error))?;
-        Ok(learnt.new)
+        Ok(learnt)
     }
 
     /// What is known of instances by their UUIDs: state, and rows as Zoom reported them at the last reading.
-    pub async fn known_instances(
+    pub(crate) async fn known_instances(
         &self,
         uuids: &[InstanceUuid],
     ) -> Result<HashMap<String, (InstanceState, Option<i64>)>, StoreError> {
@@ -229,7 +206,7 @@ impl Store {
 
     /// Takes in an instance that is on at the moment: it is due now, as a live one. One that is known as a past one
     /// stays that.
-    pub async fn upsert_live_instance(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn upsert_live_instance(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         async {
             learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Not, now, &self.dropped).await?;
@@ -277,7 +254,7 @@ impl Store {
     }
 
     /// Requests that were spent on a UTC day on instances that turned out to be empty.
-    pub async fn requests_for_empty(&self, now: Timestamp) -> Result<u64, StoreError> {
+    pub(crate) async fn requests_for_empty(&self, now: Timestamp) -> Result<u64, StoreError> {
         let midnight = now.utc().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
         let spent: i64 = sqlx::query_scalar(
             "SELECT coalesce(sum(f.requests), 0) FROM run_log r JOIN fetch_log f ON f.run_id = r.run_id \
@@ -320,14 +297,15 @@ pub(super) enum Want {
 }
 
 /// Takes in instances; those that began when they are wanted become due, and so do those whose start is not known.
+/// Tells how many are new.
 pub(super) async fn learn(
     connection: &mut SqliteConnection,
     found: &[Found],
     want: &(dyn Fn(Timestamp) -> Want + Sync),
     now: Timestamp,
     dropped: &Dropped,
-) -> Result<Discovery, sqlx::Error> {
-    let mut learnt = Discovery::default();
+) -> Result<u64, sqlx::Error> {
+    let mut new = 0;
     let uuids: Vec<&str> = found.iter().map(|instance| instance.uuid.as_str()).collect();
     let known: Vec<(String, Option<String>)> = sqlx::query_as(
         "SELECT uuid, state FROM instances WHERE uuid IN (SELECT value FROM json_each(?1)) \
@@ -348,8 +326,7 @@ pub(super) async fn learn(
             None => {
                 insert(connection, instance, want, now, &mut calendar).await?;
                 known.insert(instance.uuid.as_str().to_owned(), Some(String::new()));
-                learnt.new += 1;
-                learnt.due += u64::from(wanted);
+                new += 1;
             }
             // What was older than any window, or was last seen while it was on, is due now that it is in one.
             Some(Some(state)) if state == "live" || (state == "known" && wanted) => {
@@ -361,7 +338,6 @@ pub(super) async fn learn(
                 .bind(instance.uuid.as_str())
                 .execute(&mut *connection)
                 .await?;
-                learnt.due += 1;
             }
             Some(Some(_)) => {}
         }
@@ -373,7 +349,7 @@ pub(super) async fn learn(
             describe(connection, instance_id, description, now, dropped).await?;
         }
     }
-    Ok(learnt)
+    Ok(new)
 }
 
 /// What places instances in the calendar before they are described.

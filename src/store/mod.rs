@@ -41,26 +41,29 @@ use std::time::Duration;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
-pub use self::calendar::PlannedTime;
-pub use self::decisions::{DecisionError, DecisionRecord, Whom};
-pub use self::discovery::{DiscoveryRefusal, InstancesListing, Standing, Subject};
-pub use self::error::StoreError;
-pub use self::file::group::make_shared_directory;
+pub(crate) use self::calendar::PlannedTime;
+pub use self::decisions::Whom;
+pub(crate) use self::decisions::{DecisionError, DecisionRecord};
+pub use self::discovery::Standing;
+pub(crate) use self::discovery::{DiscoveryRefusal, InstancesListing, Subject};
+pub(crate) use self::error::StoreError;
+pub(crate) use self::file::group::make_shared_directory;
 pub use self::file::lock::RunLock;
-pub use self::ingest::listing::{FetchRecord, Listing, RowCounts, Stored};
-pub use self::instances::{Description, Discovery, DueInstance, Found, Selection};
-pub use self::maintenance::backup::BackupError;
+pub(crate) use self::ingest::listing::{FetchRecord, Listing, RowCounts};
+pub use self::instances::Selection;
+pub(crate) use self::instances::{Description, DueInstance, Found};
+pub(crate) use self::maintenance::backup::BackupError;
 pub use self::maintenance::erase::ForgetResult;
-pub use self::maintenance::mentions::Mention;
-pub use self::maintenance::privacy::PrivacyStats;
+pub(crate) use self::maintenance::mentions::Mention;
 pub use self::maintenance::prune::Pruned;
-pub use self::metrics::{Histogram, MetricsSnapshot};
-pub use self::reports::{Granularity, Held, LastRunOutcomes, ReportFilter};
-pub use self::runs::{LastSlot, RunEnd, RunTotals};
+pub(crate) use self::metrics::{Histogram, MetricsSnapshot};
+pub use self::reports::Held;
+pub(crate) use self::reports::{Granularity, LastRunOutcomes, ReportFilter};
+pub(crate) use self::runs::{RunEnd, RunTotals};
 use self::session::shared::KnownFacts;
 pub use self::settings::{MeetingSettings, Settings};
-pub use self::somebody::{OtherSummary, PersonSummary, Somebody};
-pub use self::sources::{ClosedSource, SourceStanding};
+pub use self::somebody::Somebody;
+pub(crate) use self::sources::{ClosedSource, SourceStanding};
 use self::turn::Turn;
 use crate::decode::Dropped;
 
@@ -106,7 +109,7 @@ impl Store {
     }
 
     /// Opens the database at `path` for a small change beside whatever runs: it is neither made nor brought up to date.
-    pub async fn open_as_it_is(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) async fn open_as_it_is(path: &Path) -> Result<Self, StoreError> {
         Self::open_present(path, options(path)).await
     }
 
@@ -124,8 +127,7 @@ impl Store {
     }
 
     /// Keeps these fields out of the file: whatever is taken in goes without them.
-    #[must_use]
-    pub fn dropping(self, dropped: Dropped) -> Self {
+    pub(crate) fn dropping(self, dropped: Dropped) -> Self {
         Self { dropped: Arc::new(dropped), ..self }
     }
 
@@ -140,13 +142,11 @@ impl Store {
     }
 
     /// The path of the file.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The connection for the reports' own queries.
-    #[must_use]
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
     }
@@ -192,7 +192,7 @@ impl Store {
 
     /// An error where the file at the path is not the one that was opened, or where a newer version has changed its
     /// tables since: whoever goes on writing then loses what is written, or harms what is there.
-    pub async fn check_file(&self) -> Result<(), StoreError> {
+    pub(crate) async fn check_file(&self) -> Result<(), StoreError> {
         self.check_place()?;
         self.check_version().await?;
         Ok(())

@@ -10,7 +10,7 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(25);
 
 impl Store {
     /// Reserves up to `want` requests of a label for the UTC day of `now`; without a quota there is no limit.
-    pub async fn reserve(
+    pub(crate) async fn reserve(
         &self,
         label: RateLabel,
         want: u32,
@@ -47,7 +47,7 @@ impl Store {
     }
 
     /// Requests of the UTC day of `now` from the pool that Heavy requests draw on, and what it holds.
-    pub async fn heavy_pool(&self, now: Timestamp) -> Result<(u64, Option<u64>), StoreError> {
+    pub(crate) async fn heavy_pool(&self, now: Timestamp) -> Result<(u64, Option<u64>), StoreError> {
         let (used, budget): (i64, Option<i64>) = self
             .read(async |connection| {
                 sqlx::query_as(

@@ -135,7 +135,7 @@ impl Store {
     }
 
     /// The instance that started last of those with people in them.
-    pub async fn latest_instance(&self) -> Result<Option<InstanceUuid>, StoreError> {
+    pub(crate) async fn latest_instance(&self) -> Result<Option<InstanceUuid>, StoreError> {
         let uuid: Option<String> = self.read(async |connection| sqlx::query_scalar(
             "SELECT instance_uuid FROM meetings_held WHERE people > 0 ORDER BY start_time DESC, instance_uuid LIMIT 1",
         ).fetch_optional(connection).await).await?;

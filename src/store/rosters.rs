@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 
 impl Store {
     /// The digest of a meeting's roster as it was last taken in; none where it has none.
-    pub async fn roster_digest(&self, meeting_id: MeetingId) -> Result<Option<i64>, StoreError> {
+    pub(crate) async fn roster_digest(&self, meeting_id: MeetingId) -> Result<Option<i64>, StoreError> {
         let digest: Option<Option<i64>> = self
             .read(async |connection| {
                 sqlx::query_scalar("SELECT roster_digest FROM meetings WHERE meeting_id = ?")

@@ -44,7 +44,7 @@ pub struct LastSlot {
 
 impl Store {
     /// Begins a run, and marks as interrupted any that a crash left without an end. The caller holds the run lock.
-    pub async fn begin_run(
+    pub(crate) async fn begin_run(
         &self,
         trigger: Trigger,
         slot_at: Option<Timestamp>,
@@ -77,7 +77,7 @@ impl Store {
     /// (`longest_wait` ahead at most), rests, pauses, and when a listing was told. Answers with their number.
     ///
     /// That a run began in the future is what such a clock leaves behind, beside them.
-    pub async fn ignore_impossible_instants(
+    pub(crate) async fn ignore_impossible_instants(
         &self,
         longest_wait: Duration,
         now: Timestamp,
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Notes how far this machine's clock was ahead of Zoom's in the last run; none where the two agree.
-    pub async fn note_clock(&self, ahead_ms: Option<i64>) -> Result<(), StoreError> {
+    pub(crate) async fn note_clock(&self, ahead_ms: Option<i64>) -> Result<(), StoreError> {
         self.note("clock_ahead_ms", ahead_ms).await
     }
 
@@ -111,12 +111,15 @@ impl Store {
     }
 
     /// Notes which rosters cannot be used, in words; none where all can.
-    pub async fn note_roster_trouble(&self, words: Option<&str>) -> Result<(), StoreError> {
+    pub(crate) async fn note_roster_trouble(&self, words: Option<&str>) -> Result<(), StoreError> {
         self.note("roster_trouble", words).await
     }
 
     /// Counts answers of Zoom, by label and HTTP status, on those of earlier runs.
-    pub async fn count_answers(&self, answers: &[(RateLabel, Option<u16>, u64)]) -> Result<(), StoreError> {
+    pub(crate) async fn count_answers(
+        &self,
+        answers: &[(RateLabel, Option<u16>, u64)],
+    ) -> Result<(), StoreError> {
         self.write(async |tx| {
             for (label, status, count) in answers {
                 sqlx::query(
@@ -135,7 +138,7 @@ impl Store {
     }
 
     /// Ends a run.
-    pub async fn end_run(
+    pub(crate) async fn end_run(
         &self,
         run_id: RunId,
         totals: &RunTotals,
@@ -164,7 +167,7 @@ impl Store {
     }
 
     /// The last slot in the log, as seen from `now`.
-    pub async fn last_slot(&self, now: Timestamp) -> Result<LastSlot, StoreError> {
+    pub(crate) async fn last_slot(&self, now: Timestamp) -> Result<LastSlot, StoreError> {
         let (served, in_the_future): (Option<i64>, Option<i64>) = self
             .read(async |connection| {
                 sqlx::query_as(
@@ -183,7 +186,7 @@ impl Store {
     }
 
     /// Notes a slot that came while a run was on, and for which none is made.
-    pub async fn skip_run(&self, slot_at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn skip_run(&self, slot_at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
         self.execute(
             sqlx::query(
                 "INSERT INTO run_log (trigger, slot_at, started_at, finished_at, outcome) \

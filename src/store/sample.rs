@@ -35,7 +35,7 @@ pub(crate) async fn database(path: &Path) -> Store {
         found(UNREAD, office, "Office hour", "2026-03-09T15:00:00Z", "2026-03-09T16:00:00Z"),
     ];
     let window = Window { from: at("2026-03-01T00:00:00Z"), to: now };
-    store.learn(&found, &window, now).await.unwrap();
+    store.learn(&found, &window, now).await;
     for (uuid, rows) in [(FIRST, FIRST_ROWS), (SECOND, SECOND_ROWS), (SECOND_CONTINUED, CONTINUED_ROWS)] {
         read(&store, run_id, uuid, rows, now).await;
     }

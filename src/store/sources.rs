@@ -44,7 +44,7 @@ const LONGEST_RUN: Duration = Duration::from_hours(24);
 
 impl Store {
     /// How the sources stand; what was closed for a day long ago, or by a clock that was wrong, is open again.
-    pub async fn source_standing(&self, now: Timestamp) -> Result<SourceStanding, StoreError> {
+    pub(crate) async fn source_standing(&self, now: Timestamp) -> Result<SourceStanding, StoreError> {
         let (ended, too_late) = (now.millis(), now.plus(CLOSED_FOR).millis());
         let standing = self.write(async |tx| {
             sqlx::query(
@@ -82,7 +82,7 @@ impl Store {
     }
 
     /// Notes that a source refused an instance; answers with the closure where that was one refusal too many.
-    pub async fn source_refused(
+    pub(crate) async fn source_refused(
         &self,
         source: Source,
         instance_id: InstanceId,
@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// Notes that a source serves: what was read from a poorer one, or not at all, while it was closed is due.
-    pub async fn source_serves(&self, source: Source, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn source_serves(&self, source: Source, now: Timestamp) -> Result<(), StoreError> {
         self.write(async |tx| sqlx::query(
             "DELETE FROM source_refusals WHERE source = ?1; \
              DELETE FROM source_closures WHERE source = ?1; \
@@ -148,7 +148,7 @@ impl Store {
     /// Opens every source: something has changed, or a person asks. What every source had refused is tried again: with
     /// `each` what was refused for a reason of its own, too, otherwise only what waits for a source that was closed, so
     /// that runs by hand, which may be many, do not ask the same in vain each time.
-    pub async fn open_sources(&self, each: bool, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn open_sources(&self, each: bool, now: Timestamp) -> Result<(), StoreError> {
         self.write(async |tx| {
             sqlx::query(
                 "DELETE FROM source_refusals; \
@@ -166,7 +166,11 @@ impl Store {
     }
 
     /// Opens every source where what the client is set up with is not what it was.
-    pub async fn open_sources_if_changed(&self, access: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn open_sources_if_changed(
+        &self,
+        access: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let changed = self
             .execute(
                 sqlx::query(

@@ -11,9 +11,10 @@ use tempfile::TempDir;
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceId, MeetingId, RunId, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
+use crate::store::ingest::listing::Stored;
+use crate::store::instances::{Want, learn};
 use crate::store::{
     Description, FetchRecord, Found, Listing, MeetingSettings, PlannedTime, Selection, Settings, Store,
-    Stored,
 };
 
 /// The meeting that most tests are about.
@@ -88,6 +89,17 @@ pub(crate) fn record(run_id: RunId, instance_id: InstanceId, source: Source, at:
     }
 }
 
+impl Store {
+    /// Takes in what a listing of instances told; says how many are new.
+    pub(crate) async fn learn(&self, found: &[Found], window: &Window, now: Timestamp) -> u64 {
+        let mut transaction = self.begin().await.unwrap();
+        let want = |at| if window.contains(at) { Want::Run } else { Want::Not };
+        let new = learn(&mut transaction, found, &want, now, &self.dropped).await.unwrap();
+        transaction.commit().await.unwrap();
+        new
+    }
+}
+
 impl TestStore {
     pub(crate) async fn new(settings: &Settings, now: Timestamp) -> Self {
         let directory = TempDir::new().unwrap();
@@ -100,7 +112,7 @@ impl TestStore {
     pub(crate) async fn learn(&self, uuid: &str, meeting_id: i64, start: Timestamp, end: Option<Timestamp>) {
         let found = Self::found(uuid, meeting_id, start, end);
         let window = Window { from: Timestamp::from_millis(0), to: Timestamp::from_millis(i64::MAX) };
-        self.store.learn(&[found], &window, self.now).await.unwrap();
+        self.store.learn(&[found], &window, self.now).await;
     }
 
     pub(crate) async fn upsert_live_instance(&self, uuid: &str, meeting_id: i64, start: Timestamp) {

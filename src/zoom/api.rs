@@ -28,7 +28,7 @@ impl ZoomClient {
     }
 
     /// One ended instance: its topic, host, start and end.
-    pub async fn past_meeting(
+    pub(crate) async fn past_meeting(
         &self,
         key: &MeetingKey,
         encoding: Encoding,
@@ -39,7 +39,7 @@ impl ZoomClient {
     }
 
     /// One instance as the Dashboard has it.
-    pub async fn dashboard_meeting(
+    pub(crate) async fn dashboard_meeting(
         &self,
         key: &MeetingKey,
         listing: ListingType,
@@ -55,7 +55,7 @@ impl ZoomClient {
     ///
     /// Zoom matches days in UTC, by the end of a meeting; what lies outside of a finer window is for the
     /// caller to leave out.
-    pub fn dashboard_meetings(
+    pub(crate) fn dashboard_meetings(
         &self,
         request: DashboardListingRequest,
     ) -> impl Stream<Item = Result<DashboardPage, ZoomError>> + Send + use<> {

@@ -65,13 +65,11 @@ impl ZoomClient {
     }
 
     /// A handle whose requests are counted by `counters` as well, so that a fetch can report its own.
-    #[must_use]
-    pub fn counted_by(&self, counters: Counters) -> Self {
+    pub(crate) fn counted_by(&self, counters: Counters) -> Self {
         Self { shared: Arc::clone(&self.shared), also_count: Some(counters) }
     }
 
     /// The requests of all handles since the client was made; token requests are not among them.
-    #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
     }
@@ -83,7 +81,7 @@ impl ZoomClient {
 
     /// Gives back to the ledger what was reserved and not used. To be called at the end of a run; without it
     /// the ledger only counts a few requests more than were sent.
-    pub async fn return_unused(&self) -> Result<(), ZoomError> {
+    pub(crate) async fn return_unused(&self) -> Result<(), ZoomError> {
         self.shared.gates.return_unused().await
     }
 

@@ -38,7 +38,6 @@ pub struct RequestCounts {
 
 impl Counters {
     /// The numbers of all labels together.
-    #[must_use]
     pub fn total(&self) -> RequestCounts {
         RateLabel::ALL.iter().map(|label| self.of(*label)).fold(RequestCounts::default(), |sum, one| {
             RequestCounts {
@@ -50,7 +49,6 @@ impl Counters {
     }
 
     /// The numbers of one label.
-    #[must_use]
     pub fn of(&self, label: RateLabel) -> RequestCounts {
         let tally = self.tally(label);
         RequestCounts {
@@ -69,7 +67,6 @@ impl Counters {
     }
 
     /// How requests were answered since this was asked last: label, HTTP status (none where no answer came), count.
-    #[must_use]
     pub fn take_answers(&self) -> Vec<(RateLabel, Option<u16>, u64)> {
         let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *answers)

@@ -23,13 +23,11 @@ pub enum Encoding {
 
 impl Encoding {
     /// Whether the other encoding may find an instance that the documented one does not.
-    #[must_use]
     pub fn alternate_may_help(uuid: &InstanceUuid) -> bool {
         uuid.as_str().contains('/')
     }
 
     /// The encoding that is not this one.
-    #[must_use]
     pub const fn alternate(self) -> Self {
         match self {
             Self::Documented => Self::Alternate,

@@ -28,7 +28,6 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// What it is called in errors and logs.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Token => "the token",
@@ -45,7 +44,6 @@ impl Endpoint {
     }
 
     /// The limit that it counts towards; the token counts towards none, so Light is as good as any.
-    #[must_use]
     pub const fn label(self) -> RateLabel {
         match self {
             Self::Token | Self::PastMeeting => RateLabel::Light,
@@ -58,7 +56,6 @@ impl Endpoint {
     }
 
     /// The scopes of which one is enough: the granular one, which new apps get, first, then the classic ones.
-    #[must_use]
     pub const fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::Token => &[],
@@ -98,8 +95,7 @@ impl Endpoint {
     }
 
     /// The scope to add to the app so that this may be asked; `None` where one of `granted` is enough.
-    #[must_use]
-    pub fn missing_scope(self, granted: &[String]) -> Option<&'static str> {
+    pub(crate) fn missing_scope(self, granted: &[String]) -> Option<&'static str> {
         let has = |scope: &&str| granted.iter().any(|granted| granted == scope);
         if self.scopes().iter().any(has) { None } else { self.scopes().first().copied() }
     }

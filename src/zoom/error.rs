@@ -150,7 +150,6 @@ pub enum PagingFault {
 
 impl ZoomError {
     /// What to do about it.
-    #[must_use]
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Refused(refusal) => refusal.disposition.clone(),
@@ -166,13 +165,11 @@ impl ZoomError {
     }
 
     /// The HTTP status, where Zoom answered with a refusal.
-    #[must_use]
     pub fn status(&self) -> Option<u16> {
         if let Self::Refused(refusal) = self { Some(refusal.status) } else { None }
     }
 
     /// Whether Zoom says that it does not exist, as it also does where a UUID is encoded the wrong way.
-    #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.code() == Some(3001) || self.status() == Some(404)
     }
@@ -194,13 +191,11 @@ impl ZoomError {
     }
 
     /// Zoom's code, where it gave one.
-    #[must_use]
     pub fn code(&self) -> Option<i64> {
         if let Self::Refused(refusal) = self { refusal.code } else { None }
     }
 
     /// Zoom's id of the request, where it gave one.
-    #[must_use]
     pub fn tracking_id(&self) -> Option<&str> {
         match self {
             Self::Refused(refusal) => refusal.tracking_id.as_deref(),

@@ -32,12 +32,6 @@ impl LedgerError {
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(Arc::from(source.into()))
     }
-
-    /// The error of what keeps the ledger, to be told apart by type.
-    #[must_use]
-    pub fn inner(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.0
-    }
 }
 
 impl fmt::Display for LedgerError {

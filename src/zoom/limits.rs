@@ -17,14 +17,12 @@ pub struct Rate {
 
 impl Rate {
     /// So many requests a second.
-    #[must_use]
     pub const fn per_second(requests: u32) -> Self {
         Self { requests, per: SECOND }
     }
 
     /// So many requests a minute.
-    #[must_use]
-    pub const fn per_minute(requests: u32) -> Self {
+    pub(crate) const fn per_minute(requests: u32) -> Self {
         Self { requests, per: MINUTE }
     }
 }
@@ -46,7 +44,6 @@ pub struct RateLimits {
 
 impl RateLimits {
     /// The limits of a plan, as Zoom documents them (2026). They are the account's: all of its apps share them.
-    #[must_use]
     pub const fn of(plan: Plan) -> Self {
         let (light, medium, heavy, resource_intensive) = match plan {
             Plan::Free => (4, 2, 1, 10),
@@ -63,7 +60,6 @@ impl RateLimits {
     }
 
     /// The rate of a label.
-    #[must_use]
     pub const fn rate(&self, label: RateLabel) -> Rate {
         match label {
             RateLabel::Light => self.light,
@@ -74,7 +70,6 @@ impl RateLimits {
     }
 
     /// The daily quotas of the plan; a label in none of them has no daily limit.
-    #[must_use]
     pub const fn daily_quotas(&self) -> &'static [DailyQuota] {
         const SHARED: &[RateLabel] = &[RateLabel::Heavy, RateLabel::ResourceIntensive];
         match self.plan {

@@ -61,7 +61,6 @@ pub enum ParticipantsEndpoint {
 
 impl ParticipantsEndpoint {
     /// The source whose sessions it gives.
-    #[must_use]
     pub const fn source(self) -> Source {
         match self {
             Self::Dashboard(ListingType::Live) => Source::Live,
@@ -72,7 +71,6 @@ impl ParticipantsEndpoint {
     }
 
     /// The endpoint, with its name, label and scopes.
-    #[must_use]
     pub const fn endpoint(self) -> Endpoint {
         match self {
             Self::Dashboard(_) => Endpoint::DashboardParticipants,

@@ -53,19 +53,16 @@ pub struct MeetingDetails {
 
 impl MeetingDetails {
     /// The host's name, which a past meeting and the Dashboard spell apart.
-    #[must_use]
     pub fn host_name(&self) -> Option<&str> {
         self.user_name.as_deref().or(self.host.as_deref())
     }
 
     /// The host's email, likewise.
-    #[must_use]
     pub fn host_email(&self) -> Option<&str> {
         self.user_email.as_deref().or(self.email.as_deref())
     }
 
     /// Joins, not people.
-    #[must_use]
     pub fn joins(&self) -> Option<i64> {
         self.participants_count.or(self.participants)
     }

@@ -324,7 +324,7 @@ async fn the_first_fetch_that_meets_a_lock_ends_the_others() {
     let mut process = program.start(&["collect"]);
     process.wait_for_lines(3).await;
     let _theirs = held(&program.database).await;
-    let (code, took) = process.wait(Duration::from_secs(60)).await;
+    let (code, took) = process.wait(Duration::from_mins(1)).await;
     let log = process.stderr();
     assert_eq!(code, Some(74), "{log}");
     // One wait of a fetch, perhaps one of the ledger before it, and one to log the end; two dozen fetches were under way.

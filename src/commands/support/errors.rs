@@ -65,7 +65,6 @@ pub(in crate::commands) fn code_of_zoom(error: &ZoomError) -> ExitCode {
 }
 
 /// The exit code that the contract gives a run.
-#[must_use]
 pub fn code_of_run(summary: &Summary) -> ExitCode {
     let nothing_read = summary.instances_fetched == 0;
     let mut code = ExitCode::Success;

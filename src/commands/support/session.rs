@@ -57,7 +57,6 @@ pub async fn prepare(config: &Config, store: &Store, clock: &Clock) -> Result<()
 }
 
 /// A run over the listed meetings, or the whole account, with the window of a scheduled one.
-#[must_use]
 pub fn run_request(config: &Config, trigger: Trigger, slot_at: Option<Timestamp>) -> RunRequest {
     RunRequest {
         trigger,

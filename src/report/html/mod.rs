@@ -33,7 +33,6 @@ pub struct AttendancePageData {
 }
 
 /// Who was there: a timeline and a table of one instance or sitting, a grid for each meeting of many.
-#[must_use]
 pub fn attendance_page(roll: &AttendancePageData, timezone: Tz) -> String {
     let lines: Vec<Line<'_>> = roll.attendance.lines().collect();
     let holdings: BTreeSet<_> = lines.iter().map(|line| holding(*line)).collect();
@@ -117,7 +116,6 @@ fn page_of_many(roll: &AttendancePageData, lines: &[Line<'_>], timezone: Tz) -> 
 }
 
 /// One person over all meetings, from rows of `attendance` or `sitting_attendance`.
-#[must_use]
 pub fn person_page(attendance: &Table, timezone: Tz) -> String {
     let lines: Vec<Line<'_>> = attendance.lines().collect();
     if lines.is_empty() {
@@ -155,7 +153,6 @@ pub fn person_page(attendance: &Table, timezone: Tz) -> String {
 }
 
 /// The meetings held, from rows of `meetings_held`.
-#[must_use]
 pub fn meetings_page(table: &Table, timezone: Tz) -> String {
     let lines: Vec<Line<'_>> = table.lines().collect();
     let sum = |column: &str| lines.iter().filter_map(|line| line.integer(column)).sum::<i64>();
@@ -173,7 +170,6 @@ pub fn meetings_page(table: &Table, timezone: Tz) -> String {
 }
 
 /// Who was missing, from rows of `absences`.
-#[must_use]
 pub fn absences_page(table: &Table, timezone: Tz) -> String {
     let distinct = |columns: &[&str]| {
         let texts =

@@ -12,7 +12,7 @@ use crate::store::{Store, StoreError};
 
 impl Store {
     /// Lets the members of a group read the file (0640), now and after it is closed.
-    pub fn shared_with(mut self, group: &str) -> Result<Self, StoreError> {
+    pub(crate) fn shared_with(mut self, group: &str) -> Result<Self, StoreError> {
         let id = group_id(group)?;
         // The other files are beside the file itself, not beside a link to it.
         let place = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());

@@ -29,7 +29,7 @@ impl RunLock {
     /// Takes the lock of the database at `path` as soon as it is free; having to wait is logged.
     ///
     /// Whoever waits here can be seen by [`RunLock::has_waiters`].
-    pub async fn acquire(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) async fn acquire(path: &Path) -> Result<Self, StoreError> {
         if let Some(lock) = Self::try_acquire(path)? {
             return Ok(lock);
         }
@@ -52,15 +52,13 @@ impl RunLock {
 
 impl RunLock {
     /// Whether some process holds the lock of the database at `path` right now. It makes no file.
-    #[must_use]
     pub fn is_held(path: &Path) -> bool {
         let file = OpenOptions::new().write(true).open(lock_path(path));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Whether another process waits for the lock: long work hands it over between two instances.
-    #[must_use]
-    pub fn has_waiters(&self) -> bool {
+    pub(crate) fn has_waiters(&self) -> bool {
         let waiting = OpenOptions::new().write(true).open(beside(&self.path, ".waiting"));
         waiting.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }

@@ -24,7 +24,7 @@ use crate::store::{Store, StoreError, erasure_list, people, rosters};
 
 impl Store {
     /// Logs a fetch that read nothing, and puts the instance where the failure leads.
-    pub async fn store_failure(
+    pub(crate) async fn store_failure(
         &self,
         failure: &Failure,
         record: &FetchRecord,

@@ -19,7 +19,7 @@ impl Store {
     ///
     /// Listings that wait are stored in the same transaction, each of them whole. Where one fails, or the commit does,
     /// each is stored once more by itself, so that no failure is another's.
-    pub async fn store_listing(
+    pub(crate) async fn store_listing(
         &self,
         listing: &Listing<'_>,
         record: &FetchRecord,

@@ -36,7 +36,7 @@ pub enum BackupError {
 
 impl Store {
     /// Opens the database at `path` only to copy it, of whichever version its tables are.
-    pub async fn open_to_copy(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) async fn open_to_copy(path: &Path) -> Result<Self, StoreError> {
         if !path.exists() {
             return Err(StoreError::Missing { path: path.to_owned() });
         }

@@ -72,7 +72,7 @@ impl Store {
 
     /// What became of somebody who was named so, and of whom the file itself may still hold something, because there
     /// was no room to write it anew; none where nothing is left to do.
-    pub async fn unfinished_forgetting(&self, said: &str) -> Result<Option<ForgetResult>, StoreError> {
+    pub(crate) async fn unfinished_forgetting(&self, said: &str) -> Result<Option<ForgetResult>, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
         async {
             let noted: Option<String> =
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Whether somebody who was forgotten may still be found in the bytes of the file, whoever that was.
-    pub async fn has_unfinished_forgetting(&self) -> Result<bool, StoreError> {
+    pub(crate) async fn has_unfinished_forgetting(&self) -> Result<bool, StoreError> {
         sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM settings WHERE name = 'unfinished_forgetting')")
             .fetch_one(&self.pool)
             .await
@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Does what was left to do of [`Store::forget`]. The caller holds the run lock.
-    pub async fn finish_forgetting(&self) -> Result<(), StoreError> {
+    pub(crate) async fn finish_forgetting(&self) -> Result<(), StoreError> {
         self.vacuum_and_truncate_wal().await
     }
 }

@@ -30,7 +30,7 @@ pub struct Held {
     /// The lines of rosters that are the person's, or bear the name in a meeting where the person was.
     pub rosters: Table,
     /// The instances that the person hosted.
-    pub hosted: Table,
+    pub(crate) hosted: Table,
     /// The decisions made by hand about who the person is.
     pub decisions: Table,
     /// What could not be decoded, and mentions the person.
@@ -45,7 +45,7 @@ const NETWORKS: &str = "ip_address, internal_ip_addresses, location, network_typ
                         full_data_center, sip_uri, from_sip_uri";
 impl Store {
     /// All that is held on somebody.
-    pub async fn held_on(&self, whom: &Somebody) -> Result<Held, StoreError> {
+    pub(crate) async fn held_on(&self, whom: &Somebody) -> Result<Held, StoreError> {
         let (texts, session_ids) = self.told_of(whom).await?;
         let list = json_list(&session_ids);
         let mut held = Held {

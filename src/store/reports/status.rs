@@ -15,7 +15,7 @@ pub struct LastRunOutcomes {
 
 impl Store {
     /// The last runs, latest first: rows of the view `runs`.
-    pub async fn last_runs(&self, limit: u32) -> Result<Table, StoreError> {
+    pub(crate) async fn last_runs(&self, limit: u32) -> Result<Table, StoreError> {
         self.table(
             sqlx::query("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC LIMIT ?").bind(limit),
         )
@@ -92,13 +92,13 @@ impl Store {
     }
 
     /// How many instances there are in each state: `state`, `instances`.
-    pub async fn instances_by_state(&self) -> Result<Table, StoreError> {
+    pub(crate) async fn instances_by_state(&self) -> Result<Table, StoreError> {
         let query = "SELECT state, count(*) AS instances FROM meetings_held GROUP BY state ORDER BY state";
         self.table(sqlx::query(query)).await
     }
 
     /// Instances that Zoom refused or has no data for, latest first.
-    pub async fn refused_instances(&self, limit: u32) -> Result<Table, StoreError> {
+    pub(crate) async fn refused_instances(&self, limit: u32) -> Result<Table, StoreError> {
         let query = sqlx::query(
             "SELECT meeting_id, topic, label, instance_uuid, start_time, state, reason FROM meetings_held \
               WHERE state IN ('parked', 'unavailable') ORDER BY start_time DESC LIMIT ?",
@@ -107,7 +107,7 @@ impl Store {
     }
 
     /// Instances with fewer rows than Zoom reports, latest first.
-    pub async fn short_instances(&self, limit: u32) -> Result<Table, StoreError> {
+    pub(crate) async fn short_instances(&self, limit: u32) -> Result<Table, StoreError> {
         let query = sqlx::query(
             "SELECT meeting_id, topic, label, instance_uuid, start_time, state, reason, rows_reported, rows_stored, shortfall \
                FROM meetings_held WHERE rows_reported > 0 AND shortfall > 0 ORDER BY start_time DESC LIMIT ?",
@@ -116,14 +116,14 @@ impl Store {
     }
 
     /// The oldest instance that is still to be read, for the first time or again; at most one row.
-    pub async fn oldest_unsettled(&self) -> Result<Table, StoreError> {
+    pub(crate) async fn oldest_unsettled(&self) -> Result<Table, StoreError> {
         let query = "SELECT meeting_id, topic, label, instance_uuid, start_time, state FROM meetings_held \
                       WHERE state IN ('pending', 'collected', 'parked', 'live') ORDER BY start_time LIMIT 1";
         self.table(sqlx::query(query)).await
     }
 
     /// The requests of a UTC day: rows of the view `quota`.
-    pub async fn quota_of(&self, now: Timestamp) -> Result<Table, StoreError> {
+    pub(crate) async fn quota_of(&self, now: Timestamp) -> Result<Table, StoreError> {
         let query = sqlx::query("SELECT * FROM quota WHERE day = ? ORDER BY label");
         self.table(query.bind(now.utc().format("%Y-%m-%d").to_string())).await
     }

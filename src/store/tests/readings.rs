@@ -19,7 +19,8 @@ use tempfile::TempDir;
 use crate::decode::{Decoded, page};
 use crate::model::{MeetingId, RunId, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
-use crate::store::{Found, Listing, Selection, Store, Stored};
+use crate::store::ingest::listing::Stored;
+use crate::store::{Found, Listing, Selection, Store};
 
 /// Two instances of one meeting, and one of another.
 const INSTANCES: [(&str, i64); 3] =
@@ -130,7 +131,7 @@ async fn base() -> Base {
             description: None,
         });
         let window = Window { from: START, to: START.plus(Duration::from_hours(1)) };
-        store.learn(&found, &window, START).await.unwrap();
+        store.learn(&found, &window, START).await;
         store.close().await;
         TEMPLATE.set(std::fs::read(&path).unwrap()).ok();
     }

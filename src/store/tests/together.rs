@@ -9,9 +9,10 @@ use serde_json::json;
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceId, RunId, Source, Trigger};
 use crate::plan::Policy;
+use crate::store::ingest::listing::Stored;
 use crate::store::sample::at;
 use crate::store::testing::{MEETING, TestStore, record, row, settings};
-use crate::store::{Listing, Store, StoreError, Stored};
+use crate::store::{Listing, Store, StoreError};
 
 async fn filled(instances: usize) -> (TestStore, RunId) {
     let test = TestStore::new(&settings(Vec::new()), at("2026-03-02T20:00:00Z")).await;

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crate::model::{RateLabel, drives_a_terminal, is_unseen, parse_instant};
 use crate::zoom::classify::{Classification, ResponseParts, classify};
+use crate::zoom::disposition::{Disposition, RequestPhase};
 use crate::zoom::sanitize::{Hidden, MESSAGE_CHARS};
-use crate::zoom::{Disposition, RequestPhase};
 
 const FIRST_PAST: RequestPhase = RequestPhase::FirstPage { past: true };
 const FIRST: RequestPhase = RequestPhase::FirstPage { past: false };

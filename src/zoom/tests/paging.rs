@@ -6,6 +6,8 @@ use futures_util::TryStreamExt;
 
 use crate::model::{RateLabel, Timestamp};
 use crate::simulator::{Fault, FaultKind, PageFilter};
+use crate::zoom::counters::RequestCounts;
+use crate::zoom::error::PagingFault;
 use crate::zoom::tests::server::{Server, answer, answer_with, meeting};
 use crate::zoom::*;
 

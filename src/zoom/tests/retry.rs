@@ -8,6 +8,8 @@ use futures_util::future::{BoxFuture, ready};
 use crate::clock::Clock;
 use crate::model::{DailyQuota, RateLabel, Reservation, Throttle, Timestamp, parse_instant};
 use crate::simulator::{Fault, FaultKind};
+use crate::zoom::counters::RequestCounts;
+use crate::zoom::error::ConnectionFault;
 use crate::zoom::memory_ledger::InMemoryLedger;
 use crate::zoom::tests::server::{Server, answer, answer_with, meeting, noon};
 use crate::zoom::*;

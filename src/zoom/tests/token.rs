@@ -34,13 +34,18 @@ async fn a_token_is_asked_for_with_a_form_and_once_for_all() {
 
 #[tokio::test]
 async fn a_token_is_renewed_five_minutes_before_its_end() {
-    let server = Server::with(vec![answer(200, NOTHING)]).await;
-    let (zoom, clock) = (server.zoom(), &server.clock);
-    let began = clock.now();
-    for (minutes, tokens) in [(0, 1), (54, 1), (55, 2), (109, 2), (110, 3)] {
-        clock.set(began.plus(Duration::from_secs(minutes * 60)));
-        zoom.instances(meeting()).await.unwrap();
-        assert_eq!(server.tokens_asked(), tokens, "after {minutes} minutes");
+    for (expires_in, lifetime) in [("3600", 60), (r#""1800""#, 30)] {
+        let token = format!(r#"{{"access_token":"t","expires_in":{expires_in}}}"#);
+        let server = Server::with(vec![answer(200, NOTHING)]).await.at_token(answer(200, &token));
+        let (zoom, clock) = (server.zoom(), &server.clock);
+        let began = clock.now();
+        let renewals =
+            [(0, 1), (lifetime - 6, 1), (lifetime - 5, 2), (2 * lifetime - 11, 2), (2 * lifetime - 10, 3)];
+        for (minutes, tokens) in renewals {
+            clock.set(began.plus(Duration::from_mins(minutes)));
+            zoom.instances(meeting()).await.unwrap();
+            assert_eq!(server.tokens_asked(), tokens, "{expires_in}: after {minutes} minutes");
+        }
     }
 }
 
