@@ -104,7 +104,7 @@ async fn a_refusal_of_one_instance_parks_it_with_its_reason_and_tracking_id() {
     for (fault, code, reason) in [
         ("old-12702", "12702", "more than a year old"),
         ("webinar-300", "300", "it is a webinar, which rollcall cannot read"),
-        ("html-403", "403", "blocks it"),
+        ("html-403", "403", "blocked by a proxy"),
         (
             "answer=403:{\"code\":12703,\"message\":\"No permission for the group.\"}",
             "12703",
