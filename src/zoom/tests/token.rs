@@ -51,10 +51,11 @@ async fn a_token_is_renewed_five_minutes_before_its_end() {
 
 #[tokio::test]
 async fn a_refused_token_is_renewed_once_and_the_request_repeated() {
+    // The simulated Zoom knows nothing of the first token.
     let server = Server::of(2).await;
+    let first = Fault::new(answer(200, TOKEN)).at(SimulatedEndpoint::Token).attempts(1..=1);
+    server.simulator.fault(first);
     let zoom = server.zoom();
-    zoom.scopes().await.unwrap();
-    server.simulator.revoke_tokens();
     assert!(join_all((0..10).map(|_| zoom.instances(meeting()))).await.iter().all(Result::is_ok));
     assert_eq!(server.tokens_asked(), 2);
 }
