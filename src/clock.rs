@@ -16,9 +16,7 @@ pub struct Clock {
 /// What this clock and another one showed at the same moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Comparison {
-    /// This clock.
     pub own: Timestamp,
-    /// The other one.
     pub other: Timestamp,
 }
 
@@ -47,7 +45,6 @@ enum Kind {
 }
 
 impl Clock {
-    /// The system's clock.
     pub fn system() -> Self {
         Self::of(Kind::System)
     }
@@ -66,7 +63,6 @@ impl Clock {
         Self { kind, witness: Arc::default() }
     }
 
-    /// The present instant.
     pub fn now(&self) -> Timestamp {
         match &self.kind {
             Kind::System => system_now(),

@@ -44,7 +44,6 @@ impl ExitCode {
         Self::Success,
     ];
 
-    /// The status that the process ends with.
     pub const fn status(self) -> u8 {
         match self {
             Self::Success => 0,

@@ -29,7 +29,6 @@ pub(crate) use self::text::{drives_a_terminal, harmless, is_unseen};
 #[serde(transparent)]
 pub struct MeetingId(i64);
 
-/// Why a text is no meeting ID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{found}` is no meeting ID: digits are wanted, as Zoom shows them, such as 85746065432 or `857 4606 5432`"
@@ -86,7 +85,6 @@ impl fmt::Display for MeetingId {
 #[serde(transparent)]
 pub struct InstanceUuid(String);
 
-/// Why a text is no instance UUID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{found}` is no instance UUID: letters, digits, `+`, `/` and `=` are wanted, such as Dkgwu8nm/ExG1vM+GhLRhA=="
@@ -122,7 +120,7 @@ impl fmt::Display for InstanceUuid {
 }
 
 /// An instant: milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -193,7 +191,6 @@ pub struct Window {
 }
 
 impl Window {
-    /// Whether the instant lies inside.
     pub fn contains(&self, instant: Timestamp) -> bool {
         self.from <= instant && instant < self.to
     }
@@ -215,7 +212,6 @@ macro_rules! text_enum {
                 match self { $(Self::$variant => $text,)+ }
             }
 
-            /// The value that a text stands for.
             pub fn from_text(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.as_str() == text)
             }
@@ -308,9 +304,10 @@ text_enum! {
 }
 
 text_enum! {
-    /// How a run ended.
+    #[derive(Default)]
     RunOutcome {
         /// It has not ended.
+        #[default]
         Running = "running",
         /// Everything due was read.
         Ok = "ok",

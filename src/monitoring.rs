@@ -111,7 +111,6 @@ impl Drop for Open {
     }
 }
 
-/// Answers one request, and ends the connection.
 async fn answer(connection: TcpStream, answers: Answers) {
     let service = service_fn(move |request| {
         let answers = answers.clone();

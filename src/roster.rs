@@ -44,7 +44,6 @@ pub struct Roster {
 pub struct Problem {
     /// The line of the file, the first one being 1.
     pub line: u64,
-    /// What is wrong with it.
     pub reason: String,
 }
 

@@ -21,7 +21,6 @@ pub struct Schedule {
     hour_is_fixed: bool,
 }
 
-/// Why a text is no schedule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// Five fields, as in a crontab.
@@ -31,20 +30,10 @@ pub enum ScheduleError {
     #[error(
         "`{text}` has {found} fields, wanted six: second, minute, hour, day of month, month, day of week"
     )]
-    FieldCount {
-        /// What was given.
-        text: String,
-        /// How many fields that has.
-        found: usize,
-    },
+    FieldCount { text: String, found: usize },
     /// A field is out of range, or not understood.
     #[error("`{text}` is no cron expression ({reason})")]
-    Invalid {
-        /// What was given.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Invalid { text: String, reason: String },
     /// No such date exists, as with 30 February.
     #[error("cron expression `{0}` matches no date")]
     Never(String),

@@ -43,7 +43,6 @@ const ROWS_IN_MEMORY: u32 = 6_000;
 pub struct CollectSettings {
     /// The one source to read from; none: the richest that answers.
     pub source: Option<Source>,
-    /// When instances are read again.
     pub policy: Policy,
     /// How far back a run looks at least.
     pub lookback: Duration,
@@ -58,7 +57,6 @@ pub struct CollectSettings {
 /// What one run is asked to do.
 #[derive(Clone, Debug)]
 pub struct RunRequest {
-    /// Why it is made.
     pub trigger: Trigger,
     /// The planned instant that it stands for.
     pub slot_at: Option<Timestamp>,

@@ -19,13 +19,9 @@ pub enum Event {
 /// What became of one instance.
 #[derive(Clone, Debug)]
 pub struct InstanceReport {
-    /// The meeting.
     pub meeting_id: MeetingId,
-    /// The instance.
     pub uuid: InstanceUuid,
-    /// When it began.
     pub start_at: Option<Timestamp>,
-    /// What became of it.
     pub result: FetchResult,
 }
 
@@ -34,11 +30,9 @@ pub struct InstanceReport {
 pub enum FetchResult {
     /// Its listing is in the database.
     Stored {
-        /// What became of the rows.
         counts: RowCounts,
         /// Whether the listing was complete and credible.
         outcome: FetchOutcome,
-        /// Where it was read from.
         source: Source,
     },
     /// Zoom has no data of it, or not yet; that is no failure.
@@ -65,7 +59,6 @@ pub enum AbortReason {
 }
 
 impl AbortReason {
-    /// The reason, in words.
     pub fn message(&self) -> &str {
         let (Self::Quota(_, words) | Self::Refused(words) | Self::Ledger(words)) = self;
         words
@@ -84,13 +77,11 @@ impl AbortReason {
 
 /// What a run did.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// Its number in the log.
     pub run_id: RunId,
-    /// When it began.
     pub started_at: Timestamp,
-    /// How it ended.
     pub outcome: RunOutcome,
     /// Meetings whose instances Zoom refuses to list, those that rest for it among them; 404 is no such refusal.
     pub(crate) meetings_refused: u64,
@@ -104,7 +95,6 @@ pub struct Summary {
     pub instances_not_found: u64,
     /// Instances that could not be read, or were parked.
     pub instances_failed: u64,
-    /// What became of all rows.
     pub counts: RowCounts,
     /// Requests sent, retries included.
     pub requests: u64,
@@ -126,34 +116,7 @@ pub struct Summary {
     pub error: Option<String>,
 }
 
-impl Default for Summary {
-    fn default() -> Self {
-        Self {
-            run_id: RunId::default(),
-            started_at: Timestamp::from_millis(0),
-            outcome: RunOutcome::Running,
-            meetings_refused: 0,
-            instances_found: 0,
-            instances_due: 0,
-            instances_fetched: 0,
-            instances_not_found: 0,
-            instances_failed: 0,
-            counts: RowCounts::default(),
-            requests: 0,
-            seconds: 0.0,
-            aborted: None,
-            denied: false,
-            yielded: false,
-            answered: false,
-            clocks: None,
-            unreachable: false,
-            error: None,
-        }
-    }
-}
-
 impl Summary {
-    /// Adds what became of an instance.
     pub(super) fn add_report(&mut self, report: &InstanceReport) {
         self.answered |= matches!(report.result, FetchResult::Stored { .. } | FetchResult::NotFound);
         self.denied |= matches!(report.result, FetchResult::Denied(_));

@@ -9,9 +9,7 @@ use super::types::Config;
 /// What a Server-to-Server OAuth app needs to get a token.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// The account's ID.
     pub account_id: String,
-    /// The app's client ID.
     pub client_id: String,
     /// The app's client secret; its `Debug` output does not hold it.
     pub client_secret: SecretString,

@@ -15,13 +15,11 @@ pub struct ConfigError {
 /// One thing that is wrong, where it stands, and how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it was found.
     pub location: SourceLocation,
     /// The key's path, such as `zoom.page_size` or `meetings[2].label`; empty where it is about the whole file.
     pub key: String,
     /// What was found there, and what is wanted.
     pub message: String,
-    /// How to mend it.
     pub hint: String,
 }
 
@@ -32,7 +30,6 @@ pub struct Problem {
 pub enum SourceLocation {
     /// The config file, with the line (from 1) where it is known.
     File {
-        /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: Option<usize>,

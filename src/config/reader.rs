@@ -65,7 +65,6 @@ impl Reader<'_> {
         number
     }
 
-    /// One of a few words.
     pub fn choice<T: Copy>(&mut self, key: &str, text: &str, all: &[T], word: fn(T) -> &'static str) -> T {
         if let Some(value) = all.iter().copied().find(|value| word(*value) == text.trim()) {
             return value;

@@ -17,7 +17,6 @@ pub(super) struct SecretInputs {
     pub credentials_directory: Option<PathBuf>,
 }
 
-/// Where the secret is.
 #[derive(Clone, Debug)]
 pub(super) enum SecretSource {
     Value(SecretString),

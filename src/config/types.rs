@@ -20,15 +20,10 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// The meetings to collect, in the order of the file; no ID twice.
     pub meetings: Vec<Meeting>,
-    /// Where the database is.
     pub database: DatabaseConfig,
-    /// How to reach Zoom.
     pub zoom: ZoomConfig,
-    /// What to collect.
     pub collection: CollectionConfig,
-    /// When to collect.
     pub schedule: ScheduleConfig,
-    /// Who is who.
     pub identity: IdentityConfig,
     /// What counts as present, late and together.
     pub attendance: AttendanceConfig,
@@ -38,9 +33,7 @@ pub struct Config {
     pub(crate) privacy_drop: Vec<String>,
     /// How long instances are kept (`retention.keep`); none keeps all.
     pub(crate) retention_keep: Option<Duration>,
-    /// What the daemon tells monitoring.
     pub monitoring: MonitoringConfig,
-    /// What is logged, and how.
     pub log: LogConfig,
     /// What is allowed and still worth a word to whoever runs this.
     pub warnings: Vec<String>,
@@ -50,7 +43,6 @@ pub struct Config {
 /// A meeting that the config lists; settings that it leaves out are those of all meetings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Meeting {
-    /// Its numeric ID.
     pub id: MeetingId,
     /// What reports call it, if not by its topic.
     pub label: Option<String>,
@@ -95,13 +87,11 @@ pub struct ZoomConfig {
     pub account_id: String,
     /// The app; empty where the config does not say.
     pub client_id: String,
-    /// Where tokens come from.
     pub token_url: Url,
     /// The API with its version; none: the host that the token answer names.
     pub api_url: Option<Url>,
     /// The plan, which decides the rate limits.
     pub plan: Plan,
-    /// Which endpoints to read.
     pub source: SourceChoice,
     /// Rows a page, 1 to 300.
     pub page_size: u16,
@@ -116,17 +106,12 @@ pub struct ZoomConfig {
 /// Rate limits that replace those of the plan, each more than 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RateConfig {
-    /// Light requests a second.
     pub light_per_second: Option<f64>,
-    /// Medium requests a second.
     pub medium_per_second: Option<f64>,
-    /// Heavy requests a second.
     pub heavy_per_second: Option<f64>,
-    /// Resource-intensive requests a minute.
     pub resource_intensive_per_minute: Option<f64>,
 }
 
-/// What to collect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectionConfig {
     /// Which instances are looked for.
@@ -149,18 +134,14 @@ impl CollectionConfig {
     }
 }
 
-/// When to collect.
 #[derive(Clone, Debug)]
 pub struct ScheduleConfig {
-    /// The slots.
     pub schedule: Schedule,
-    /// The zone that the slots are in.
     pub timezone: Tz,
     /// Whether the daemon makes a run when it starts.
     pub on_start: bool,
 }
 
-/// Who is who.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityConfig {
     /// How far one display name reaches, where a meeting does not say otherwise.
@@ -182,14 +163,12 @@ pub struct AttendanceConfig {
     pub counts_from: Duration,
 }
 
-/// What the daemon tells monitoring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MonitoringConfig {
     /// Where `/healthz` and `/metrics` are served; none: nowhere.
     pub listen: Option<SocketAddr>,
 }
 
-/// What is logged, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogConfig {
     /// The least severe level that is logged.
@@ -203,11 +182,8 @@ text_enum! {
     SourceChoice {
         /// The richest that answers.
         Auto = "auto",
-        /// The Dashboard only.
         Dashboard = "dashboard",
-        /// Reports only.
         Report = "report",
-        /// Past meetings only.
         PastMeetings = "past_meetings",
     }
 }
@@ -217,7 +193,6 @@ text_enum! {
     Discovery {
         /// Those of the listed meetings.
         Listed = "listed",
-        /// Every instance of the account.
         Account = "account",
     }
 }

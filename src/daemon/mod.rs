@@ -51,13 +51,10 @@ pub trait Runner: Send + Sync + 'static {
 /// When the daemon makes which runs. A reload of the config replaces it.
 #[derive(Debug)]
 pub struct DaemonConfig<R> {
-    /// When.
     pub schedule: Schedule,
-    /// What makes them.
     pub runner: Arc<R>,
 }
 
-/// A run that is on.
 #[derive(Debug)]
 struct Current {
     trigger: Trigger,

@@ -25,11 +25,9 @@ pub struct SlotTracker {
 /// What a look at the clock says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScheduleCheck {
-    /// No slot is due.
     Nothing,
     /// This slot is due; earlier ones that were missed are served with it.
     Due {
-        /// The slot.
         slot_at: Timestamp,
         /// It, or one before it, came a good while ago.
         is_late: bool,

@@ -6,7 +6,6 @@
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
-/// A wake-up every second.
 pub struct WakeTimer {
     receiver: mpsc::Receiver<()>,
     scheduler: JobScheduler,
@@ -18,7 +17,6 @@ pub struct WakeTimer {
 pub struct WakeTimerError(#[from] JobSchedulerError);
 
 impl WakeTimer {
-    /// Wakes every second from now on.
     pub async fn every_second() -> Result<Self, WakeTimerError> {
         // One is enough: a loop that is busy when it is woken looks at the clock afterwards anyhow, so what does not
         // fit is not missed.
@@ -32,7 +30,6 @@ impl WakeTimer {
         Ok(Self { receiver, scheduler })
     }
 
-    /// The next wake-up.
     pub(super) async fn next(&mut self) {
         if self.receiver.recv().await.is_none() {
             // The scheduler is gone; the daemon's heartbeat wakes it, too.

@@ -12,25 +12,21 @@ use super::Value;
 pub struct Digest(Vec<u8>);
 
 impl Digest {
-    /// A digest of nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a text.
     pub fn text(&mut self, text: &str) {
         self.0.push(b't');
         self.0.extend_from_slice(&(text.len() as u64).to_le_bytes());
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    /// Adds a number.
     pub fn number(&mut self, number: i64) {
         self.0.push(b'i');
         self.0.extend_from_slice(&number.to_le_bytes());
     }
 
-    /// Adds the value of a column.
     pub fn value(&mut self, value: &Value<'_>) {
         match value {
             Value::Null => self.0.push(b'0'),

@@ -75,7 +75,6 @@ impl Dropped {
         self.0.contains(name) || Field::named(name).is_some_and(|field| self.0.contains(field.name()))
     }
 
-    /// Whether nothing is dropped.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

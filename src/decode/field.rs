@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-/// How a field's value is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Text, kept as sent; a blank is nothing.
@@ -20,7 +19,6 @@ pub enum Kind {
 /// The table that a field is stored in. All but that of sessions hold what sessions share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageTable {
-    /// The session itself.
     Session,
     /// What a participant says of himself.
     Profile,
@@ -90,12 +88,10 @@ macro_rules! fields {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// How its value is read.
             pub const fn kind(self) -> Kind {
                 match self { $(Self::$variant => Kind::$kind,)+ }
             }
 
-            /// The table that it is stored in.
             pub const fn table(self) -> StorageTable {
                 match self { $(Self::$variant => StorageTable::$table,)+ }
             }
@@ -162,7 +158,6 @@ fields! {
 }
 
 impl Field {
-    /// How many fields there are.
     pub(crate) const COUNT: usize = Self::ALL.len();
 
     /// Its place in a row.

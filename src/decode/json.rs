@@ -75,7 +75,6 @@ impl fmt::Display for Json<'_> {
     }
 }
 
-/// Writes fields as one object.
 pub(super) fn write_object<N: AsRef<str>, V: fmt::Display>(
     to: &mut impl fmt::Write,
     fields: impl IntoIterator<Item = (N, V)>,
@@ -91,7 +90,6 @@ fn comma(at: usize) -> &'static str {
     if at == 0 { "" } else { "," }
 }
 
-/// A text as JSON.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

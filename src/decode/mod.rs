@@ -55,7 +55,6 @@ impl RowHashes {
 /// An element of a listing that is no row, verbatim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// Why it cannot be decoded.
     pub reason: String,
     /// The element as it was sent.
     pub content: String,
@@ -157,7 +156,6 @@ struct Page<T> {
 }
 
 impl<'a> Row<'a> {
-    /// The value of a column.
     pub fn get(&self, field: Field) -> &Value<'a> {
         &self.values[field.index()]
     }

@@ -10,7 +10,6 @@ use super::field::Kind;
 use super::json::{Json, quoted};
 use crate::model::{harmless, parse_instant};
 
-/// The value of a column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Value<'a> {
     /// Nothing was sent, or a blank.
@@ -23,12 +22,10 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// Whether nothing was sent.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// The text, where it is one.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -36,7 +33,6 @@ impl Value<'_> {
         }
     }
 
-    /// The number, where it is one.
     pub fn number(&self) -> Option<i64> {
         match self {
             Self::Int(number) => Some(*number),

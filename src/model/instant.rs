@@ -8,11 +8,9 @@ use super::Timestamp;
 
 /// The spans that rules are written in.
 pub const MINUTE: Duration = Duration::from_mins(1);
-/// An hour.
 pub const HOUR: Duration = Duration::from_hours(1);
 /// A day of 24 hours, whatever the clocks of a zone do.
 pub const DAY: Duration = Duration::from_hours(24);
-/// Seven such days.
 pub const WEEK: Duration = DAY.saturating_mul(7);
 
 /// Reads a date and time: with or without milliseconds, with `Z`, an offset or no zone (UTC, as Zoom's are),

@@ -25,7 +25,6 @@ impl DailyQuota {
 pub enum Reservation {
     /// So many requests, at least one, may be sent.
     Granted {
-        /// How many.
         count: u32,
         /// The end of the day for which they are reserved.
         valid_until: Timestamp,
@@ -36,10 +35,7 @@ pub enum Reservation {
         until: Timestamp,
     },
     /// Zoom asked for a pause, this process or another: a short one is waited for.
-    Paused {
-        /// Its end.
-        until: Timestamp,
-    },
+    Paused { until: Timestamp },
 }
 
 /// Which of Zoom's limits was hit.

@@ -3,7 +3,6 @@
 /// One cell, as the database has it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Nothing is known.
     Null,
     /// A whole number; flags are 0 and 1.
     Integer(i64),
@@ -16,7 +15,6 @@ pub enum Value {
 /// The rows of a view: all its columns, under their SQL names and in its order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
-    /// The names of the columns.
     pub columns: Vec<String>,
     /// The rows; each has as many values as there are columns.
     pub rows: Vec<Vec<Value>>,
@@ -37,7 +35,6 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// What a column holds.
     pub fn value(self, column: &str) -> &'a Value {
         let at = self.columns.iter().position(|name| name == column);
         at.and_then(|at| self.values.get(at)).unwrap_or(&Value::Null)
@@ -51,7 +48,6 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The whole number in a column.
     pub fn integer(self, column: &str) -> Option<i64> {
         match self.value(column) {
             Value::Integer(number) => Some(*number),
@@ -59,7 +55,6 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The number in a column.
     pub fn real(self, column: &str) -> Option<f64> {
         match self.value(column) {
             Value::Real(number) => Some(*number),

@@ -17,7 +17,6 @@ pub struct Policy {
 /// Where an instance stands between two readings; the store keeps it with the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Its state.
     pub state: InstanceState,
     /// From when on it is to be read; none: not at all.
     pub due_at: Option<Timestamp>,

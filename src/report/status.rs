@@ -25,7 +25,6 @@ pub struct Status {
     pub oldest: Table,
     /// The rows of the view `quota` for the day.
     pub quota: Table,
-    /// The next slot of the schedule.
     pub next_slot: Option<Timestamp>,
     /// What is wrong with this machine's clock, in words.
     pub clock: Option<String>,

@@ -10,16 +10,13 @@ use super::text::sanitize_for_display;
 /// How a column stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alignment {
-    /// Texts.
     Left,
-    /// Numbers.
     Right,
 }
 
 /// How long a column stays where the width gets short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnPriority {
-    /// Always.
     Always,
     /// As long as the others fit when their texts are wrapped.
     WhereOthersWrap,
@@ -27,24 +24,19 @@ pub enum ColumnPriority {
     WhereAllFit,
 }
 
-/// A column of a sheet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// What stands above it.
     pub title: &'static str,
-    /// How its cells stand.
     pub alignment: Alignment,
     /// How long it stays.
     pub priority: ColumnPriority,
 }
 
 impl Column {
-    /// A column of texts.
     pub const fn text(title: &'static str) -> Self {
         Self { title, alignment: Alignment::Left, priority: ColumnPriority::Always }
     }
 
-    /// A column of numbers.
     pub const fn number(title: &'static str) -> Self {
         Self { title, alignment: Alignment::Right, priority: ColumnPriority::Always }
     }
@@ -58,13 +50,10 @@ impl Column {
 /// A report for eyes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TextTable {
-    /// Lines above the table.
     pub title: Vec<String>,
-    /// The columns.
     pub columns: Vec<Column>,
     /// The rows; each has as many cells as there are columns.
     pub rows: Vec<Vec<String>>,
-    /// Lines below it.
     pub footer: Vec<String>,
 }
 

@@ -18,7 +18,6 @@ use crate::model::{RateLabel, Timestamp};
 /// A request that the simulated Zoom received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedRequest {
-    /// The HTTP method.
     pub(crate) method: String,
     /// Path and query, byte for byte as they were on the wire.
     pub target: String,

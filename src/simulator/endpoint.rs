@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::model::RateLabel;
 
-/// An endpoint of the simulated Zoom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SimulatedEndpoint {
     /// `POST /oauth/token`.
@@ -28,7 +27,6 @@ pub enum SimulatedEndpoint {
 }
 
 impl SimulatedEndpoint {
-    /// Every endpoint.
     pub const ALL: &'static [Self] = &[
         Self::Token,
         Self::PastInstances,

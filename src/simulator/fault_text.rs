@@ -9,23 +9,17 @@ use super::endpoint::SimulatedEndpoint;
 use super::faults::{Fault, FaultKind, PageFilter, Target};
 use crate::model::parse_instant;
 
-/// Why a text is no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultTextError {
     /// The first word names no kind.
     #[error("`{found}` is no fault")]
-    UnknownKind {
-        /// What stood there.
-        found: String,
-    },
+    UnknownKind { found: String },
     /// The kind's value is missing or of the wrong form.
     #[error("the fault `{kind}` wants {wanted}, but has `{found}`")]
     Value {
-        /// The fault's name.
         kind: &'static str,
         /// What it wants, such as `=BYTES`.
         wanted: &'static str,
-        /// What stood there.
         found: String,
     },
     /// A condition that does not exist, or has a value that it cannot have.
@@ -34,10 +28,7 @@ pub enum FaultTextError {
          N-, page=first or later, from=INSTANT, until=INSTANT are wanted; the endpoints are: {}",
         endpoints().join(", ")
     )]
-    Condition {
-        /// What stood there.
-        found: String,
-    },
+    Condition { found: String },
 }
 
 /// A kind of fault, as the command line offers it.

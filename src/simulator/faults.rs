@@ -9,7 +9,6 @@ use super::wire::ParsedRequest;
 use super::world::World;
 use crate::model::{InstanceUuid, MeetingId, Timestamp};
 
-/// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// This status with this body, as JSON.
@@ -18,14 +17,12 @@ pub enum FaultKind {
         status: u16,
         /// Headers, which are sent in the place of those that Zoom would send.
         headers: Vec<(&'static str, String)>,
-        /// The body, sent as it is.
         body: String,
     },
     /// This status with this code in Zoom's envelope; under 200 it stands in the place of what was asked for.
     Refused {
         /// The HTTP status, 200 to 599.
         status: u16,
-        /// Zoom's code.
         code: i64,
     },
     /// An HTML page of a gateway with this status.
@@ -124,7 +121,6 @@ impl FaultKind {
 /// Whom a fault strikes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Every request.
     Everything,
     /// Requests for the meeting by number, and for any of its instances.
     Meeting(MeetingId),
@@ -135,7 +131,6 @@ pub enum Target {
 /// Which pages of a listing a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageFilter {
-    /// All of them.
     Any,
     /// Requests without a page token.
     First,
@@ -146,16 +141,13 @@ pub enum PageFilter {
 /// Something that goes wrong, with whom it strikes and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What goes wrong.
     pub kind: FaultKind,
     /// The endpoint; `None`: all but the token's.
     pub endpoint: Option<SimulatedEndpoint>,
-    /// Whom it strikes.
     pub target: Target,
     /// Which of the matching requests since the fault was set, counted from 1 (readings of a
     /// listing, each listing for itself, where the kind changes listings).
     pub attempts: RangeInclusive<u32>,
-    /// Which pages.
     pub pages: PageFilter,
     /// From when on, by the simulator's clock; `None`: from the beginning.
     pub from: Option<Timestamp>,
@@ -177,19 +169,16 @@ impl Fault {
         }
     }
 
-    /// The same fault at one endpoint only.
     #[must_use]
     pub fn at(self, endpoint: SimulatedEndpoint) -> Self {
         Self { endpoint: Some(endpoint), ..self }
     }
 
-    /// The same fault for one meeting only.
     #[must_use]
     pub fn of_meeting(self, meeting_id: MeetingId) -> Self {
         Self { target: Target::Meeting(meeting_id), ..self }
     }
 
-    /// The same fault for one instance only.
     #[must_use]
     pub fn of_instance(self, uuid: InstanceUuid) -> Self {
         Self { target: Target::Instance(uuid), ..self }
@@ -201,7 +190,6 @@ impl Fault {
         Self { attempts, ..self }
     }
 
-    /// The same fault on these pages only.
     #[must_use]
     pub fn pages(self, pages: PageFilter) -> Self {
         Self { pages, ..self }
@@ -213,7 +201,6 @@ impl Fault {
         Self { from: Some(from), ..self }
     }
 
-    /// The same fault before this instant only.
     #[must_use]
     pub fn until(self, until: Timestamp) -> Self {
         Self { until: Some(until), ..self }

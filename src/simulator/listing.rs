@@ -21,7 +21,6 @@ const DEFAULT_PAGE_SIZE: usize = 30;
 pub(super) struct ListingRows<'a> {
     /// The name of the list in the answer.
     pub(super) key: &'static str,
-    /// How many rows there are.
     pub(super) rows: usize,
     /// Fields beside the list and the counts.
     pub(super) envelope: Vec<(&'static str, Value)>,
@@ -80,7 +79,6 @@ struct PageOfRows {
     size: usize,
     /// The rows that a page holds.
     step: usize,
-    /// The rows of the whole listing.
     rows: usize,
     offset: usize,
     next_page_token: Option<String>,
@@ -122,7 +120,6 @@ impl PageOfRows {
     }
 }
 
-/// What is wrong with the listing.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "any of them may be wrong at once")]
 struct ListingFaults {

@@ -10,11 +10,8 @@ use crate::model::DAY;
 /// What the server's clients must know to get a token. Nothing real opens with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimulatedCredentials {
-    /// The account's id.
     pub account_id: String,
-    /// The app's id.
     pub client_id: String,
-    /// The app's secret.
     pub client_secret: String,
 }
 
@@ -53,24 +50,17 @@ pub enum UntoldEnd {
 /// Requests that the account may make, per rate-limit label; `None` is without limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Light requests a second.
     pub light_per_second: Option<u32>,
-    /// Medium requests a second.
     pub medium_per_second: Option<u32>,
-    /// Heavy requests a second.
     pub heavy_per_second: Option<u32>,
-    /// Resource-intensive requests a minute.
     pub resource_intensive_per_minute: Option<u32>,
-    /// Light requests a UTC day.
     pub light_per_day: Option<u32>,
-    /// Medium requests a UTC day.
     pub medium_per_day: Option<u32>,
     /// Heavy and Resource-intensive requests together a UTC day.
     pub heavy_per_day: Option<u32>,
 }
 
 impl Limits {
-    /// No limit at all.
     pub const NONE: Self = Self {
         light_per_second: None,
         medium_per_second: None,

@@ -77,7 +77,6 @@ impl Simulator {
         Ok(Self { address, shared, serving: Some(serving) })
     }
 
-    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -92,7 +91,6 @@ impl Simulator {
         format!("{}/v2", self.url())
     }
 
-    /// Where tokens are asked for.
     pub fn token_url(&self) -> String {
         format!("{}/oauth/token", self.url())
     }
@@ -127,12 +125,10 @@ impl Simulator {
         self.shared.account().log.clone()
     }
 
-    /// How many requests have come so far.
     pub fn request_count(&self) -> usize {
         self.shared.account().log.len()
     }
 
-    /// Forgets the requests so far.
     pub fn clear_requests(&self) {
         self.shared.account().log.clear();
     }

@@ -89,7 +89,6 @@ impl Session {
         Self { content: Content::Text(text.into()), facts: facts.into(), ..Self::default() }
     }
 
-    /// The same session with this field.
     #[must_use]
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.set(field, value);
@@ -105,7 +104,6 @@ impl Session {
         self
     }
 
-    /// The same session without this field.
     #[must_use]
     pub fn without(mut self, field: &str) -> Self {
         self.remove(field);
@@ -136,7 +134,6 @@ impl Session {
         self.with("bo_mtg_id", room)
     }
 
-    /// Changes or adds a field.
     pub fn set(&mut self, field: &str, value: impl Into<Value>) {
         let value = value.into();
         self.edit(|fields| {
@@ -144,7 +141,6 @@ impl Session {
         });
     }
 
-    /// Takes a field away.
     pub fn remove(&mut self, field: &str) {
         self.edit(|fields| {
             fields.remove(field);

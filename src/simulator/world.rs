@@ -5,14 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::session::Session;
 use crate::model::{InstanceUuid, MeetingId, Timestamp};
 
-/// The host of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    /// Zoom's id of the user.
     pub id: String,
-    /// The display name.
     pub name: String,
-    /// The email.
     pub email: String,
     /// The department that the Dashboard shows.
     pub department: String,
@@ -38,7 +34,6 @@ pub struct Instance {
     pub uuid: InstanceUuid,
     /// The topic of the meeting at that time.
     pub topic: String,
-    /// Who held it.
     pub host: Host,
     /// When it began; before that it is unknown to Zoom.
     pub start: Timestamp,
@@ -57,7 +52,6 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// An instance without participants.
     pub fn new(
         meeting_id: MeetingId,
         uuid: InstanceUuid,
@@ -80,21 +74,18 @@ impl Instance {
         }
     }
 
-    /// The same instance with one more row.
     #[must_use]
     pub fn with_session(mut self, session: Session) -> Self {
         self.sessions.push(session);
         self
     }
 
-    /// The same instance with more rows.
     #[must_use]
     pub fn with_sessions(mut self, sessions: impl IntoIterator<Item = Session>) -> Self {
         self.sessions.extend(sessions);
         self
     }
 
-    /// The same instance with another host.
     #[must_use]
     pub fn with_host(mut self, host: Host) -> Self {
         self.host = host;
@@ -132,12 +123,10 @@ impl Instance {
         self.gone_at.is_none_or(|gone_at| now < gone_at)
     }
 
-    /// Whether it has begun and not ended.
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
         self.start <= now && !self.has_ended(now)
     }
 
-    /// Whether it is over.
     pub(super) fn has_ended(&self, now: Timestamp) -> bool {
         self.end.is_some_and(|end| end <= now)
     }
@@ -186,7 +175,6 @@ impl World {
         Self::default()
     }
 
-    /// The same world with one more instance.
     #[must_use]
     pub fn with(mut self, instance: Instance) -> Self {
         self.add_instance(instance);
@@ -198,12 +186,10 @@ impl World {
         self.instances.insert(instance.uuid.clone(), instance);
     }
 
-    /// Every instance, by UUID.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()
     }
 
-    /// The instance of this UUID.
     pub fn instance(&self, uuid: &InstanceUuid) -> Option<&Instance> {
         self.instances.get(uuid)
     }

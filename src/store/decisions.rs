@@ -168,7 +168,6 @@ pub enum DecisionError {
     /// No decision is left.
     #[error("there is no decision to undo")]
     NothingToUndo,
-    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -34,9 +34,7 @@ impl Subject {
 /// What a subject told.
 #[derive(Clone, Copy, Debug)]
 pub struct InstancesListing<'a> {
-    /// Who told it.
     pub subject: Subject,
-    /// The instances.
     pub found: &'a [Found],
     /// Whether it was read to its end, over the whole window of a scheduled run at least.
     pub complete: bool,
@@ -45,7 +43,6 @@ pub struct InstancesListing<'a> {
 /// Why a subject tells nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscoveryRefusal {
-    /// In words.
     pub words: String,
     /// Zoom says that it is not there: it never was, or its ID expired.
     pub not_found: bool,

@@ -7,157 +7,87 @@ use std::path::{Path, PathBuf};
 pub enum StoreError {
     /// There is no file to read from.
     #[error("there is no database at {}; `rollcall collect` makes one, or `--database` names another", path.display())]
-    Missing {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
+    Missing { path: PathBuf },
     /// The file cannot be made.
     #[error("the database {} cannot be created: {source}; its directory must exist and be writable", path.display())]
-    Create {
-        /// Where it should be.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    Create { path: PathBuf, source: std::io::Error },
     /// There is a directory in its place.
     #[error("{} is a directory; the database is a file: name one inside it, such as {}", path.display(), path.join("rollcall.db").display())]
-    Directory {
-        /// Where the database should be.
-        path: PathBuf,
-    },
+    Directory { path: PathBuf },
     /// There is no directory for it.
     #[error("the database {} cannot be there: there is no directory {}; make it, or name another file", path.display(), directory.display())]
     NoDirectory {
-        /// Where the database should be.
         path: PathBuf,
         /// The directory that there is none of.
         directory: PathBuf,
     },
     /// The lock beside the file cannot be used.
     #[error("the lock file {} cannot be used: {source}; the database's directory must be writable", path.display())]
-    Lock {
-        /// The lock file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    Lock { path: PathBuf, source: std::io::Error },
     /// A newer rollcall has been here.
     #[error("the database {} was made by a newer rollcall; install that version, or name another file", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-    },
+    Newer { path: PathBuf },
     /// The tables are those of an older rollcall, or the views those of another one, and this command only reads.
     #[error(
         "the database {} has tables or views of another version of rollcall; `rollcall collect` brings it up to date",
         path.display()
     )]
-    Older {
-        /// The file.
-        path: PathBuf,
-    },
+    Older { path: PathBuf },
     /// The tables are those of a build before the first release.
     #[error(
         "the database {} was made by an unreleased build of rollcall, and no release reads its tables; move it aside, \
          and collect anew into a new file: `rollcall backfill --from` the first day that you want", path.display()
     )]
-    Unreleased {
-        /// The file.
-        path: PathBuf,
-    },
+    Unreleased { path: PathBuf },
     /// The tables could not be brought up to date.
     #[error("the tables of {} cannot be brought up to date; nothing was changed", path.display())]
-    Migration {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Migration { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     /// The group that may read the file is none of this system's.
     #[error("there is no group `{group}` on this system; make it, or change database.group")]
-    NoGroup {
-        /// Its name.
-        group: String,
-    },
+    NoGroup { group: String },
     /// The file cannot be given to the group that may read it.
     #[error("{} cannot be given to the group `{group}`: {source}; rollcall's user must own the file and be a member of \
              the group", path.display())]
     Share {
         /// The file, or its directory.
         path: PathBuf,
-        /// The group.
         group: String,
-        /// What the system says.
         source: std::io::Error,
     },
     /// What was removed is out of the tables, and not yet out of the files.
     #[error("what was removed from {} may still be found in its write-ahead log, because another program reads the \
              database; close it there, and run `rollcall db apply-privacy`", path.display())]
-    Traces {
-        /// The file.
-        path: PathBuf,
-    },
+    Traces { path: PathBuf },
     /// The file is no longer where it was when it was opened.
     #[error(
         "the database {} was moved, deleted or replaced while it was open, and nothing more is written; put it back, \
          or start the program again", path.display()
     )]
-    Moved {
-        /// Where it was.
-        path: PathBuf,
-    },
+    Moved { path: PathBuf },
     /// Someone else is writing, and does not stop.
     #[error("the database {} is locked by another program; close it there, and try again", path.display())]
-    Locked {
-        /// The file.
-        path: PathBuf,
-    },
+    Locked { path: PathBuf },
     /// No room is left.
     #[error("the disk that holds {} is full; make room, and run again: nothing was half written", path.display())]
-    Full {
-        /// The file.
-        path: PathBuf,
-    },
+    Full { path: PathBuf },
     /// The file or its directory cannot be written.
     #[error("the database {} is read-only; make the file and its directory writable for this user", path.display())]
-    ReadOnly {
-        /// The file.
-        path: PathBuf,
-    },
+    ReadOnly { path: PathBuf },
     /// The file cannot be opened.
     #[error("the database {} cannot be opened; the file must be readable, and its directory exist", path.display())]
-    CannotOpen {
-        /// The file.
-        path: PathBuf,
-    },
+    CannotOpen { path: PathBuf },
     /// The file is another program's.
     #[error("the file {} is the database of another program, and stays as it is; name another file", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
+    Foreign { path: PathBuf },
     /// The disk fails.
     #[error("the disk that holds {} fails, or is full; nothing was half written", path.display())]
-    Disk {
-        /// The file.
-        path: PathBuf,
-        /// What the database says.
-        source: sqlx::Error,
-    },
+    Disk { path: PathBuf, source: sqlx::Error },
     /// The file is damaged, or is no database.
     #[error("the file {} is damaged or is no SQLite database; move it aside, or restore a backup", path.display())]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-    },
+    Corrupt { path: PathBuf },
     /// Anything else that the database says.
     #[error("the database {} failed", path.display())]
-    Database {
-        /// The file.
-        path: PathBuf,
-        /// What it says.
-        source: sqlx::Error,
-    },
+    Database { path: PathBuf, source: sqlx::Error },
 }
 
 impl StoreError {

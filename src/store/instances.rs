@@ -21,9 +21,7 @@ use crate::store::{Store, StoreError};
 /// An instance that discovery told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Its name.
     pub uuid: InstanceUuid,
-    /// The meeting that it is one of.
     pub meeting_id: MeetingId,
     /// When it began, where that was told.
     pub start_at: Option<Timestamp>,
@@ -34,13 +32,9 @@ pub struct Found {
 /// What an instance is, beside its participants. Unknown things leave what is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
-    /// Its topic.
     pub topic: Option<String>,
-    /// The host's name.
     pub host_name: Option<String>,
-    /// The host's email.
     pub host_email: Option<String>,
-    /// Its start.
     pub start_at: Option<Timestamp>,
     /// Its end, as Zoom says.
     pub ended_at: Option<Timestamp>,
@@ -82,19 +76,14 @@ pub struct Selection {
     pub begun_before: Option<Timestamp>,
 }
 
-/// An instance that is to be read.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueInstance {
     /// Its number in the database.
     pub instance_id: InstanceId,
-    /// Its name.
     pub uuid: InstanceUuid,
-    /// The meeting that it is one of.
     pub meeting_id: MeetingId,
-    /// Its state.
     pub state: InstanceState,
-    /// When it began.
     pub start_at: Option<Timestamp>,
     /// Whether its end is known from Zoom.
     pub is_described: bool,

@@ -29,7 +29,6 @@ pub struct MetricsSnapshot {
     pub retries: u64,
     /// What is left of today's budget, by the labels that have one; labels of one pool share it.
     pub quota_left: BTreeMap<String, u64>,
-    /// Instances by state.
     pub instances: BTreeMap<String, u64>,
     /// Listed meetings, and the account's list where that is asked, by whether they tell their instances: `told`, `refused`, `not_found`, `unasked`.
     pub meetings: BTreeMap<String, u64>,
@@ -51,7 +50,6 @@ pub struct MetricsSnapshot {
 pub struct Histogram {
     /// Upper bounds in seconds, ascending, and how many values are at most that: each holds those before it.
     pub buckets: Vec<(u32, u64)>,
-    /// How many values there are.
     pub count: u64,
     /// Their sum in seconds.
     pub sum: f64,

@@ -141,7 +141,6 @@ impl Store {
         Err(StoreError::Moved { path: self.path.clone() })
     }
 
-    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }

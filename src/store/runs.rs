@@ -27,7 +27,6 @@ pub struct RunTotals {
 /// The last word about a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunEnd {
-    /// How it ended.
     pub outcome: RunOutcome,
     /// Why, where it did not end well.
     pub error: Option<String>,
@@ -137,7 +136,6 @@ impl Store {
         .await
     }
 
-    /// Ends a run.
     pub(crate) async fn end_run(
         &self,
         run_id: RunId,

@@ -22,7 +22,6 @@ pub enum Somebody {
 /// Who somebody is, to be shown before something is done to him.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonSummary {
-    /// The number of the person.
     pub person_id: i64,
     /// The names, in order.
     pub names: Vec<String>,

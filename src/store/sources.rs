@@ -13,9 +13,7 @@ use crate::store::{Store, StoreError};
 /// A source that is not asked for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosedSource {
-    /// Which.
     pub source: Source,
-    /// Until when.
     pub until: Timestamp,
     /// Why, in Zoom's words.
     pub reason: String,

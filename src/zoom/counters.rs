@@ -48,7 +48,6 @@ impl Counters {
         })
     }
 
-    /// The numbers of one label.
     pub fn of(&self, label: RateLabel) -> RequestCounts {
         let tally = self.tally(label);
         RequestCounts {

@@ -48,7 +48,6 @@ pub enum SourceRefusal {
 /// What was being asked when the refusal came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestPhase {
-    /// A token.
     Token,
     /// A meeting, or a list of them.
     Lookup,

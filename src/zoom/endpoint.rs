@@ -128,7 +128,6 @@ text_enum! {
         Past = "past",
         /// Ended, one participant.
         PastOne = "pastOne",
-        /// Still on.
         Live = "live",
     }
 }

@@ -19,11 +19,9 @@ pub enum ZoomError {
         .endpoint.name(), tracking(.tracking_id.as_ref())
     )]
     Malformed {
-        /// What was asked.
         endpoint: Endpoint,
         /// Where the reading stopped.
         detail: String,
-        /// Zoom's id of the request.
         tracking_id: Option<String>,
     },
     /// Zoom answered 200 with a JSON object that lacks what was asked for, and names no code.
@@ -32,17 +30,14 @@ pub enum ZoomError {
         .endpoint.name(), tracking(.tracking_id.as_ref())
     )]
     Lacking {
-        /// What was asked.
         endpoint: Endpoint,
         /// What is missing.
         wanted: &'static str,
-        /// Zoom's id of the request.
         tracking_id: Option<String>,
     },
     /// Zoom's answer is larger than any that makes sense.
     #[error("Zoom's answer for {} is larger than {limit_bytes} bytes and was not read", .endpoint.name())]
     TooLarge {
-        /// What was asked.
         endpoint: Endpoint,
         /// The most that is read.
         limit_bytes: usize,
@@ -50,11 +45,8 @@ pub enum ZoomError {
     /// No answer came.
     #[error("{fault} while asking {host} for {}: {detail}; check network, DNS and proxy", .endpoint.name())]
     Connection {
-        /// What was asked.
         endpoint: Endpoint,
-        /// Of whom.
         host: String,
-        /// What kind of failure.
         fault: ConnectionFault,
         /// The causes, without the URL.
         detail: String,
@@ -64,26 +56,13 @@ pub enum ZoomError {
         "the day's quota of {label} requests is used up, or Zoom asked for a long pause; \
          the backlog is kept, the next run after {until} goes on"
     )]
-    Quota {
-        /// Of which label.
-        label: RateLabel,
-        /// When requests may be sent again.
-        until: Timestamp,
-    },
+    Quota { label: RateLabel, until: Timestamp },
     /// So much time passed since a page that its token is no longer good.
     #[error("the page token of {} is too old to be followed; the listing has to begin again", .endpoint.name())]
-    PageTokenExpired {
-        /// What was asked.
-        endpoint: Endpoint,
-    },
+    PageTokenExpired { endpoint: Endpoint },
     /// The pages lead nowhere.
     #[error("{fault} while paging through {}; what came is kept as incomplete", .endpoint.name())]
-    Paging {
-        /// What was asked.
-        endpoint: Endpoint,
-        /// What is wrong with them.
-        fault: PagingFault,
-    },
+    Paging { endpoint: Endpoint, fault: PagingFault },
     /// The ledger could not be read or written.
     #[error(transparent)]
     Ledger(LedgerError),
@@ -101,9 +80,7 @@ pub enum ZoomError {
 /// A refusal of Zoom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What was asked.
     pub endpoint: Endpoint,
-    /// The HTTP status.
     pub status: u16,
     /// Zoom's own code, where one could be read.
     pub code: Option<i64>,
@@ -111,7 +88,6 @@ pub struct Refusal {
     pub message: String,
     /// Zoom's id of the request, for its support.
     pub tracking_id: Option<String>,
-    /// What to do about it.
     pub disposition: Disposition,
     /// When a repeat makes sense, where the answer said.
     pub(super) retry_at: Option<Timestamp>,
@@ -149,7 +125,6 @@ pub enum PagingFault {
 }
 
 impl ZoomError {
-    /// What to do about it.
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Refused(refusal) => refusal.disposition.clone(),

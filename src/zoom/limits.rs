@@ -16,12 +16,10 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// So many requests a second.
     pub const fn per_second(requests: u32) -> Self {
         Self { requests, per: SECOND }
     }
 
-    /// So many requests a minute.
     pub(crate) const fn per_minute(requests: u32) -> Self {
         Self { requests, per: MINUTE }
     }
@@ -32,13 +30,9 @@ impl Rate {
 pub struct RateLimits {
     /// The plan they come from, which decides the daily quotas.
     pub plan: Plan,
-    /// Light requests.
     pub light: Rate,
-    /// Medium requests.
     pub medium: Rate,
-    /// Heavy requests.
     pub heavy: Rate,
-    /// Resource-intensive requests.
     pub resource_intensive: Rate,
 }
 
@@ -59,7 +53,6 @@ impl RateLimits {
         }
     }
 
-    /// The rate of a label.
     pub const fn rate(&self, label: RateLabel) -> Rate {
         match label {
             RateLabel::Light => self.light,

@@ -53,7 +53,6 @@ impl Call {
 pub enum ParticipantsEndpoint {
     /// The Dashboard, in one of its lists.
     Dashboard(ListingType),
-    /// The report.
     Report,
     /// The past meeting.
     PastMeetings,
@@ -83,9 +82,7 @@ impl ParticipantsEndpoint {
 /// Which participants are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListingRequest {
-    /// Where from.
     pub from: ParticipantsEndpoint,
-    /// Of which instance.
     pub key: MeetingKey,
     /// How its UUID is written into the path.
     pub encoding: Encoding,

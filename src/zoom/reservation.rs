@@ -89,7 +89,6 @@ impl QuotaGates {
         }
     }
 
-    /// Tells the ledger of a 429.
     pub(super) async fn throttled(&self, label: RateLabel, throttle: Throttle) -> Result<(), ZoomError> {
         self.ledger.throttled(label, throttle).await.map_err(ZoomError::Ledger)
     }

@@ -13,7 +13,6 @@ use super::limits::RateLimits;
 pub struct ZoomSettings {
     /// The account of the Server-to-Server OAuth app.
     pub account_id: String,
-    /// The app's client id.
     pub client_id: String,
     /// The app's client secret; never printed.
     pub client_secret: SecretString,

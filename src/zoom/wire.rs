@@ -11,7 +11,6 @@ use crate::model::{InstanceUuid, MeetingId, Timestamp, parse_instant};
 /// One ended instance, as `GET /past_meetings/{id}/instances` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastInstance {
-    /// Its UUID.
     pub uuid: InstanceUuid,
     /// Its start, where it is given and can be read.
     pub start_time: Option<Timestamp>,
@@ -25,10 +24,8 @@ pub struct MeetingDetails {
     /// The instance's UUID; where a past meeting was asked for by numeric ID, that of the latest instance.
     #[serde(deserialize_with = "uuid")]
     pub uuid: Option<InstanceUuid>,
-    /// The meeting's numeric ID.
     #[serde(deserialize_with = "meeting_id")]
     pub id: Option<MeetingId>,
-    /// What the meeting is called.
     #[serde(deserialize_with = "text")]
     pub topic: Option<String>,
     #[serde(deserialize_with = "text")]
@@ -39,7 +36,6 @@ pub struct MeetingDetails {
     user_email: Option<String>,
     #[serde(deserialize_with = "text")]
     email: Option<String>,
-    /// When it began.
     #[serde(deserialize_with = "instant")]
     pub start_time: Option<Timestamp>,
     /// When it ended; absent while it is on, and for a while after.
@@ -79,7 +75,6 @@ pub struct DashboardPage {
     pub next_page_token: Option<String>,
     /// How many meetings all pages hold, as Zoom says.
     pub total_records: Option<i64>,
-    /// Zoom's id of the request.
     pub tracking_id: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rollcall::clock::Clock;
 use rollcall::collect::{CollectSettings, Collector, Event, RunRequest, StoreLedger, Summary};
 use rollcall::decode::Dropped;
-use rollcall::model::{InstanceUuid, MeetingId, Plan, Timestamp, Trigger, Window, parse_instant};
+use rollcall::model::{InstanceUuid, MeetingId, Plan, Source, Timestamp, Trigger, Window, parse_instant};
 use rollcall::plan::Policy;
 use rollcall::simulator::{FIRST_USER_ID, Fault, Instance, Options, Session, Simulator, USER_ID_STEP, World};
 use rollcall::store::{MeetingSettings, Selection, Settings as StoreSettings, Store};
@@ -23,6 +23,13 @@ pub const NOW: &str = "2026-03-10T12:00:00Z";
 
 /// The meeting that most tests are about.
 pub const MEETING: i64 = 85_746_065_432;
+
+/// An instance for each source of past ones, to be told by that alone.
+pub const NEW_BY_SOURCE: [(&str, Source); 3] = [
+    ("ByDashboard", Source::Dashboard),
+    ("ByReport", Source::Report),
+    ("ByPastMeetings", Source::PastMeetings),
+];
 
 pub const MINUTE: Duration = Duration::from_mins(1);
 pub const HOUR: Duration = Duration::from_hours(1);
@@ -127,6 +134,16 @@ impl Stage {
         };
         let summary = collector.run(request, &observe, &CancellationToken::new()).await.unwrap();
         (summary, warnings.into_inner().unwrap())
+    }
+
+    /// Reads the last week again from one source, whatever was read of it.
+    pub async fn reread_from(&mut self, source: Source) {
+        self.settings.source = Some(source);
+        let mut request = self.request();
+        request.selection.force = true;
+        request.window = Some(Window { from: self.clock.now().minus(7 * DAY), to: self.clock.now() });
+        let (summary, warnings) = self.run_with(&request).await;
+        assert!(summary.instances_fetched > 0, "{source}: {summary:?} {warnings:?}");
     }
 
     /// One run so much later.

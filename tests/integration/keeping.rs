@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use rollcall::model::{Source, Trigger, Window};
+use rollcall::model::{Trigger, Window};
 use rollcall::roster::Member;
 use rollcall::simulator::{FIRST_USER_ID, Host, Instance, Session, Simulator, USER_ID_STEP, World};
 use rollcall::store::{ForgetResult, Store};
 use serde_json::json;
 
 use crate::harness::{
-    DAY, Desk, HOUR, MEETING, MINUTE, NOW, Stage, at, guests, lecture, meeting, open, rows, uuid,
+    DAY, Desk, HOUR, MEETING, MINUTE, NEW_BY_SOURCE, NOW, Stage, at, guests, lecture, meeting, open, rows,
+    uuid,
 };
 
 /// In everything that is told of the person who will be forgotten.
@@ -119,18 +120,9 @@ async fn a_forgotten_person_is_nowhere_and_does_not_come_back() {
 
     // The same instances again, from every source, and new ones that were never read before.
     stage.clock.set(stage.clock.now().plus(HOUR));
-    for (name, source) in [
-        ("ByDashboard", Source::Dashboard),
-        ("ByReport", Source::Report),
-        ("ByPastMeetings", Source::PastMeetings),
-    ] {
+    for (name, source) in NEW_BY_SOURCE {
         stage.zoom.world(|world| world.add_instance(with_marker(name, 30 * MINUTE)));
-        stage.settings.source = Some(source);
-        let mut request = stage.request();
-        request.selection.force = true;
-        request.window = Some(Window { from: stage.clock.now().minus(7 * DAY), to: stage.clock.now() });
-        let (summary, warnings) = stage.run_with(&request).await;
-        assert!(summary.instances_fetched > 0, "{source}: {summary:?} {warnings:?}");
+        stage.reread_from(source).await;
         assert_eq!(traces(&stage.store).await, Vec::<String>::new(), "after {source}");
         let now = stage.rows(MINUTES).await;
         assert!(before.iter().all(|line| now.contains(line)), "{source}: {now:?}, before {before:?}");

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use rollcall::decode::Dropped;
-use rollcall::model::{Source, Timestamp, Window};
+use rollcall::model::Timestamp;
 use rollcall::roster::Member;
 use rollcall::simulator::{FIRST_USER_ID, Host, Instance, Options, Session, Simulator, USER_ID_STEP, World};
 use serde_json::json;
 
 use crate::file_errors::SmallDisk;
 use crate::harness::{
-    DAY, Desk, HOUR, MEETING, MINUTE, NOW, Stage, at, guests, lecture, meeting, rows, store_settings, uuid,
+    DAY, Desk, HOUR, MEETING, MINUTE, NEW_BY_SOURCE, NOW, Stage, at, guests, lecture, meeting, rows,
+    store_settings, uuid,
 };
 use crate::keeping::{forget, traces};
 
@@ -68,19 +69,10 @@ async fn what_is_dropped_never_reaches_the_file_from_any_source() {
             .await,
         "2"
     );
-    for (name, source) in [
-        ("ByDashboard", Source::Dashboard),
-        ("ByReport", Source::Report),
-        ("ByPastMeetings", Source::PastMeetings),
-    ] {
+    for (name, source) in NEW_BY_SOURCE {
         stage.zoom.world(|world| world.add_instance(telling(name, at(NOW), 30 * MINUTE)));
         stage.clock.set(stage.clock.now().plus(HOUR));
-        stage.settings.source = Some(source);
-        let mut request = stage.request();
-        request.selection.force = true;
-        request.window = Some(Window { from: stage.clock.now().minus(7 * DAY), to: stage.clock.now() });
-        let (summary, warnings) = stage.run_with(&request).await;
-        assert!(summary.instances_fetched > 0, "{source}: {summary:?} {warnings:?}");
+        stage.reread_from(source).await;
         assert_eq!(traces(&stage.store).await, Vec::<String>::new(), "after {source}");
     }
     // And while it is on.

@@ -25,7 +25,6 @@ struct AccountList {
 }
 
 impl Collector {
-    /// Every instance of the account.
     pub(super) async fn discover_account(&self, run: &RunContext<'_>) -> Result<(), StoreError> {
         let standing = self.store.standing(Subject::Account).await?;
         let scheduled = || standing.window(self.settings.lookback, self.clock.now());

@@ -120,7 +120,6 @@ impl<'a> Findings<'a> {
         Self { output, written: Ok(()), code: ExitCode::Success }
     }
 
-    /// All is well with this.
     fn good(&mut self, what: &str, words: impl Into<String>) {
         self.line(&format!("✓ {what}: {}", words.into()));
     }

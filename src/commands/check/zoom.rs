@@ -111,7 +111,6 @@ struct Probe<'a> {
 
 /// How an endpoint answered.
 enum Answered {
-    /// With this.
     With(String),
     /// There was nothing that it could be asked about.
     NotAsked,

@@ -13,28 +13,16 @@ use crate::report;
 use crate::shutdown::ShutdownSignal;
 use crate::store::{DecisionError, DecisionRecord, Store, Whom};
 
-pub(super) async fn merge(
+/// Takes a decision about two, and tells what it made of them.
+pub(super) async fn on_two(
     options: &DecisionOptions,
     config: &Config,
-    now: Timestamp,
     output: &mut (dyn Write + Send),
+    decision: impl AsyncFnOnce(&Store, [&Whom; 2]) -> Result<DecisionRecord, DecisionError>,
 ) -> anyhow::Result<ExitCode> {
     let (left, right) = sides(options)?;
-    let merge = async |store: &Store| store.merge_people(&left, &right, now).await;
-    let merged = decide(options.wait, config, merge).await?;
-    tell_decision(&merged, output)
-}
-
-pub(super) async fn split(
-    options: &DecisionOptions,
-    config: &Config,
-    now: Timestamp,
-    output: &mut (dyn Write + Send),
-) -> anyhow::Result<ExitCode> {
-    let (left, right) = sides(options)?;
-    let split = async |store: &Store| store.split_people(&left, &right, now).await;
-    let split = decide(options.wait, config, split).await?;
-    tell_decision(&split, output)
+    let made = decide(options.wait, config, async |store| decision(store, [&left, &right]).await).await?;
+    tell_decision(&made, output)
 }
 
 pub(super) async fn undo(

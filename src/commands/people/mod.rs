@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::report::{self, CsvFlavor};
-use crate::store::Store;
+use crate::store::{Store, Whom};
 
 /// Lists people, or makes or undoes a decision and says what it did.
 pub async fn run(
@@ -22,12 +22,21 @@ pub async fn run(
     clock: &Clock,
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
+    let now = clock.now();
     match options {
         People::List(options) => list(options, config, terminal_width(), output).await,
         People::Show(options) => show::show(options, config, terminal_width(), output).await,
-        People::Merge(options) => decide::merge(options, config, clock.now(), output).await,
-        People::Split(options) => decide::split(options, config, clock.now(), output).await,
-        People::Undo(options) => decide::undo(options, config, clock.now(), output).await,
+        People::Merge(options) => {
+            let merge =
+                async |store: &Store, [left, right]: [&Whom; 2]| store.merge_people(left, right, now).await;
+            decide::on_two(options, config, output, merge).await
+        }
+        People::Split(options) => {
+            let split =
+                async |store: &Store, [left, right]: [&Whom; 2]| store.split_people(left, right, now).await;
+            decide::on_two(options, config, output, split).await
+        }
+        People::Undo(options) => decide::undo(options, config, now, output).await,
     }
 }
 

@@ -36,7 +36,6 @@ pub(super) enum Page {
 }
 
 impl ReportData {
-    /// Reads what the report is about.
     pub async fn read(store: &Store, options: &Report, timezone: Tz) -> Result<Self, StoreError> {
         match options {
             Report::Attendance(options) => attendance(store, options, timezone).await,

@@ -29,7 +29,6 @@ impl<'a> ProgressReporter<'a> {
         Self { output: Mutex::new((output, Ok(()))), timezone, progress }
     }
 
-    /// One event of a run.
     pub fn event(&self, event: &Event) {
         match event {
             Event::Warning(words) => self.progress.suspend(|| tracing::warn!("{words}")),
@@ -45,7 +44,6 @@ impl<'a> ProgressReporter<'a> {
         }
     }
 
-    /// The last lines of a run.
     pub fn summary(&self, summary: &Summary) {
         self.progress.finish_and_clear();
         self.line(&summary_line(summary));

@@ -91,7 +91,6 @@ fn as_rate(wanted: f64, per: Duration) -> Rate {
     }
 }
 
-/// How a run works.
 pub(in crate::commands) fn collect_settings(config: &Config) -> CollectSettings {
     CollectSettings {
         source: match config.zoom.source {

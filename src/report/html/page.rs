@@ -11,13 +11,11 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// What stands on a page; all but `title` and `about` is markup already.
 pub(super) struct Page {
-    /// What kind of report it is.
     pub kind: &'static str,
     /// The heading, maybe in a stranger's words.
     pub title: String,
     /// Lines below the heading.
     pub about: Vec<String>,
-    /// The markup of the report.
     pub body: String,
     /// When what it shows was read, and the like.
     pub footer: Vec<String>,

@@ -8,15 +8,12 @@ use crate::store::instances::Description;
 /// All pages of one reading of one instance.
 #[derive(Debug)]
 pub struct Listing<'a> {
-    /// Where it comes from.
     pub source: Source,
     /// Whether the last page was reached.
     pub ended: bool,
     /// `total_records`, where it was given.
     pub rows_reported: Option<i64>,
-    /// How many pages there were.
     pub pages: u32,
-    /// The rows.
     pub rows: Vec<Row<'a>>,
     /// What is no row.
     pub rejects: Vec<Reject>,
@@ -25,11 +22,8 @@ pub struct Listing<'a> {
 /// What the log keeps of a fetch beside its counts.
 #[derive(Clone, Debug)]
 pub struct FetchRecord {
-    /// The run that it belongs to.
     pub run_id: RunId,
-    /// The instance that was read.
     pub instance_id: InstanceId,
-    /// When it began.
     pub started_at: Timestamp,
     /// When its last answer came.
     pub finished_at: Timestamp,
@@ -87,10 +81,8 @@ impl RowCounts {
     }
 }
 
-/// How a listing ended in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// What became of its rows.
     pub counts: RowCounts,
     /// How the fetch is logged.
     pub outcome: FetchOutcome,

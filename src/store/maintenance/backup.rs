@@ -9,18 +9,10 @@ use crate::store::{Store, StoreError, options};
 pub enum BackupError {
     /// Something is there already.
     #[error("{} is there already and was left as it is; name another file", path.display())]
-    Exists {
-        /// What is there.
-        path: PathBuf,
-    },
+    Exists { path: PathBuf },
     /// The file cannot be written.
     #[error("the backup {} cannot be written: {source}; its directory must exist and be writable", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    Write { path: PathBuf, source: std::io::Error },
     /// The copy was read again and is not what it should be.
     #[error(
         "the backup failed its check ({finding}) and was not kept; check the database with `PRAGMA integrity_check`"
@@ -29,7 +21,6 @@ pub enum BackupError {
         /// What the check found first.
         finding: String,
     },
-    /// The database cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
