@@ -207,7 +207,7 @@ impl Store {
             )
             .bind(now.millis())
             .bind(found.uuid.as_str())
-            .execute(&mut *tx)
+            .execute(tx)
             .await?;
             Ok(())
         })
