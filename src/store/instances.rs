@@ -159,19 +159,14 @@ impl Store {
 
     /// Takes in an instance that a person named: it is due whenever it began. One that was pruned is brought back.
     pub(crate) async fn learn_named(&self, found: &Found, now: Timestamp) -> Result<u64, StoreError> {
-        let mut transaction = self.begin().await?;
-        let learnt = async {
+        self.write(async |tx| {
             sqlx::query("DELETE FROM tombstones WHERE uuid = ?")
                 .bind(found.uuid.as_str())
-                .execute(&mut *transaction)
+                .execute(&mut *tx)
                 .await?;
-            learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Backfill, now, &self.dropped)
-                .await
-        }
+            learn(tx, std::slice::from_ref(found), &|_| Want::Backfill, now, &self.dropped).await
+        })
         .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
-        Ok(learnt)
     }
 
     /// What is known of instances by their UUIDs: state, and rows as Zoom reported them at the last reading.
@@ -196,21 +191,19 @@ impl Store {
     /// Takes in an instance that is on at the moment: it is due now, as a live one. One that is known as a past one
     /// stays that.
     pub(crate) async fn upsert_live_instance(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        async {
-            learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Not, now, &self.dropped).await?;
+        self.write(async |tx| {
+            learn(tx, std::slice::from_ref(found), &|_| Want::Not, now, &self.dropped).await?;
             sqlx::query(
                 "UPDATE instances SET state = 'live', due_at = ? \
                   WHERE uuid = ? AND (state IN ('known', 'pending', 'live') AND (source IS NULL OR source = 'live'))",
             )
             .bind(now.millis())
             .bind(found.uuid.as_str())
-            .execute(&mut *transaction)
-            .await
-        }
+            .execute(tx)
+            .await?;
+            Ok(())
+        })
         .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))
     }
 
     /// The instances that are to be read, the latest first; those that were empty when they were read last come last.
