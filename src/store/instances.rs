@@ -85,7 +85,7 @@ pub struct DueInstance {
     pub meeting_id: MeetingId,
     pub state: InstanceState,
     pub start_at: Option<Timestamp>,
-    /// Whether its end is known from Zoom.
+    /// Whether its start and its end are known from Zoom.
     pub is_described: bool,
     /// The Dashboard knows it as a meeting of one person.
     pub is_past_one: bool,
@@ -220,8 +220,9 @@ impl Store {
         let uuids: Vec<&str> = selection.instances.iter().map(InstanceUuid::as_str).collect();
         // One whose start is not known belongs to any window: it is described when it is read.
         let rows: Vec<DueRow> = sqlx::query_as(
-            "SELECT instance_id, uuid, meeting_id, state, start_at, ended_at IS NOT NULL AS is_described, is_past_one, \
-                    alternate_encoding, complete AS is_complete, source IS NULL AND rows_received IS 0 AS was_empty \
+            "SELECT instance_id, uuid, meeting_id, state, start_at, is_past_one, \
+                    start_at IS NOT NULL AND ended_at IS NOT NULL AS is_described, alternate_encoding, \
+                    complete AS is_complete, source IS NULL AND rows_received IS 0 AS was_empty \
                FROM instances \
               WHERE (?7 IS NULL OR tried_at IS NULL OR tried_at < ?7) \
                 AND (due_at <= ?1 OR ?2 OR (state <> 'settled' AND uuid IN (SELECT value FROM json_each(?4)))) \
