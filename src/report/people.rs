@@ -8,7 +8,7 @@ use super::{Column, ColumnPriority, Table, TextTable};
 use crate::model::RowError;
 
 #[derive(Deserialize)]
-struct Person<'t> {
+struct PersonRow<'t> {
     person_id: i64,
     guest: bool,
     names: JsonList<'t>,
@@ -18,7 +18,7 @@ struct Person<'t> {
     may_be: JsonList<'t>,
 }
 
-impl Person<'_> {
+impl PersonRow<'_> {
     fn suggestions(&self, all: &[Self]) -> Vec<String> {
         let number = self.person_id;
         let names = self.names.texts().join(", ");
@@ -56,7 +56,7 @@ impl JsonList<'_> {
 
 /// The sheet of people, with days in the zone; below it whom guests may be, and how to say so.
 pub fn people(table: &Table, timezone: Tz) -> Result<TextTable, RowError> {
-    let people: Vec<Person<'_>> = table.typed()?;
+    let people: Vec<PersonRow<'_>> = table.typed()?;
     if people.is_empty() {
         return Ok(TextTable::default());
     }
@@ -68,7 +68,7 @@ pub fn people(table: &Table, timezone: Tz) -> Result<TextTable, RowError> {
         Column::text("Last seen").with_priority(ColumnPriority::WhereOthersWrap),
         Column::text("").with_priority(ColumnPriority::WhereAllFit),
     ];
-    let row = |person: &Person<'_>| {
+    let row = |person: &PersonRow<'_>| {
         vec![
             person.person_id.to_string(),
             person.names.texts().join(", "),
@@ -93,7 +93,7 @@ pub fn people(table: &Table, timezone: Tz) -> Result<TextTable, RowError> {
 }
 
 #[derive(Deserialize)]
-struct Decision<'t> {
+struct DecisionRow<'t> {
     decision_id: i64,
     kind: &'t str,
     left: &'t str,
@@ -113,7 +113,7 @@ pub fn decisions(table: &Table, timezone: Tz) -> Result<TextTable, RowError> {
         Column::text("Made"),
         Column::text("State"),
     ];
-    let row = |decision: &Decision<'_>| {
+    let row = |decision: &DecisionRow<'_>| {
         let state = match (decision.undone_at, decision.overruled_by) {
             (Some(undone_at), _) => format!("undone {}", day(Some(undone_at), timezone)),
             (None, Some(other)) => format!("overruled by {other}"),

@@ -38,12 +38,12 @@ impl Status {
             sections.push(refused_meetings(&self.meetings, timezone)?.render(width));
         }
         if !self.refused.rows.is_empty() {
-            let why = self.refused.typed::<Refused<'_>>()?.into_iter();
+            let why = self.refused.typed::<RefusedRow<'_>>()?.into_iter();
             let why = why.map(|row| row.reason.unwrap_or_default().to_owned()).collect();
             sections.push(troubles("Refused by Zoom:", &self.refused, why, timezone)?.render(width));
         }
         if !self.short.rows.is_empty() {
-            let why = self.short.typed()?.iter().map(Short::reason).collect();
+            let why = self.short.typed()?.iter().map(ShortRow::reason).collect();
             sections
                 .push(troubles("Fewer rows than Zoom reports:", &self.short, why, timezone)?.render(width));
         }
@@ -74,17 +74,17 @@ impl Status {
     fn summary(&self, timezone: Tz, now: Timestamp) -> Result<String, RowError> {
         let states: Vec<String> = self
             .states
-            .typed::<State<'_>>()?
+            .typed::<StateRow<'_>>()?
             .iter()
             .map(|row| format!("{} {}", row.instances, row.state))
             .collect();
         let states = if states.is_empty() { "none known yet".to_owned() } else { states.join(", ") };
         let mut lines = vec![format!("Instances: {states}")];
-        lines.extend(self.oldest.typed::<Instance<'_>>()?.iter().map(|oldest| {
+        lines.extend(self.oldest.typed::<InstanceRow<'_>>()?.iter().map(|oldest| {
             let start = day_and_time(oldest.start_time, timezone);
             format!("Oldest still to be read: {start}, {} ({})", oldest.meeting(), oldest.state)
         }));
-        let quota: Vec<Quota<'_>> = self.quota.typed()?;
+        let quota: Vec<QuotaRow<'_>> = self.quota.typed()?;
         lines.extend(quota.iter().map(|label| label.line(&quota)));
         lines.extend(self.clock.clone());
         lines.extend(self.next_slot.map(|slot| {
@@ -97,20 +97,20 @@ impl Status {
 }
 
 #[derive(Deserialize)]
-struct State<'t> {
+struct StateRow<'t> {
     state: &'t str,
     instances: i64,
 }
 
 #[derive(Deserialize)]
-struct Quota<'t> {
+struct QuotaRow<'t> {
     label: &'t str,
     requests: i64,
     throttled: i64,
     budget: Option<i64>,
 }
 
-impl Quota<'_> {
+impl QuotaRow<'_> {
     /// Labels with the same budget draw from one pool.
     fn line(&self, all: &[Self]) -> String {
         let left = self.budget.map(|budget| {
@@ -125,7 +125,7 @@ impl Quota<'_> {
 }
 
 #[derive(Deserialize)]
-struct Run<'t> {
+struct RunRow<'t> {
     started_at: Option<&'t str>,
     trigger: &'t str,
     outcome: &'t str,
@@ -155,7 +155,7 @@ fn runs(table: &Table, timezone: Tz) -> Result<TextTable, RowError> {
         Column::number("Requests").with_priority(ColumnPriority::WhereOthersWrap),
         Column::text("Error").with_priority(ColumnPriority::WhereOthersWrap),
     ];
-    let row = |run: &Run<'_>| {
+    let row = |run: &RunRow<'_>| {
         vec![
             day_and_time(run.started_at, timezone),
             run.trigger.to_owned(),
@@ -173,7 +173,7 @@ fn runs(table: &Table, timezone: Tz) -> Result<TextTable, RowError> {
 }
 
 #[derive(Deserialize)]
-struct RefusedMeeting<'t> {
+struct RefusedMeetingRow<'t> {
     meeting_id: Option<i64>,
     label: Option<&'t str>,
     topic: Option<&'t str>,
@@ -191,7 +191,7 @@ fn refused_meetings(table: &Table, timezone: Tz) -> Result<TextTable, RowError> 
         Column::text("Asked again").with_priority(ColumnPriority::WhereOthersWrap),
         Column::text("Why"),
     ];
-    let row = |meeting: &RefusedMeeting<'_>| {
+    let row = |meeting: &RefusedMeetingRow<'_>| {
         vec![
             day_and_time(meeting.refused_since, timezone),
             short_name(meeting.label, meeting.topic, meeting.meeting_id),
@@ -206,7 +206,7 @@ fn refused_meetings(table: &Table, timezone: Tz) -> Result<TextTable, RowError> 
 }
 
 #[derive(Deserialize)]
-struct Instance<'t> {
+struct InstanceRow<'t> {
     meeting_id: i64,
     label: Option<&'t str>,
     topic: Option<&'t str>,
@@ -215,24 +215,24 @@ struct Instance<'t> {
     state: &'t str,
 }
 
-impl Instance<'_> {
+impl InstanceRow<'_> {
     fn meeting(&self) -> String {
         short_name(self.label, self.topic, Some(self.meeting_id))
     }
 }
 
 #[derive(Deserialize)]
-struct Refused<'t> {
+struct RefusedRow<'t> {
     reason: Option<&'t str>,
 }
 
 #[derive(Deserialize)]
-struct Short<'t> {
+struct ShortRow<'t> {
     shortfall: i64,
     reason: Option<&'t str>,
 }
 
-impl Short<'_> {
+impl ShortRow<'_> {
     fn reason(&self) -> String {
         let reason = self.reason.map_or_else(String::new, |reason| format!("; {reason}"));
         format!("{} rows missing{reason}", self.shortfall)
@@ -248,7 +248,7 @@ fn troubles(title: &str, table: &Table, why: Vec<String>, timezone: Tz) -> Resul
         Column::text("State"),
         Column::text("Reason"),
     ];
-    let row = |(instance, why): (&Instance<'_>, String)| {
+    let row = |(instance, why): (&InstanceRow<'_>, String)| {
         vec![
             day_and_time(instance.start_time, timezone),
             instance.meeting(),
