@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 /// Whether the host of a URL is this machine, which plain HTTP may reach.
-#[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())

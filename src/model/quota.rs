@@ -13,7 +13,6 @@ pub struct DailyQuota {
 
 impl DailyQuota {
     /// A share of it, between 0 and 1, rounded down.
-    #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32 is one")]
     pub fn part(self, share: f64) -> Self {
         let requests = (f64::from(self.requests) * share.clamp(0.0, 1.0)).floor() as u32;

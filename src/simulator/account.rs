@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use tokio::time::Instant;
 
 use super::answers;
@@ -20,6 +21,10 @@ pub struct LoggedRequest {
     pub(crate) method: String,
     /// Path and query, byte for byte as they were on the wire.
     pub target: String,
+    /// The headers, as they came.
+    pub headers: HeaderMap,
+    /// The body, as text.
+    pub body: String,
     /// The endpoint, where there is one of this path.
     pub endpoint: Option<SimulatedEndpoint>,
     /// The rate-limit label that it counts for.
@@ -36,9 +41,15 @@ pub(super) struct Received<'a> {
     pub(super) method: &'a str,
     pub(super) path: &'a str,
     pub(super) query: &'a str,
-    pub(super) authorization: &'a str,
-    pub(super) content_type: &'a str,
+    pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a str,
+}
+
+impl Received<'_> {
+    /// The header, blank where there is none.
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
 }
 
 /// Everything that the server knows.
@@ -85,13 +96,15 @@ impl Account {
         self.log.push(LoggedRequest {
             method: received.method.to_owned(),
             target: format!("{}{query}{}", received.path, received.query),
+            headers: received.headers.clone(),
+            body: received.body.to_owned(),
             endpoint,
             label: endpoint.and_then(SimulatedEndpoint::label),
             status: (reply.delivery != Delivery::Dropped).then_some(reply.status),
             at: now,
         });
         let date = now.utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        let reply = reply.with_header("x-zm-trackingid", self.tracking_id()).with_header("date", date);
+        let reply = reply.with_default("x-zm-trackingid", self.tracking_id()).with_default("date", date);
         (reply, self.options.latency + delay)
     }
 
@@ -139,13 +152,13 @@ impl Account {
     ) -> Result<SimulatedResponse, SimulatedResponse> {
         if call.endpoint == SimulatedEndpoint::Token {
             let request = TokenRequest {
-                authorization: received.authorization,
-                content_type: received.content_type,
+                authorization: received.header("authorization"),
+                content_type: received.header("content-type"),
                 body: received.body,
             };
             return Ok(self.access.grant(&self.options, &self.base_url, now, &request));
         }
-        self.access.check(received.authorization, call.endpoint, now)?;
+        self.access.check(received.header("authorization"), call.endpoint, now)?;
         if !self.options.paid && call.endpoint != SimulatedEndpoint::PastInstances {
             return Err(answers::unpaid(&self.options.credentials.account_id));
         }
@@ -182,8 +195,9 @@ fn instead(kind: &FaultKind, call: &ParsedRequest) -> Option<SimulatedResponse> 
         reply
     };
     let reply = match kind {
-        FaultKind::Answer { status, body } => {
-            SimulatedResponse::text(*status, "application/json", body.clone())
+        FaultKind::Answer { status, headers, body } => {
+            let answer = SimulatedResponse::text(*status, "application/json", body.clone());
+            headers.iter().fold(answer, |answer, (name, value)| answer.with_header(name, value.as_str()))
         }
         FaultKind::Refused { status, code } => {
             SimulatedResponse::error(*status, *code, &words_of(*code, call))

@@ -60,7 +60,11 @@ const SPECS: &[FaultSpec] = &[
         explanation: "this status with this body",
         make: |value| {
             let (status, body) = value.split_once(':')?;
-            Some(FaultKind::Answer { status: http_status(status)?, body: body.to_owned() })
+            Some(FaultKind::Answer {
+                status: http_status(status)?,
+                headers: Vec::new(),
+                body: body.to_owned(),
+            })
         },
     },
     FaultSpec {
@@ -156,7 +160,7 @@ const SPECS: &[FaultSpec] = &[
         name: "total",
         value: "=RECORDS",
         explanation: "total_records is this, however many rows there are",
-        make: |value| value.parse().ok().map(FaultKind::Total),
+        make: |value| value.parse().ok().map(|records| FaultKind::Total(Some(records))),
     },
     FaultSpec {
         name: "total-too-large",
@@ -334,7 +338,10 @@ mod tests {
     fn the_body_of_an_answer_may_hold_commas() {
         let fault = parse(r#"answer=400:{"code":1010,"message":"no"},attempts=1"#);
         let body = r#"{"code":1010,"message":"no"}"#.to_owned();
-        assert_eq!(fault, Fault::new(FaultKind::Answer { status: 400, body }).attempts(1..=1));
+        assert_eq!(
+            fault,
+            Fault::new(FaultKind::Answer { status: 400, headers: Vec::new(), body }).attempts(1..=1)
+        );
     }
 
     #[test]

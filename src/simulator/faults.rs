@@ -15,6 +15,8 @@ pub enum FaultKind {
     Answer {
         /// The HTTP status, 200 to 599.
         status: u16,
+        /// Headers, which are sent in the place of those that Zoom would send.
+        headers: Vec<(&'static str, String)>,
         body: String,
     },
     /// This status with this code in Zoom's envelope; under 200 it stands in the place of what was asked for.
@@ -88,8 +90,8 @@ pub enum FaultKind {
     Emptied,
     /// A list has no rows, whatever descriptions tell.
     Empty,
-    /// `total_records` is this, however many rows there are.
-    Total(i64),
+    /// `total_records` is this, or `null`, however many rows there are.
+    Total(Option<i64>),
     /// `total_records` is larger than what is given, by so many.
     TotalTooLarge(usize),
     /// Each page begins with the last row of the one before.

@@ -91,13 +91,13 @@ impl PageOfRows {
         for (name, value) in &listing.envelope {
             write!(body, "\"{name}\":{value},").expect("a string takes any text");
         }
-        let total = i64::try_from(self.rows + wrong.total_too_large).unwrap_or(i64::MAX);
+        let total = self.rows + wrong.total_too_large;
         write!(
             body,
             "\"page_count\":{},\"page_size\":{},\"total_records\":{}",
             self.rows.div_ceil(self.step),
             self.size,
-            wrong.total.unwrap_or(total),
+            wrong.total.clone().unwrap_or_else(|| total.to_string()),
         )
         .expect("a string takes any text");
         if self.next_page_token.is_some() || !wrong.token_absent {
@@ -130,7 +130,8 @@ struct ListingFaults {
     repeated_rows: bool,
     no_rows: bool,
     total_too_large: usize,
-    total: Option<i64>,
+    /// As it is written.
+    total: Option<String>,
 }
 
 impl ListingFaults {
@@ -140,7 +141,10 @@ impl ListingFaults {
             match kind {
                 FaultKind::Emptied => wrong.empty |= *reading > 1,
                 FaultKind::Empty => wrong.empty = true,
-                FaultKind::Total(records) => wrong.total = Some(*records),
+                FaultKind::Total(records) => {
+                    wrong.total =
+                        Some(records.map_or_else(|| "null".to_owned(), |records| records.to_string()));
+                }
                 FaultKind::PageTokenExpired => wrong.token_expired = true,
                 FaultKind::PageTokenRepeated => wrong.token_repeated = true,
                 FaultKind::PageTokenAbsent => wrong.token_absent = true,

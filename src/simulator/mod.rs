@@ -45,7 +45,7 @@ mod tests;
 pub use account::LoggedRequest;
 pub use endpoint::SimulatedEndpoint;
 pub(crate) use fault_text::FaultTextError;
-pub use faults::{Fault, FaultKind, Target};
+pub use faults::{Fault, FaultKind, PageFilter, Target};
 pub use options::{Limits, OnePersonAnswer, Options, SimulatedCredentials, UntoldEnd};
 pub use server::Simulator;
 pub use session::{FIRST_USER_ID, Session, USER_ID_STEP};

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::http::{Response, StatusCode, header};
 use futures_util::stream;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -174,8 +174,7 @@ async fn answer(
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
-        authorization: header_text(&parts.headers, &header::AUTHORIZATION),
-        content_type: header_text(&parts.headers, &header::CONTENT_TYPE),
+        headers: &parts.headers,
         body: &String::from_utf8_lossy(&body),
     };
     let (reply, delay) = shared.account().answer(&received);
@@ -186,10 +185,6 @@ async fn answer(
         }
     }
     respond(reply, &switch, &shared.stop)
-}
-
-fn header_text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 fn respond(reply: SimulatedResponse, switch: &Switch, stop: &CancellationToken) -> Response<Body> {

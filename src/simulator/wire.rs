@@ -166,6 +166,12 @@ impl SimulatedResponse {
         self.headers.push((name, value.into()));
         self
     }
+
+    /// The same answer with this header, where it has none of the name.
+    pub(super) fn with_default(self, name: &'static str, value: String) -> Self {
+        let is_there = self.headers.iter().any(|(other, _)| *other == name);
+        if is_there { self } else { self.with_header(name, value) }
+    }
 }
 
 #[cfg(test)]

@@ -34,8 +34,6 @@ mod transport;
 mod wire;
 
 #[cfg(test)]
-mod fake;
-#[cfg(test)]
 mod memory_ledger;
 #[cfg(test)]
 mod tests;

@@ -195,7 +195,7 @@ impl Room {
         let mut world = World::new();
         for held in &self.case.phases[phase].instances {
             if let Some(total) = held.pages.last().map(|page| page.total_records) {
-                self.zoom.fault(Fault::new(FaultKind::Total(total)).of_instance(uuid(&held.uuid)));
+                self.zoom.fault(Fault::new(FaultKind::Total(Some(total))).of_instance(uuid(&held.uuid)));
             }
             world.add_instance(instance(held));
         }

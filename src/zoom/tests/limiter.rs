@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::model::{Plan, RateLabel, Throttle, ThrottleKind};
-use crate::zoom::fake::noon;
 use crate::zoom::limiter::{RateLimiters, RetryScope};
+use crate::zoom::tests::server::noon;
 use crate::zoom::{Rate, RateLimits};
 
 const PER_SECOND: Throttle = Throttle { kind: ThrottleKind::PerSecond, until: None };

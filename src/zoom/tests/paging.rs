@@ -5,9 +5,10 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 
 use crate::model::{RateLabel, Timestamp};
+use crate::simulator::{Fault, FaultKind, PageFilter};
 use crate::zoom::counters::RequestCounts;
 use crate::zoom::error::PagingFault;
-use crate::zoom::fake::{Fake, Reply};
+use crate::zoom::tests::server::{Server, answer, answer_with, meeting};
 use crate::zoom::*;
 
 fn request(uuid: &str) -> ListingRequest {
@@ -37,12 +38,12 @@ async fn read(zoom: &ZoomClient, request: &ListingRequest) -> (Vec<ParticipantsP
 
 #[tokio::test]
 async fn a_listing_is_read_to_its_end_with_the_same_parameters() {
-    let fake = Fake::with(vec![
-        Reply::ok(&page("t 1/+=", 3)).header("x-zm-trackingid", "WEB_1"),
-        Reply::ok(&page("", 2)),
+    let server = Server::with(vec![
+        answer_with(200, &[("x-zm-trackingid", "WEB_1")], &page("t 1/+=", 3)),
+        answer(200, &page("", 2)),
     ])
     .await;
-    let zoom = fake.zoom();
+    let zoom = server.zoom();
     let mine = Counters::default();
     let (pages, error) = read(&zoom.counted_by(mine.clone()), &request("/a+b==")).await;
     assert!(error.is_none(), "{error:?}");
@@ -53,17 +54,14 @@ async fn a_listing_is_read_to_its_end_with_the_same_parameters() {
     assert_eq!(zoom.counters().of(RateLabel::Heavy).requests, 2);
     let first = "GET /v2/metrics/meetings/%252Fa%252Bb%253D%253D/participants\
                  ?type=past&page_size=300&include_fields=registrant_id";
-    assert_eq!(
-        fake.lines(),
-        [format!("{first} HTTP/1.1"), format!("{first}&next_page_token=t+1%2F%2B%3D HTTP/1.1")]
-    );
+    assert_eq!(server.lines(), [format!("{first}"), format!("{first}&next_page_token=t+1%2F%2B%3D")]);
 }
 
 #[tokio::test]
 async fn a_uuid_arrives_as_it_was_encoded() {
     let page_and_meeting = r#"{"participants":[],"uuid":"a=="}"#;
-    let fake = Fake::with(vec![Reply::ok(page_and_meeting)]).await;
-    let zoom = fake.zoom();
+    let server = Server::with(vec![answer(200, page_and_meeting)]).await;
+    let zoom = server.zoom();
     for (from, uuid, encoding) in [
         (ParticipantsEndpoint::Dashboard(ListingType::Live), "a/b+c==", Encoding::Documented),
         (ParticipantsEndpoint::Report, "a//b==", Encoding::Documented),
@@ -72,26 +70,30 @@ async fn a_uuid_arrives_as_it_was_encoded() {
         let request = ListingRequest { from, encoding, ..request(uuid) };
         assert_eq!(read(&zoom, &request).await.0.len(), 1);
     }
-    let latest = MeetingKey::Latest("857 4606 5432".parse().unwrap());
+    let latest = MeetingKey::Latest(meeting());
     zoom.past_meeting(&latest, Encoding::Documented).await.unwrap();
     assert_eq!(
-        fake.lines(),
+        server.lines(),
         [
-            "GET /v2/metrics/meetings/a%2Fb%2Bc%3D%3D/participants?type=live&page_size=300 HTTP/1.1",
+            "GET /v2/metrics/meetings/a%2Fb%2Bc%3D%3D/participants?type=live&page_size=300",
             "GET /v2/report/meetings/a%252F%252Fb%253D%253D/participants\
-             ?page_size=300&include_fields=registrant_id HTTP/1.1",
-            "GET /v2/past_meetings/a%252Fb%253D%253D/participants?page_size=300 HTTP/1.1",
-            "GET /v2/past_meetings/85746065432 HTTP/1.1",
+             ?page_size=300&include_fields=registrant_id",
+            "GET /v2/past_meetings/a%252Fb%253D%253D/participants?page_size=300",
+            "GET /v2/past_meetings/85746065432",
         ]
     );
 }
 
 #[tokio::test]
 async fn a_repeated_page_token_ends_the_listing_after_its_page() {
-    let fake =
-        Fake::with(vec![Reply::ok(&page("a", 1)), Reply::ok(&page("b", 2)), Reply::ok(&page("a", 3))]).await;
-    let (pages, error) = read(&fake.zoom(), &request("a==")).await;
-    assert_eq!((pages.len(), fake.lines().len()), (3, 3));
+    let server = Server::with(vec![
+        answer(200, &page("a", 1)),
+        answer(200, &page("b", 2)),
+        answer(200, &page("a", 3)),
+    ])
+    .await;
+    let (pages, error) = read(&server.zoom(), &request("a==")).await;
+    assert_eq!((pages.len(), server.lines().len()), (3, 3));
     let error = error.unwrap();
     assert!(matches!(error, ZoomError::Paging { fault: PagingFault::RepeatedToken { pages: 3 }, .. }));
     assert_eq!(error.disposition(), Disposition::StopListing);
@@ -99,34 +101,31 @@ async fn a_repeated_page_token_ends_the_listing_after_its_page() {
 
 #[tokio::test]
 async fn a_listing_that_never_ends_is_left_and_one_that_is_longer_than_it_says_is_not_cut() {
-    let endless = async |total: &'static str, last: usize| {
-        Fake::start(move |number, request| {
-            if request.starts_with("POST ") {
-                return Reply::ok(crate::zoom::fake::TOKEN);
-            }
-            let token = if number == last { String::new() } else { format!("t{number}") };
-            Reply::ok(&format!(
-                r#"{{"next_page_token":"{token}","total_records":{total},"participants":[{{"user_id":"{number}"}}]}}"#
-            ))
-        })
-        .await
-    };
-    for total in ["61", "0", "null", "99999999"] {
-        let fake = endless(total, usize::MAX).await;
-        let (pages, error) = read(&fake.zoom(), &request("a==")).await;
-        assert_eq!((pages.len(), fake.lines().len()), (1_000, 1_000), "{total}");
+    for total in [Some(61), Some(0), None, Some(99_999_999)] {
+        let of = async |people| {
+            let server = Server::of(people).await;
+            server.simulator.fault(Fault::new(FaultKind::Total(total)));
+            server
+        };
+        let server = of(1_010).await;
+        let (pages, error) = read(&server.zoom(), &request("a==")).await;
+        assert_eq!((pages.len(), server.lines().len()), (1_000, 1_000), "{total:?}");
+        assert_eq!(pages[0].total_records, total);
         assert_eq!(error.unwrap().disposition(), Disposition::StopListing);
-        // The first request was for a token.
-        let (pages, error) = read(&endless(total, 100).await.zoom(), &request("a==")).await;
-        assert_eq!((pages.len(), error.is_none()), (100, true), "{total}");
+        let (pages, error) = read(&of(100).await.zoom(), &request("a==")).await;
+        assert_eq!((pages.len(), error.is_none()), (100, true), "{total:?}");
     }
 }
 
 #[tokio::test]
 async fn a_page_that_comes_again_under_another_token_ends_the_listing() {
-    let fake =
-        Fake::with(vec![Reply::ok(&page("a", 1)), Reply::ok(&page("b", 2)), Reply::ok(&page("c", 1))]).await;
-    let (pages, error) = read(&fake.zoom(), &request("a==")).await;
+    let server = Server::with(vec![
+        answer(200, &page("a", 1)),
+        answer(200, &page("b", 2)),
+        answer(200, &page("c", 1)),
+    ])
+    .await;
+    let (pages, error) = read(&server.zoom(), &request("a==")).await;
     assert_eq!(pages.len(), 3);
     assert!(matches!(error, Some(ZoomError::Paging { fault: PagingFault::RepeatedPage { pages: 3 }, .. })));
 }
@@ -134,21 +133,17 @@ async fn a_page_that_comes_again_under_another_token_ends_the_listing() {
 #[tokio::test]
 async fn a_page_token_that_is_always_refused_leaves_what_came() {
     let refusal = r#"{"code":300,"message":"next page token is invalid or expired"}"#;
-    let fake = Fake::start(move |_, request| match request {
-        _ if request.starts_with("POST ") => Reply::ok(crate::zoom::fake::TOKEN),
-        _ if request.contains("next_page_token") => Reply::new(400, refusal),
-        _ => Reply::ok(&page("a", 1)),
-    })
-    .await;
-    let zoom = fake.zoom();
+    let server = Server::of(2).await;
+    server.simulator.fault(Fault::new(answer(400, refusal)).pages(PageFilter::Later));
+    server.simulator.fault(Fault::new(answer(200, &page("a", 1))).pages(PageFilter::First));
+    let zoom = server.zoom();
     let listing = read_pages(|| zoom.participants(&request("a=="))).await.unwrap();
     assert_eq!((listing.read.len(), listing.broken.and_then(|error| error.code())), (1, Some(300)));
-    assert_eq!(fake.lines().len(), 6);
+    assert_eq!(server.lines().len(), 6);
 }
 
 #[tokio::test]
 async fn an_answer_without_its_list_is_a_refusal_by_its_code_or_broken() {
-    let meeting = "857 4606 5432".parse().unwrap();
     for (body, code, disposition) in [
         (r#"{"code":200,"message":"Webinar plan subscription is missing."}"#, Some(200), "TryNextSource"),
         (r#"{"code":3001,"message":"Meeting does not exist."}"#, Some(3001), "NotFound"),
@@ -159,22 +154,22 @@ async fn an_answer_without_its_list_is_a_refusal_by_its_code_or_broken() {
         (r#"{"meetings":null,"participants":{}}"#, None, "Retry"),
         ("{}", None, "Retry"),
     ] {
-        let fake = Fake::with(vec![Reply::ok(body)]).await;
-        let error = fake.zoom().instances(meeting).await.unwrap_err();
+        let server = Server::with(vec![answer(200, body)]).await;
+        let error = server.zoom().instances(meeting()).await.unwrap_err();
         assert_eq!(error.code(), code, "{body}");
         assert!(format!("{:?}", error.disposition()).starts_with(disposition), "{body}: {error:?}");
         let report = ListingRequest { from: ParticipantsEndpoint::Report, ..request("a==") };
-        let (pages, error) = read(&fake.zoom(), &report).await;
+        let (pages, error) = read(&server.zoom(), &report).await;
         assert_eq!((pages.len(), error.and_then(|error| error.code())), (0, code), "{body}");
     }
 }
 
 #[tokio::test]
 async fn a_page_token_is_followed_for_fourteen_minutes() {
-    let fake =
-        Fake::with(vec![Reply::ok(&page("a", 1)), Reply::ok(&page("b", 2)), Reply::ok(&page("", 1))]).await;
-    let clock = crate::zoom::fake::noon();
-    let zoom = fake.zoom_with(clock.clone(), std::sync::Arc::new(Unlimited));
+    let server =
+        Server::with(vec![answer(200, &page("a", 1)), answer(200, &page("b", 2)), answer(200, &page("", 1))])
+            .await;
+    let (zoom, clock) = (server.zoom(), &server.clock);
     let mut stream = Box::pin(zoom.participants(&request("a==")));
     let later = |minutes: u64| clock.set(clock.now().plus(Duration::from_secs(minutes * 60)));
     stream.try_next().await.unwrap().unwrap();
@@ -185,14 +180,14 @@ async fn a_page_token_is_followed_for_fourteen_minutes() {
     let error = stream.try_next().await.unwrap_err();
     assert!(matches!(error, ZoomError::PageTokenExpired { .. }));
     assert_eq!(error.disposition(), Disposition::RestartListing);
-    assert_eq!(fake.lines().len(), 2);
+    assert_eq!(server.lines().len(), 2);
 }
 
 #[tokio::test]
 async fn a_page_token_that_zoom_refuses_asks_for_a_restart() {
     let refusal = r#"{"code":300,"message":"next page token is invalid or expired"}"#;
-    let fake = Fake::with(vec![Reply::ok(&page("a", 1)), Reply::new(400, refusal)]).await;
-    let (pages, error) = read(&fake.zoom(), &request("a==")).await;
+    let server = Server::with(vec![answer(200, &page("a", 1)), answer(400, refusal)]).await;
+    let (pages, error) = read(&server.zoom(), &request("a==")).await;
     assert_eq!(pages.len(), 1);
     assert_eq!(error.unwrap().disposition(), Disposition::RestartListing);
 }
@@ -202,17 +197,17 @@ async fn the_meetings_of_the_account_are_paged() {
     let meetings = |token: &str| {
         format!(r#"{{"next_page_token":"{token}","meetings":[{{"uuid":"a==","id":85746065432}},{{}}]}}"#)
     };
-    let fake = Fake::with(vec![Reply::ok(&meetings("n")), Reply::ok(&meetings(""))]).await;
+    let server = Server::with(vec![answer(200, &meetings("n")), answer(200, &meetings(""))]).await;
     let request = DashboardListingRequest {
         listing: ListingType::PastOne,
         from: "2026-02-01".parse().unwrap(),
         to: "2026-02-28".parse().unwrap(),
     };
-    let pages: Vec<_> = fake.zoom().dashboard_meetings(request).try_collect().await.unwrap();
+    let pages: Vec<_> = server.zoom().dashboard_meetings(request).try_collect().await.unwrap();
     assert_eq!((pages.len(), pages[0].meetings.len(), pages[0].skipped), (2, 1, 1));
     assert_eq!(
-        fake.lines()[0],
+        server.lines()[0],
         "GET /v2/metrics/meetings?type=pastOne&from=2026-02-01&to=2026-02-28\
-         &query_date_type=end_time&page_size=300 HTTP/1.1"
+         &query_date_type=end_time&page_size=300"
     );
 }

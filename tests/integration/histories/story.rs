@@ -160,7 +160,7 @@ impl What {
             Self::Empty => FaultKind::Empty,
             Self::NoList => FaultKind::NoRows,
             Self::PageToken => FaultKind::PageTokenExpired,
-            Self::TotalTooLow => FaultKind::Total(1),
+            Self::TotalTooLow => FaultKind::Total(Some(1)),
         }
     }
 
