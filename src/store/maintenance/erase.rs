@@ -10,12 +10,11 @@ use crate::identity::IdentityContext;
 use crate::identity::{Evidence, GuestScope, IdentifierKind};
 use crate::identity::{IdentityFields, InstanceContext, normalized};
 use crate::model::{InstanceId, Timestamp};
-use crate::store::attendance::presence;
+use crate::store::attendance::refresh::refresh_after_change;
 use crate::store::decisions;
 use crate::store::erasure_list::{self, ErasureKey, ErasureList, marks_of, pseudonyms};
 use crate::store::lists::json_list;
 use crate::store::maintenance::mentions::{self, Mention, SearchTerms};
-use crate::store::people;
 use crate::store::session::rows;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::settings::guests_of_meeting;
@@ -175,13 +174,7 @@ async fn forget(
     let known = (&texts, &context.shared);
     result.members = remove_from_rosters(connection, &mut forgotten, known, rosters, (subject, now)).await?;
     remove_from_decisions(connection, &texts, &anonymous).await?;
-    let context = IdentityContext::load(connection).await?;
-    let reworked = people::recompute_people(connection, &context, &people, &[]).await?;
-    let mut affected: BTreeSet<InstanceId> = anonymous.keys().copied().collect();
-    affected.extend(reworked.instance_ids);
-    let affected: Vec<InstanceId> = affected.into_iter().collect();
-    presence::refresh(connection, &affected, &reworked.people).await?;
-    people::remove(connection, &reworked.gone).await?;
+    let affected = refresh_after_change(connection, &people, anonymous.keys().copied().collect()).await?;
 
     remove_hosts(connection, &mut forgotten, &texts, subject, now).await?;
     remove_rejects(connection, &mut forgotten, &texts, subject, now).await?;
