@@ -19,7 +19,7 @@ pub use self::id::{InstanceId, RunId};
 pub use self::instant::{DAY, HOUR, MINUTE, WEEK, parse_instant};
 pub(crate) use self::quota::{DailyQuota, Reservation, Throttle, ThrottleKind};
 pub use self::table::Value;
-pub(crate) use self::table::{Line, Table};
+pub(crate) use self::table::{Line, RowError, Table};
 pub(crate) use self::text::{drives_a_terminal, harmless, is_unseen};
 
 /// A numeric Zoom meeting ID, as the config lists it.

@@ -14,7 +14,7 @@ use super::{Collector, ROWS_IN_MEMORY, log};
 use crate::decode::{Decoded, page};
 use crate::model::{InstanceState, Source};
 use crate::plan::{Failure, Richer};
-use crate::store::{Description, DueInstance, FetchRecord, Listing, StoreError};
+use crate::store::{DueInstance, FetchRecord, InstanceDetails, Listing, StoreError};
 use crate::zoom::{
     Counters, Disposition, Encoding, ListingType, ParticipantsEndpoint, ZoomClient, ZoomError,
 };
@@ -233,7 +233,7 @@ impl Collector {
         &self,
         zoom: &ZoomClient,
         instance: &DueInstance,
-    ) -> Result<Option<Description>, ZoomError> {
+    ) -> Result<Option<InstanceDetails>, ZoomError> {
         if instance.is_described || instance.state == InstanceState::Live {
             return Ok(None);
         }

@@ -44,7 +44,7 @@ pub async fn run(
         let timezone = report_timezone(&store, config).await?;
         let status = status(&store, schedule, now).await?;
         let text =
-            if options.json { status.to_json() } else { status.render(timezone, now, terminal_width()) };
+            if options.json { status.to_json() } else { status.render(timezone, now, terminal_width())? };
         (text, ExitCode::Success)
     };
     store.close().await;
@@ -106,7 +106,7 @@ mod tests {
         let schedule = Schedule::parse("0 */15 * * * *", Tz::UTC).unwrap();
         let now = at("2026-03-09T20:03:00Z");
         let status = status(&store, &schedule, now).await.unwrap();
-        insta::assert_snapshot!(status.render(Tz::Europe__Berlin, now, 100), @r"
+        insta::assert_snapshot!(status.render(Tz::Europe__Berlin, now, 100).unwrap(), @r"
 Last runs, Europe/Berlin:
 Started           Trigger  Outcome  Took  Read  Failed  New rows  Requests  Error
 ──────────────────────────────────────────────────────────────────────────────────

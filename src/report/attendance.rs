@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
 
-use super::human::{clock_time, count, duration, instant, meeting_id, percent};
+use super::human::{clock_time, count, duration, instant, meeting_id, percent, short_name};
 use super::{Column, ColumnPriority, Line, Table, TextTable};
 
 /// The sheet of rows of the view `attendance` or `sitting_attendance`, with times in the zone.
@@ -82,8 +82,7 @@ pub(super) fn meeting_name(line: Line<'_>) -> String {
 
 /// The label, else the topic, else the number.
 pub(super) fn short_meeting_name(line: Line<'_>) -> String {
-    let name = line.text("label").or_else(|| line.text("topic")).map(str::to_owned);
-    name.unwrap_or_else(|| line.integer("meeting_id").map(meeting_id).unwrap_or_default())
+    short_name(line.text("label"), line.text("topic"), line.integer("meeting_id"))
 }
 
 /// `Monday 2 March 2026, 09:00 to 10:30 (1 h 30 min), Europe/Berlin`.

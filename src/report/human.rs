@@ -8,6 +8,13 @@ pub fn instant(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.to_utc())
 }
 
+/// The day and the time of day in the zone, of an instant as the views write it.
+#[must_use]
+pub(super) fn day_and_time(text: Option<&str>, timezone: Tz) -> String {
+    text.and_then(instant)
+        .map_or_else(String::new, |at| at.with_timezone(&timezone).format("%Y-%m-%d %H:%M").to_string())
+}
+
 /// A length: `45 s`, `58 min`, `1 h 02 min`. What is begun does not count: 59.9 minutes are `59 min`.
 pub fn duration(seconds: i64) -> String {
     let minutes = seconds / 60;
@@ -41,6 +48,13 @@ pub fn meeting_id(number: i64) -> String {
         _ => return digits,
     };
     format!("{} {} {}", &digits[..first], &digits[first..second], &digits[second..])
+}
+
+/// The label, else the topic, else the number of a meeting.
+#[must_use]
+pub(super) fn short_name(label: Option<&str>, topic: Option<&str>, number: Option<i64>) -> String {
+    let name = label.or(topic).map(str::to_owned);
+    name.unwrap_or_else(|| number.map(meeting_id).unwrap_or_default())
 }
 
 /// `1 instance`, `2 instances`.

@@ -1,12 +1,12 @@
 //! How the collection stands: the last runs, what is still to be read, what went wrong, the quota.
 
 use chrono_tz::Tz;
+use serde::Deserialize;
 
-use super::attendance::short_meeting_name;
-use super::human::{clock_time, duration, instant};
+use super::human::{day_and_time, duration, short_name};
 use super::json::{array, json_string};
-use super::{Column, ColumnPriority, Line, Table, TextTable};
-use crate::model::Timestamp;
+use super::{Column, ColumnPriority, Table, TextTable};
+use crate::model::{RowError, Timestamp};
 
 /// Everything that `rollcall status` shows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,19 +32,22 @@ pub struct Status {
 
 impl Status {
     /// Sections for eyes, with times in the zone; what there is none of is left out.
-    pub fn render(&self, timezone: Tz, now: Timestamp, width: u16) -> String {
-        let mut sections = vec![runs(&self.runs, timezone).render(width), self.summary(timezone, now)];
+    pub fn render(&self, timezone: Tz, now: Timestamp, width: u16) -> Result<String, RowError> {
+        let mut sections = vec![runs(&self.runs, timezone)?.render(width), self.summary(timezone, now)?];
         if !self.meetings.rows.is_empty() {
-            sections.push(refused_meetings(&self.meetings, timezone).render(width));
+            sections.push(refused_meetings(&self.meetings, timezone)?.render(width));
         }
-        for (title, table) in
-            [("Refused by Zoom:", &self.refused), ("Fewer rows than Zoom reports:", &self.short)]
-        {
-            if !table.rows.is_empty() {
-                sections.push(troubles(title, table, timezone).render(width));
-            }
+        if !self.refused.rows.is_empty() {
+            let why = self.refused.typed::<Refused<'_>>()?.into_iter();
+            let why = why.map(|row| row.reason.unwrap_or_default().to_owned()).collect();
+            sections.push(troubles("Refused by Zoom:", &self.refused, why, timezone)?.render(width));
         }
-        sections.join("\n")
+        if !self.short.rows.is_empty() {
+            let why = self.short.typed()?.iter().map(Short::reason).collect();
+            sections
+                .push(troubles("Fewer rows than Zoom reports:", &self.short, why, timezone)?.render(width));
+        }
+        Ok(sections.join("\n"))
     }
 
     /// One JSON object: `runs`, `meetings`, `states`, `refused`, `short`, `oldest` and `quota` as arrays of objects with the
@@ -68,54 +71,78 @@ impl Status {
         format!("{{{}}}\n", members.join(","))
     }
 
-    fn summary(&self, timezone: Tz, now: Timestamp) -> String {
+    fn summary(&self, timezone: Tz, now: Timestamp) -> Result<String, RowError> {
         let states: Vec<String> = self
             .states
-            .lines()
-            .map(|line| {
-                format!(
-                    "{} {}",
-                    line.integer("instances").unwrap_or(0),
-                    line.text("state").unwrap_or_default()
-                )
-            })
+            .typed::<State<'_>>()?
+            .iter()
+            .map(|row| format!("{} {}", row.instances, row.state))
             .collect();
         let states = if states.is_empty() { "none known yet".to_owned() } else { states.join(", ") };
         let mut lines = vec![format!("Instances: {states}")];
-        lines.extend(self.oldest.lines().map(|line| {
-            format!("Oldest still to be read: {}, {}", day_and_time(line, "start_time", timezone), what(line))
+        lines.extend(self.oldest.typed::<Instance<'_>>()?.iter().map(|oldest| {
+            let start = day_and_time(oldest.start_time, timezone);
+            format!("Oldest still to be read: {start}, {} ({})", oldest.meeting(), oldest.state)
         }));
-        lines.extend(self.quota.lines().map(|line| self.quota_line(line)));
+        let quota: Vec<Quota<'_>> = self.quota.typed()?;
+        lines.extend(quota.iter().map(|label| label.line(&quota)));
         lines.extend(self.clock.clone());
         lines.extend(self.next_slot.map(|slot| {
             let wait = i64::try_from(slot.since(now).as_secs()).unwrap_or(i64::MAX);
             let local = slot.utc().with_timezone(&timezone);
             format!("Next slot: {} (in {}), {timezone}", local.format("%Y-%m-%d %H:%M"), duration(wait))
         }));
-        TextTable { title: lines, ..TextTable::default() }.render(u16::MAX)
-    }
-
-    /// Labels with the same budget draw from one pool.
-    fn quota_line(&self, line: Line<'_>) -> String {
-        let used = line.integer("requests").unwrap_or(0);
-        let budget = line.integer("budget");
-        let left = budget.map(|budget| {
-            let pool = self.quota.lines().filter(|other| other.integer("budget") == Some(budget));
-            (budget - pool.filter_map(|other| other.integer("requests")).sum::<i64>()).max(0)
-        });
-        let left = left.map_or_else(String::new, |left| format!(", {left} left today"));
-        let throttled = line.integer("throttled").filter(|throttled| *throttled > 0);
-        let throttled = throttled.map_or_else(String::new, |throttled| format!(", {throttled} throttled"));
-        format!("{} requests: {used} sent{left}{throttled}", line.text("label").unwrap_or_default())
+        Ok(TextTable { title: lines, ..TextTable::default() }.render(u16::MAX))
     }
 }
 
-fn runs(table: &Table, timezone: Tz) -> TextTable {
+#[derive(Deserialize)]
+struct State<'t> {
+    state: &'t str,
+    instances: i64,
+}
+
+#[derive(Deserialize)]
+struct Quota<'t> {
+    label: &'t str,
+    requests: i64,
+    throttled: i64,
+    budget: Option<i64>,
+}
+
+impl Quota<'_> {
+    /// Labels with the same budget draw from one pool.
+    fn line(&self, all: &[Self]) -> String {
+        let left = self.budget.map(|budget| {
+            let pool = all.iter().filter(|other| other.budget == Some(budget));
+            (budget - pool.map(|other| other.requests).sum::<i64>()).max(0)
+        });
+        let left = left.map_or_else(String::new, |left| format!(", {left} left today"));
+        let throttled =
+            if self.throttled > 0 { format!(", {} throttled", self.throttled) } else { String::new() };
+        format!("{} requests: {} sent{left}{throttled}", self.label, self.requests)
+    }
+}
+
+#[derive(Deserialize)]
+struct Run<'t> {
+    started_at: Option<&'t str>,
+    trigger: &'t str,
+    outcome: &'t str,
+    seconds: Option<i64>,
+    instances_fetched: i64,
+    instances_failed: i64,
+    rows_inserted: i64,
+    requests: i64,
+    error: Option<&'t str>,
+}
+
+fn runs(table: &Table, timezone: Tz) -> Result<TextTable, RowError> {
     if table.rows.is_empty() {
-        return TextTable {
+        return Ok(TextTable {
             title: vec!["No run yet: `rollcall collect` makes one.".to_owned()],
             ..TextTable::default()
-        };
+        });
     }
     let columns = vec![
         Column::text("Started"),
@@ -128,28 +155,35 @@ fn runs(table: &Table, timezone: Tz) -> TextTable {
         Column::number("Requests").with_priority(ColumnPriority::WhereOthersWrap),
         Column::text("Error").with_priority(ColumnPriority::WhereOthersWrap),
     ];
-    let rows = table
-        .lines()
-        .map(|line| {
-            let text = |column| line.text(column).unwrap_or_default().to_owned();
-            let number = |column| line.integer(column).unwrap_or(0).to_string();
-            vec![
-                day_and_time(line, "started_at", timezone),
-                text("trigger"),
-                text("outcome"),
-                line.integer("seconds").map_or_else(String::new, duration),
-                number("instances_fetched"),
-                number("instances_failed"),
-                number("rows_inserted"),
-                number("requests"),
-                text("error"),
-            ]
-        })
-        .collect();
-    TextTable { title: vec![format!("Last runs, {timezone}:")], columns, rows, footer: Vec::new() }
+    let row = |run: &Run<'_>| {
+        vec![
+            day_and_time(run.started_at, timezone),
+            run.trigger.to_owned(),
+            run.outcome.to_owned(),
+            run.seconds.map_or_else(String::new, duration),
+            run.instances_fetched.to_string(),
+            run.instances_failed.to_string(),
+            run.rows_inserted.to_string(),
+            run.requests.to_string(),
+            run.error.unwrap_or_default().to_owned(),
+        ]
+    };
+    let rows = table.typed()?.iter().map(row).collect();
+    Ok(TextTable { title: vec![format!("Last runs, {timezone}:")], columns, rows, footer: Vec::new() })
 }
 
-fn refused_meetings(table: &Table, timezone: Tz) -> TextTable {
+#[derive(Deserialize)]
+struct RefusedMeeting<'t> {
+    meeting_id: Option<i64>,
+    label: Option<&'t str>,
+    topic: Option<&'t str>,
+    refused_since: Option<&'t str>,
+    last_told_at: Option<&'t str>,
+    next_asked_at: Option<&'t str>,
+    refusal: &'t str,
+}
+
+fn refused_meetings(table: &Table, timezone: Tz) -> Result<TextTable, RowError> {
     let columns = vec![
         Column::text("Since"),
         Column::text("Meeting"),
@@ -157,27 +191,56 @@ fn refused_meetings(table: &Table, timezone: Tz) -> TextTable {
         Column::text("Asked again").with_priority(ColumnPriority::WhereOthersWrap),
         Column::text("Why"),
     ];
-    let rows = table
-        .lines()
-        .map(|line| {
-            vec![
-                day_and_time(line, "refused_since", timezone),
-                short_meeting_name(line),
-                day_and_time(line, "last_told_at", timezone),
-                day_and_time(line, "next_asked_at", timezone),
-                line.text("refusal").unwrap_or_default().to_owned(),
-            ]
-        })
-        .collect();
-    TextTable {
-        title: vec!["Meetings that tell no instances:".to_owned()],
-        columns,
-        rows,
-        footer: Vec::new(),
+    let row = |meeting: &RefusedMeeting<'_>| {
+        vec![
+            day_and_time(meeting.refused_since, timezone),
+            short_name(meeting.label, meeting.topic, meeting.meeting_id),
+            day_and_time(meeting.last_told_at, timezone),
+            day_and_time(meeting.next_asked_at, timezone),
+            meeting.refusal.to_owned(),
+        ]
+    };
+    let rows = table.typed()?.iter().map(row).collect();
+    let title = vec!["Meetings that tell no instances:".to_owned()];
+    Ok(TextTable { title, columns, rows, footer: Vec::new() })
+}
+
+#[derive(Deserialize)]
+struct Instance<'t> {
+    meeting_id: i64,
+    label: Option<&'t str>,
+    topic: Option<&'t str>,
+    instance_uuid: &'t str,
+    start_time: Option<&'t str>,
+    state: &'t str,
+}
+
+impl Instance<'_> {
+    fn meeting(&self) -> String {
+        short_name(self.label, self.topic, Some(self.meeting_id))
     }
 }
 
-fn troubles(title: &str, table: &Table, timezone: Tz) -> TextTable {
+#[derive(Deserialize)]
+struct Refused<'t> {
+    reason: Option<&'t str>,
+}
+
+#[derive(Deserialize)]
+struct Short<'t> {
+    shortfall: i64,
+    reason: Option<&'t str>,
+}
+
+impl Short<'_> {
+    fn reason(&self) -> String {
+        let reason = self.reason.map_or_else(String::new, |reason| format!("; {reason}"));
+        format!("{} rows missing{reason}", self.shortfall)
+    }
+}
+
+/// Instances, each with what is the matter with it.
+fn troubles(title: &str, table: &Table, why: Vec<String>, timezone: Tz) -> Result<TextTable, RowError> {
     let columns = vec![
         Column::text("Start"),
         Column::text("Meeting"),
@@ -185,33 +248,17 @@ fn troubles(title: &str, table: &Table, timezone: Tz) -> TextTable {
         Column::text("State"),
         Column::text("Reason"),
     ];
-    let rows = table
-        .lines()
-        .map(|line| {
-            let missing = line.integer("shortfall").map(|rows| format!("{rows} rows missing"));
-            let reason: Vec<String> =
-                missing.into_iter().chain(line.text("reason").map(str::to_owned)).collect();
-            vec![
-                day_and_time(line, "start_time", timezone),
-                short_meeting_name(line),
-                line.text("instance_uuid").unwrap_or_default().to_owned(),
-                line.text("state").unwrap_or_default().to_owned(),
-                reason.join("; "),
-            ]
-        })
-        .collect();
-    TextTable { title: vec![title.to_owned()], columns, rows, footer: Vec::new() }
-}
-
-fn what(line: Line<'_>) -> String {
-    format!("{} ({})", short_meeting_name(line), line.text("state").unwrap_or_default())
-}
-
-fn day_and_time(line: Line<'_>, column: &str, timezone: Tz) -> String {
-    line.text(column).and_then(instant).map_or_else(String::new, |at| {
-        let day = at.with_timezone(&timezone).date_naive();
-        format!("{day} {}", clock_time(at, timezone, None))
-    })
+    let row = |(instance, why): (&Instance<'_>, String)| {
+        vec![
+            day_and_time(instance.start_time, timezone),
+            instance.meeting(),
+            instance.instance_uuid.to_owned(),
+            instance.state.to_owned(),
+            why,
+        ]
+    };
+    let rows = table.typed()?.iter().zip(why).map(row).collect();
+    Ok(TextTable { title: vec![title.to_owned()], columns, rows, footer: Vec::new() })
 }
 
 #[cfg(test)]
@@ -235,17 +282,22 @@ mod tests {
         let quota = |label: &str, requests, throttled, budget| {
             [text(label), Value::Integer(requests), Value::Integer(throttled), budget]
         };
-        let instance =
-            [Value::Integer(85_746_065_432), text("Logic"), text("Uuid=="), text("2026-03-09T08:00:00.000Z")];
-        let columns = ["meeting_id", "topic", "instance_uuid", "start_time"];
+        let instance = [
+            Value::Integer(85_746_065_432),
+            Value::Null,
+            text("Logic"),
+            text("Uuid=="),
+            text("2026-03-09T08:00:00.000Z"),
+        ];
+        let columns = ["meeting_id", "label", "topic", "instance_uuid", "start_time"];
         let status = Status {
             refused: table(
                 &[&columns[..], &["state", "reason"]].concat(),
                 &[&[&instance[..], &[text("parked"), text("12702: too \u{1b}[2J old")]].concat()],
             ),
             short: table(
-                &[&columns[..], &["state", "shortfall"]].concat(),
-                &[&[&instance[..], &[text("settled"), Value::Integer(3)]].concat()],
+                &[&columns[..], &["state", "shortfall", "reason"]].concat(),
+                &[&[&instance[..], &[text("settled"), Value::Integer(3), Value::Null]].concat()],
             ),
             quota: table(
                 &["label", "requests", "throttled", "budget"],
@@ -258,7 +310,7 @@ mod tests {
             ..Status::default()
         };
         let now = Timestamp::from_millis(0);
-        insta::assert_snapshot!(status.render(Tz::Europe__Berlin, now, 90), @r"
+        insta::assert_snapshot!(status.render(Tz::Europe__Berlin, now, 90).unwrap(), @r"
 No run yet: `rollcall collect` makes one.
 
 Instances: none known yet

@@ -14,8 +14,8 @@ use sqlx::{FromRow, SqliteConnection};
 use crate::identity::{
     Anchor, Decision, DecisionKind, Identifier, IdentifierKind, IdentityContext, normalized,
 };
-use crate::model::{InstanceId, MeetingId, Timestamp};
-use crate::store::attendance::presence;
+use crate::model::{MeetingId, Timestamp};
+use crate::store::attendance::refresh::refresh_after_change;
 use crate::store::people;
 use crate::store::{Store, StoreError};
 
@@ -97,7 +97,7 @@ fn columns(anchor: &Anchor) -> (&'static str, i64, String) {
 
 /// Whom a person at the command line means: by number, by an identifier, or by one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whom {
+pub enum PersonSelector {
     /// `17`: the person with this number.
     Person(i64),
     /// `session:123`: whoever stayed there.
@@ -108,7 +108,7 @@ pub enum Whom {
     Text(String),
 }
 
-impl FromStr for Whom {
+impl FromStr for PersonSelector {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -134,7 +134,7 @@ impl FromStr for Whom {
     }
 }
 
-impl fmt::Display for Whom {
+impl fmt::Display for PersonSelector {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Person(number) => write!(formatter, "{number}"),
@@ -179,7 +179,7 @@ pub struct DecisionRecord {
     pub decision_id: i64,
     /// `merge` or `split`.
     pub kind: String,
-    /// What its two sides hold on to, as [`Whom`] reads them; of a guest the name.
+    /// What its two sides hold on to, as [`PersonSelector`] reads them; of a guest the name.
     pub sides: [String; 2],
     /// The people on the two sides afterwards; none where no session leads to a side.
     pub people: [Option<i64>; 2],
@@ -190,8 +190,8 @@ impl Store {
     /// one again; undoing this brings that split back.
     pub(crate) async fn merge_people(
         &self,
-        left: &Whom,
-        right: &Whom,
+        left: &PersonSelector,
+        right: &PersonSelector,
         now: Timestamp,
     ) -> Result<DecisionRecord, DecisionError> {
         self.decide(async |connection| {
@@ -212,7 +212,8 @@ impl Store {
                     .execute(&mut *connection)
                     .await?;
             }
-            recompute_people(connection, &[left_side.person_id, right_side.person_id]).await?;
+            let people = BTreeSet::from([left_side.person_id, right_side.person_id]);
+            refresh_after_change(connection, &people, BTreeSet::new()).await?;
             made(connection, decision_id, DecisionKind::Merge, &anchors).await.map(Ok)
         })
         .await
@@ -221,8 +222,8 @@ impl Store {
     /// Decides that two are not one person, whatever joins them.
     pub(crate) async fn split_people(
         &self,
-        left: &Whom,
-        right: &Whom,
+        left: &PersonSelector,
+        right: &PersonSelector,
         now: Timestamp,
     ) -> Result<DecisionRecord, DecisionError> {
         self.decide(async |connection| {
@@ -234,7 +235,8 @@ impl Store {
                 return Ok(Err(DecisionError::OneSide));
             };
             let decision_id = insert(connection, DecisionKind::Split, &anchors, now).await?;
-            recompute_people(connection, &[left_side.person_id, right_side.person_id]).await?;
+            let people = BTreeSet::from([left_side.person_id, right_side.person_id]);
+            refresh_after_change(connection, &people, BTreeSet::new()).await?;
             let made = made(connection, decision_id, DecisionKind::Split, &anchors).await?;
             // One person is left where an identifier found no session of its own.
             Ok(if made.people.contains(&None) { Err(DecisionError::PartsNobody) } else { Ok(made) })
@@ -269,7 +271,7 @@ impl Store {
                 .bind(decision_id)
                 .execute(&mut *connection)
                 .await?;
-            recompute_people(connection, &people).await?;
+            refresh_after_change(connection, &people.into_iter().collect(), BTreeSet::new()).await?;
             made(connection, decision_id, decision.verdict, &[decision.left, decision.right]).await.map(Ok)
         })
         .await
@@ -328,8 +330,8 @@ fn apart(left: &Side, right: &Side) -> Option<[Anchor; 2]> {
 /// Both sides of a decision, or which of them nothing leads to.
 async fn resolve_both(
     connection: &mut SqliteConnection,
-    left: &Whom,
-    right: &Whom,
+    left: &PersonSelector,
+    right: &PersonSelector,
 ) -> Result<Result<[Side; 2], DecisionError>, sqlx::Error> {
     let Some(left_side) = resolve(connection, left).await? else {
         return Ok(Err(DecisionError::Unknown(left.to_string())));
@@ -340,9 +342,12 @@ async fn resolve_both(
     Ok(Ok([left_side, right_side]))
 }
 
-async fn resolve(connection: &mut SqliteConnection, whom: &Whom) -> Result<Option<Side>, sqlx::Error> {
+async fn resolve(
+    connection: &mut SqliteConnection,
+    whom: &PersonSelector,
+) -> Result<Option<Side>, sqlx::Error> {
     let named: Vec<Anchor> = match whom {
-        Whom::Person(person_id) => {
+        PersonSelector::Person(person_id) => {
             let anchors = anchors_of(connection, *person_id).await?;
             return Ok((!anchors.is_empty()).then_some(Side {
                 person_id: *person_id,
@@ -350,11 +355,11 @@ async fn resolve(connection: &mut SqliteConnection, whom: &Whom) -> Result<Optio
                 is_whole_person: true,
             }));
         }
-        Whom::Session(session_id) => vec![Anchor::Session(*session_id)],
-        Whom::Registrant(meeting, id) => {
+        PersonSelector::Session(session_id) => vec![Anchor::Session(*session_id)],
+        PersonSelector::Registrant(meeting, id) => {
             vec![Anchor::Identifier((IdentifierKind::Registrant, meeting.get(), id.clone()))]
         }
-        Whom::Text(text) => {
+        PersonSelector::Text(text) => {
             [(IdentifierKind::Email, normalized(text)), (IdentifierKind::ZoomUser, text.clone())]
                 .map(|(kind, value)| Anchor::Identifier((kind, 0, value)))
                 .to_vec()
@@ -453,16 +458,6 @@ fn kind(verdict: DecisionKind) -> &'static str {
         DecisionKind::Merge => "merge",
         DecisionKind::Split => "split",
     }
-}
-
-/// Works out anew whom these people's sessions belong to, and who was where.
-async fn recompute_people(connection: &mut SqliteConnection, person_ids: &[i64]) -> Result<(), sqlx::Error> {
-    let context = IdentityContext::load(connection).await?;
-    let person_ids: BTreeSet<i64> = person_ids.iter().copied().collect();
-    let reworked = people::recompute_people(connection, &context, &person_ids, &[]).await?;
-    let instance_ids: Vec<InstanceId> = reworked.instance_ids.iter().copied().collect();
-    presence::refresh(connection, &instance_ids, &reworked.people).await?;
-    people::remove(connection, &reworked.gone).await
 }
 
 async fn made(

@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 
 use crate::model::{MeetingId, Timestamp, Window};
 use crate::plan::scheduled_window;
-use crate::store::instances::{Found, Want, learn};
+use crate::store::instances::{DiscoveredInstance, Want, upsert_instances};
 use crate::store::{Store, StoreError};
 
 /// Who is asked for instances.
@@ -35,7 +35,7 @@ impl Subject {
 #[derive(Clone, Copy, Debug)]
 pub struct InstancesListing<'a> {
     pub subject: Subject,
-    pub found: &'a [Found],
+    pub found: &'a [DiscoveredInstance],
     /// Whether it was read to its end, over the whole window of a scheduled run at least.
     pub complete: bool,
 }
@@ -121,7 +121,7 @@ impl Store {
     /// What began in the window of a scheduled run becomes due, whatever the run: otherwise a backfill could mark as
     /// told what no later run looks at again. So does what began in `also`, the run's own window. Answers with the
     /// number of instances not known before.
-    pub(crate) async fn learn_listing(
+    pub(crate) async fn upsert_listing(
         &self,
         listing: &InstancesListing<'_>,
         lookback: Duration,
@@ -135,7 +135,7 @@ impl Store {
                 Some(window) if window.contains(at) => Want::Backfill,
                 _ => Want::Not,
             };
-            let new = learn(tx, listing.found, &want, now, &self.dropped).await?;
+            let new = upsert_instances(tx, listing.found, &want, now, &self.dropped).await?;
             if listing.complete {
                 mark_told(tx, listing.subject, now).await?;
             }

@@ -20,18 +20,18 @@ use crate::store::{Store, StoreError};
 
 /// An instance that discovery told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct DiscoveredInstance {
     pub uuid: InstanceUuid,
     pub meeting_id: MeetingId,
     /// When it began, where that was told.
     pub start_at: Option<Timestamp>,
     /// What else was told of it.
-    pub description: Option<Description>,
+    pub description: Option<InstanceDetails>,
 }
 
 /// What an instance is, beside its participants. Unknown things leave what is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Description {
+pub struct InstanceDetails {
     pub topic: Option<String>,
     pub host_name: Option<String>,
     pub host_email: Option<String>,
@@ -42,7 +42,7 @@ pub struct Description {
     pub joins: Option<i64>,
 }
 
-impl Description {
+impl InstanceDetails {
     /// The same without dropped fields, and without a dropped host in the topic, which often begins with the name.
     pub(super) fn without(&self, dropped: &Dropped) -> Self {
         if dropped.is_empty() {
@@ -85,7 +85,7 @@ pub struct DueInstance {
     pub meeting_id: MeetingId,
     pub state: InstanceState,
     pub start_at: Option<Timestamp>,
-    /// Whether its end is known from Zoom.
+    /// Whether its start and its end are known from Zoom.
     pub is_described: bool,
     /// The Dashboard knows it as a meeting of one person.
     pub is_past_one: bool,
@@ -158,20 +158,19 @@ impl Store {
     }
 
     /// Takes in an instance that a person named: it is due whenever it began. One that was pruned is brought back.
-    pub(crate) async fn learn_named(&self, found: &Found, now: Timestamp) -> Result<u64, StoreError> {
-        let mut transaction = self.begin().await?;
-        let learnt = async {
+    pub(crate) async fn upsert_named_instance(
+        &self,
+        found: &DiscoveredInstance,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.write(async |tx| {
             sqlx::query("DELETE FROM tombstones WHERE uuid = ?")
                 .bind(found.uuid.as_str())
-                .execute(&mut *transaction)
+                .execute(&mut *tx)
                 .await?;
-            learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Backfill, now, &self.dropped)
-                .await
-        }
+            upsert_instances(tx, std::slice::from_ref(found), &|_| Want::Backfill, now, &self.dropped).await
+        })
         .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
-        Ok(learnt)
     }
 
     /// What is known of instances by their UUIDs: state, and rows as Zoom reported them at the last reading.
@@ -195,22 +194,24 @@ impl Store {
 
     /// Takes in an instance that is on at the moment: it is due now, as a live one. One that is known as a past one
     /// stays that.
-    pub(crate) async fn upsert_live_instance(&self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        async {
-            learn(&mut transaction, std::slice::from_ref(found), &|_| Want::Not, now, &self.dropped).await?;
+    pub(crate) async fn upsert_live_instance(
+        &self,
+        found: &DiscoveredInstance,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(async |tx| {
+            upsert_instances(tx, std::slice::from_ref(found), &|_| Want::Not, now, &self.dropped).await?;
             sqlx::query(
                 "UPDATE instances SET state = 'live', due_at = ? \
                   WHERE uuid = ? AND (state IN ('known', 'pending', 'live') AND (source IS NULL OR source = 'live'))",
             )
             .bind(now.millis())
             .bind(found.uuid.as_str())
-            .execute(&mut *transaction)
-            .await
-        }
+            .execute(tx)
+            .await?;
+            Ok(())
+        })
         .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))
     }
 
     /// The instances that are to be read, the latest first; those that were empty when they were read last come last.
@@ -219,8 +220,9 @@ impl Store {
         let uuids: Vec<&str> = selection.instances.iter().map(InstanceUuid::as_str).collect();
         // One whose start is not known belongs to any window: it is described when it is read.
         let rows: Vec<DueRow> = sqlx::query_as(
-            "SELECT instance_id, uuid, meeting_id, state, start_at, ended_at IS NOT NULL AS is_described, is_past_one, \
-                    alternate_encoding, complete AS is_complete, source IS NULL AND rows_received IS 0 AS was_empty \
+            "SELECT instance_id, uuid, meeting_id, state, start_at, is_past_one, \
+                    start_at IS NOT NULL AND ended_at IS NOT NULL AS is_described, alternate_encoding, \
+                    complete AS is_complete, source IS NULL AND rows_received IS 0 AS was_empty \
                FROM instances \
               WHERE (?7 IS NULL OR tried_at IS NULL OR tried_at < ?7) \
                 AND (due_at <= ?1 OR ?2 OR (state <> 'settled' AND uuid IN (SELECT value FROM json_each(?4)))) \
@@ -286,10 +288,10 @@ pub(super) enum Want {
 }
 
 /// Takes in instances; those that began when they are wanted become due, and so do those whose start is not known.
-/// Tells how many are new.
-pub(super) async fn learn(
+/// Pruned ones stay forgotten. Answers with the number of those not known before.
+pub(super) async fn upsert_instances(
     connection: &mut SqliteConnection,
-    found: &[Found],
+    found: &[DiscoveredInstance],
     want: &(dyn Fn(Timestamp) -> Want + Sync),
     now: Timestamp,
     dropped: &Dropped,
@@ -335,7 +337,7 @@ pub(super) async fn learn(
                 .bind(instance.uuid.as_str())
                 .fetch_one(&mut *connection)
                 .await?;
-            describe(connection, instance_id, description, now, dropped).await?;
+            update_details(connection, instance_id, description, now, dropped).await?;
         }
     }
     Ok(new)
@@ -373,7 +375,7 @@ impl Calendar {
 
 async fn insert(
     connection: &mut SqliteConnection,
-    instance: &Found,
+    instance: &DiscoveredInstance,
     want: Want,
     now: Timestamp,
     calendar: &mut Calendar,
@@ -410,10 +412,10 @@ async fn insert(
 /// that it overlaps, its sitting, and who was there how long.
 ///
 /// The one door for topics, hosts, starts and ends, however they are told.
-pub(super) async fn describe(
+pub(super) async fn update_details(
     connection: &mut SqliteConnection,
     instance_id: InstanceId,
-    description: &Description,
+    description: &InstanceDetails,
     now: Timestamp,
     dropped: &Dropped,
 ) -> Result<(), sqlx::Error> {
@@ -447,7 +449,7 @@ pub(super) async fn describe(
 }
 
 /// What a description makes of an instance.
-pub(super) struct Details {
+pub(super) struct DetailsUpdate {
     topic: Option<String>,
     host_name: Option<String>,
     host_email: Option<String>,
@@ -456,7 +458,7 @@ pub(super) struct Details {
     joins: Option<i64>,
 }
 
-impl Description {
+impl InstanceDetails {
     /// The same without what must not reach a terminal.
     pub(super) fn harmless(&self) -> Self {
         let clean = |text: &Option<String>| text.as_deref().map(|text| harmless(text).into_owned());
@@ -475,11 +477,11 @@ impl Description {
         known: (Option<i64>, Option<i64>),
         is_host_hidden: bool,
         dropped: &Dropped,
-    ) -> Details {
+    ) -> DetailsUpdate {
         let kept = self.without(dropped);
         let told = (self.start_at.map(Timestamp::millis), self.ended_at.map(Timestamp::millis));
         let (start_at, ended_at) = span(known, told);
-        Details {
+        DetailsUpdate {
             topic: kept.topic,
             host_name: kept.host_name.filter(|_| !is_host_hidden),
             host_email: kept.host_email.filter(|_| !is_host_hidden),
@@ -490,7 +492,7 @@ impl Description {
     }
 }
 
-impl Details {
+impl DetailsUpdate {
     pub(super) fn joins(&self) -> Option<i64> {
         self.joins
     }

@@ -42,7 +42,7 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 pub(crate) use self::calendar::PlannedTime;
-pub use self::decisions::Whom;
+pub use self::decisions::PersonSelector;
 pub(crate) use self::decisions::{DecisionError, DecisionRecord};
 pub use self::discovery::Standing;
 pub(crate) use self::discovery::{DiscoveryRefusal, InstancesListing, Subject};
@@ -51,7 +51,7 @@ pub(crate) use self::file::group::make_shared_directory;
 pub use self::file::lock::RunLock;
 pub(crate) use self::ingest::listing::{FetchRecord, Listing, RowCounts};
 pub use self::instances::Selection;
-pub(crate) use self::instances::{Description, DueInstance, Found};
+pub(crate) use self::instances::{DiscoveredInstance, DueInstance, InstanceDetails};
 pub(crate) use self::maintenance::backup::BackupError;
 pub use self::maintenance::erase::ForgetResult;
 pub(crate) use self::maintenance::mentions::Mention;

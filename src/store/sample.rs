@@ -7,7 +7,7 @@ use crate::decode::{Decoded, page};
 use crate::model::{MeetingId, RunId, RunOutcome, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 use crate::store::testing;
-use crate::store::{Found, Listing, RunEnd, RunTotals, Settings, Store};
+use crate::store::{DiscoveredInstance, Listing, RunEnd, RunTotals, Settings, Store};
 
 /// Logic on two Mondays, the second in two parts that are one sitting.
 pub(crate) const FIRST: &str = "LogicFirst/Monday1w==";
@@ -53,14 +53,14 @@ fn settings() -> Settings {
     settings
 }
 
-fn found(uuid: &str, meeting_id: MeetingId, topic: &str, start: &str, end: &str) -> Found {
-    let description = crate::store::Description {
+fn found(uuid: &str, meeting_id: MeetingId, topic: &str, start: &str, end: &str) -> DiscoveredInstance {
+    let description = crate::store::InstanceDetails {
         topic: Some(topic.to_owned()),
         start_at: Some(at(start)),
         ended_at: Some(at(end)),
-        ..crate::store::Description::default()
+        ..crate::store::InstanceDetails::default()
     };
-    Found {
+    DiscoveredInstance {
         uuid: uuid.parse().unwrap(),
         meeting_id,
         start_at: Some(at(start)),

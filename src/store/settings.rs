@@ -6,12 +6,11 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use sqlx::{Sqlite, SqliteConnection};
 
-use crate::identity::IdentityContext;
 use crate::identity::normalized;
 use crate::model::{InstanceId, MeetingId};
 use crate::store::attendance::presence;
+use crate::store::attendance::refresh::refresh_after_change;
 use crate::store::calendar::{self, PlannedTime};
-use crate::store::people;
 pub(super) use crate::store::sql::guests_of_meeting;
 use crate::store::{Store, StoreError};
 
@@ -264,11 +263,7 @@ async fn rework_people(
     .bind(crate::store::lists::json_list(meetings))
     .fetch_all(&mut *connection)
     .await?;
-    let context = IdentityContext::load(connection).await?;
-    let reworked =
-        people::recompute_people(connection, &context, &touched.into_iter().collect::<BTreeSet<_>>(), &[])
-            .await?;
-    let mut instances: BTreeSet<InstanceId> = reworked.instance_ids;
+    let mut instances = BTreeSet::new();
     if everyone {
         // What a line rests on (`matched_by`) may have changed without anybody changing hands.
         let all: Vec<InstanceId> =
@@ -277,8 +272,8 @@ async fn rework_people(
                 .await?;
         instances.extend(all);
     }
-    presence::refresh(connection, &instances.into_iter().collect::<Vec<_>>(), &reworked.people).await?;
-    people::remove(connection, &reworked.gone).await
+    refresh_after_change(connection, &touched.into_iter().collect(), instances).await?;
+    Ok(())
 }
 
 const SET: &str = "INSERT INTO settings (name, value) VALUES (?, ?) \

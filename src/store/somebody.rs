@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::SqliteConnection;
 
 use crate::identity::{Anchor, IdentifierKind, normalized};
-use crate::store::decisions::Whom;
+use crate::store::decisions::PersonSelector;
 use crate::store::lists::json_list;
 use crate::store::people;
 use crate::store::{Store, StoreError};
@@ -114,18 +114,18 @@ async fn meant_by(connection: &mut SqliteConnection, text: &str) -> Result<Vec<S
 
 /// The person whom a text names as decisions do, but for an email.
 async fn holders(connection: &mut SqliteConnection, text: &str) -> Result<Vec<i64>, sqlx::Error> {
-    let anchor = match text.parse::<Whom>() {
-        Ok(Whom::Person(person_id)) => {
+    let anchor = match text.parse::<PersonSelector>() {
+        Ok(PersonSelector::Person(person_id)) => {
             return sqlx::query_scalar("SELECT DISTINCT person_id FROM sessions WHERE person_id = ?")
                 .bind(person_id)
                 .fetch_all(connection)
                 .await;
         }
-        Ok(Whom::Session(session_id)) => Anchor::Session(session_id),
-        Ok(Whom::Registrant(meeting, id)) => {
+        Ok(PersonSelector::Session(session_id)) => Anchor::Session(session_id),
+        Ok(PersonSelector::Registrant(meeting, id)) => {
             Anchor::Identifier((IdentifierKind::Registrant, meeting.get(), id))
         }
-        Ok(Whom::Text(text)) => Anchor::Identifier((IdentifierKind::ZoomUser, 0, text)),
+        Ok(PersonSelector::Text(text)) => Anchor::Identifier((IdentifierKind::ZoomUser, 0, text)),
         Err(_) => return Ok(Vec::new()),
     };
     Ok(people::holder(connection, &anchor).await?.into_iter().collect())

@@ -12,9 +12,10 @@ use crate::decode::{Decoded, page};
 use crate::model::{InstanceId, MeetingId, RunId, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 use crate::store::ingest::listing::Stored;
-use crate::store::instances::{Want, learn};
+use crate::store::instances::{Want, upsert_instances};
 use crate::store::{
-    Description, FetchRecord, Found, Listing, MeetingSettings, PlannedTime, Selection, Settings, Store,
+    DiscoveredInstance, FetchRecord, InstanceDetails, Listing, MeetingSettings, PlannedTime, Selection,
+    Settings, Store,
 };
 
 /// The meeting that most tests are about.
@@ -91,10 +92,10 @@ pub(crate) fn record(run_id: RunId, instance_id: InstanceId, source: Source, at:
 
 impl Store {
     /// Takes in what a listing of instances told; says how many are new.
-    pub(crate) async fn learn(&self, found: &[Found], window: &Window, now: Timestamp) -> u64 {
+    pub(crate) async fn learn(&self, found: &[DiscoveredInstance], window: &Window, now: Timestamp) -> u64 {
         let mut transaction = self.begin().await.unwrap();
         let want = |at| if window.contains(at) { Want::Run } else { Want::Not };
-        let new = learn(&mut transaction, found, &want, now, &self.dropped).await.unwrap();
+        let new = upsert_instances(&mut transaction, found, &want, now, &self.dropped).await.unwrap();
         transaction.commit().await.unwrap();
         new
     }
@@ -119,9 +120,10 @@ impl TestStore {
         self.store.upsert_live_instance(&Self::found(uuid, meeting_id, start, None), self.now).await.unwrap();
     }
 
-    fn found(uuid: &str, meeting_id: i64, start: Timestamp, end: Option<Timestamp>) -> Found {
-        let description = Description { start_at: Some(start), ended_at: end, ..Description::default() };
-        Found {
+    fn found(uuid: &str, meeting_id: i64, start: Timestamp, end: Option<Timestamp>) -> DiscoveredInstance {
+        let description =
+            InstanceDetails { start_at: Some(start), ended_at: end, ..InstanceDetails::default() };
+        DiscoveredInstance {
             uuid: uuid.parse().unwrap(),
             meeting_id: meeting(meeting_id),
             start_at: Some(start),

@@ -142,6 +142,23 @@ async fn an_end_that_zoom_has_not_worked_out_is_asked_for_again() {
     assert_eq!(stage.row(told).await, "2026-03-10T11:45:00.000Z|0|3000|8820");
 }
 
+/// The account's list tells its end, and no start; then its description is asked for.
+#[tokio::test]
+async fn an_instance_that_a_list_tells_no_start_of_is_described() {
+    for account_wide in [false, true] {
+        let mut of = guests(lecture(NAME, at(NOW), HOUR), 3);
+        of.listed_without_start = true;
+        let stage = Stage::new(World::new().with(of)).await;
+        let mut request = stage.request();
+        request.account_wide = account_wide;
+        stage.run_with(&request).await;
+        assert_eq!(
+            stage.row("SELECT start_time, local_date, seconds FROM meetings_held").await,
+            "2026-03-10T10:00:00.000Z|2026-03-10|3600"
+        );
+    }
+}
+
 #[tokio::test]
 async fn nothing_that_strangers_write_does_harm_in_a_column() {
     let mut of: Instance = lecture(NAME, at(NOW), HOUR);

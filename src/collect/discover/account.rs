@@ -9,7 +9,7 @@ use chrono::{Days, NaiveDate};
 use super::answer::{Unanswered, found, unanswered};
 use super::{Collector, RunContext, ask};
 use crate::model::{MeetingId, Timestamp, Window};
-use crate::store::{DiscoveryRefusal, Found, Standing, StoreError, Subject};
+use crate::store::{DiscoveredInstance, DiscoveryRefusal, Standing, StoreError, Subject};
 use crate::zoom::{DashboardListingRequest, ListingType, ZoomError, read_pages};
 
 /// The list answers for a month at most,
@@ -20,7 +20,7 @@ const LIST_REACH_DAYS: u64 = 180;
 
 /// Instances that the list told, and what it broke off with, if it did.
 struct AccountList {
-    found: Vec<Found>,
+    found: Vec<DiscoveredInstance>,
     broken: Option<ZoomError>,
 }
 
@@ -77,7 +77,7 @@ impl Collector {
     /// outside of it, and one that broke off nothing of the rest.
     async fn record_account_list(
         &self,
-        told: &[(Subject, Vec<Found>)],
+        told: &[(Subject, Vec<DiscoveredInstance>)],
         broken: Option<ZoomError>,
         run: &RunContext<'_>,
     ) -> Result<(), StoreError> {
@@ -136,8 +136,12 @@ impl Collector {
 }
 
 /// What was found of each of these meetings, which may be nothing.
-fn by_meeting(meetings: impl Iterator<Item = MeetingId>, found: Vec<Found>) -> Vec<(Subject, Vec<Found>)> {
-    let mut told: HashMap<MeetingId, Vec<Found>> = meetings.map(|meeting| (meeting, Vec::new())).collect();
+fn by_meeting(
+    meetings: impl Iterator<Item = MeetingId>,
+    found: Vec<DiscoveredInstance>,
+) -> Vec<(Subject, Vec<DiscoveredInstance>)> {
+    let mut told: HashMap<MeetingId, Vec<DiscoveredInstance>> =
+        meetings.map(|meeting| (meeting, Vec::new())).collect();
     for found in found {
         if let Some(of_meeting) = told.get_mut(&found.meeting_id) {
             of_meeting.push(found);

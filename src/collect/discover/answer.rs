@@ -1,7 +1,7 @@
 //! What Zoom's answers about instances mean: pure.
 
 use crate::model::MeetingId;
-use crate::store::{Description, Found};
+use crate::store::{DiscoveredInstance, InstanceDetails};
 use crate::zoom::{Disposition, MeetingDetails, SourceRefusal, ZoomError};
 
 /// Why a question about instances is not answered, where others may be.
@@ -45,8 +45,8 @@ pub(super) fn unanswered(error: ZoomError) -> Unanswered {
 }
 
 /// The instance that was told, of this meeting or of the one that it says; none where one of the two is missing.
-pub(super) fn found(meeting: Option<MeetingId>, told: MeetingDetails) -> Option<Found> {
-    Some(Found {
+pub(super) fn found(meeting: Option<MeetingId>, told: MeetingDetails) -> Option<DiscoveredInstance> {
+    Some(DiscoveredInstance {
         uuid: told.uuid.clone()?,
         meeting_id: meeting.or(told.id)?,
         start_at: told.start_time,
@@ -55,8 +55,8 @@ pub(super) fn found(meeting: Option<MeetingId>, told: MeetingDetails) -> Option<
 }
 
 /// What Zoom tells of an instance, apart from who was there.
-pub(in super::super) fn details_of(told: MeetingDetails) -> Description {
-    Description {
+pub(in super::super) fn details_of(told: MeetingDetails) -> InstanceDetails {
+    InstanceDetails {
         host_name: told.host_name().map(str::to_owned),
         host_email: told.host_email().map(str::to_owned),
         start_at: told.start_time,

@@ -3,7 +3,7 @@
 use super::answer::{Unanswered, found};
 use super::{Collector, RunContext, ask_all};
 use crate::model::MeetingId;
-use crate::store::{DiscoveryRefusal, Found, StoreError, Subject};
+use crate::store::{DiscoveredInstance, DiscoveryRefusal, StoreError, Subject};
 use crate::zoom::{Disposition, Encoding, ListingType, MeetingKey, ZoomError};
 
 impl Collector {
@@ -18,7 +18,7 @@ impl Collector {
             let subject = Subject::Meeting(meeting);
             match answer {
                 Ok(found) => {
-                    let found: Vec<Found> = found.into_iter().collect();
+                    let found: Vec<DiscoveredInstance> = found.into_iter().collect();
                     self.record_listing(subject, &found, false, run).await?;
                     // It goes on, and goes on to be said: the other instances are missed.
                     let words = format!("only the latest instance of meeting {meeting} can be found");
@@ -40,7 +40,7 @@ impl Collector {
     }
 
     /// The latest instance of a meeting, from the past meeting or, where that is refused, from the Dashboard.
-    async fn latest(&self, meeting: MeetingId) -> Result<Option<Found>, ZoomError> {
+    async fn latest(&self, meeting: MeetingId) -> Result<Option<DiscoveredInstance>, ZoomError> {
         let key = MeetingKey::Latest(meeting);
         match self.zoom.past_meeting(&key, Encoding::Documented).await {
             Ok(told) => Ok(found(Some(meeting), told)),

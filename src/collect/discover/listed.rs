@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::answer::Unanswered;
 use super::{Collector, RunContext, ask_all};
 use crate::model::MeetingId;
-use crate::store::{Found, Standing, StoreError, Subject};
+use crate::store::{DiscoveredInstance, Standing, StoreError, Subject};
 use crate::zoom::PastInstance;
 
 /// The instances of a meeting are listed for 15 months.
@@ -69,9 +69,9 @@ impl Collector {
                 window.from
             ));
         }
-        let found: Vec<Found> = instances
+        let found: Vec<DiscoveredInstance> = instances
             .into_iter()
-            .map(|told| Found {
+            .map(|told| DiscoveredInstance {
                 uuid: told.uuid,
                 meeting_id: meeting,
                 start_at: told.start_time,

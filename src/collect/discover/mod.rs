@@ -19,7 +19,7 @@ pub(super) use self::named::past_instance;
 use super::Collector;
 use super::context::RunContext;
 use super::summary::AbortReason;
-use crate::store::{DiscoveryRefusal, Found, InstancesListing, StoreError, Subject};
+use crate::store::{DiscoveredInstance, DiscoveryRefusal, InstancesListing, StoreError, Subject};
 use crate::zoom::ZoomError;
 
 /// Listings asked for at the same time.
@@ -49,13 +49,13 @@ impl Collector {
     async fn record_listing(
         &self,
         subject: Subject,
-        found: &[Found],
+        found: &[DiscoveredInstance],
         complete: bool,
         run: &RunContext<'_>,
     ) -> Result<(), StoreError> {
         let listing = InstancesListing { subject, found, complete };
         let (lookback, window) = (self.settings.lookback, run.request.window);
-        let new = self.store.learn_listing(&listing, lookback, window, self.clock.now()).await?;
+        let new = self.store.upsert_listing(&listing, lookback, window, self.clock.now()).await?;
         let mut summary = run.summary();
         summary.answered = true;
         summary.instances_found += new;

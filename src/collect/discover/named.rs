@@ -3,7 +3,7 @@
 use super::answer::details_of;
 use super::{Collector, RunContext, ask};
 use crate::model::InstanceUuid;
-use crate::store::{Found, StoreError};
+use crate::store::{DiscoveredInstance, StoreError};
 use crate::zoom::{Encoding, MeetingDetails, MeetingKey, ZoomClient, ZoomError};
 
 impl Collector {
@@ -49,8 +49,13 @@ impl Collector {
             return Ok(());
         };
         let start_at = told.start_time;
-        let found = Found { uuid: uuid.clone(), meeting_id, start_at, description: Some(details_of(told)) };
-        let new = self.store.learn_named(&found, self.clock.now()).await?;
+        let found = DiscoveredInstance {
+            uuid: uuid.clone(),
+            meeting_id,
+            start_at,
+            description: Some(details_of(told)),
+        };
+        let new = self.store.upsert_named_instance(&found, self.clock.now()).await?;
         run.summary().instances_found += new;
         Ok(())
     }

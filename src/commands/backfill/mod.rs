@@ -51,7 +51,7 @@ pub async fn run(
         request.selection.begun_before.get_or_insert(summary.started_at);
         tracing::info!("another run waits for the database; the backfill goes on after it");
         let lock = held.take().context("the run lock is held")?;
-        let Ok(lock) = shutdown.interrupting(lock.hand_over()).await else { break };
+        let Ok(lock) = shutdown.interrupting(lock.yield_lock()).await else { break };
         held.put(lock?);
     }
     store.close().await;

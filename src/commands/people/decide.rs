@@ -11,14 +11,14 @@ use crate::exit::ExitCode;
 use crate::model::Timestamp;
 use crate::report;
 use crate::shutdown::ShutdownSignal;
-use crate::store::{DecisionError, DecisionRecord, Store, Whom};
+use crate::store::{DecisionError, DecisionRecord, PersonSelector, Store};
 
 /// Takes a decision about two, and tells what it made of them.
 pub(super) async fn on_two(
     options: &DecisionOptions,
     config: &Config,
     output: &mut (dyn Write + Send),
-    decision: impl AsyncFnOnce(&Store, [&Whom; 2]) -> Result<DecisionRecord, DecisionError>,
+    decision: impl AsyncFnOnce(&Store, [&PersonSelector; 2]) -> Result<DecisionRecord, DecisionError>,
 ) -> anyhow::Result<ExitCode> {
     let (left, right) = sides(options)?;
     let made = decide(options.wait, config, async |store| decision(store, [&left, &right]).await).await?;
@@ -39,7 +39,7 @@ pub(super) async fn undo(
     Ok(ExitCode::Success)
 }
 
-fn sides(options: &DecisionOptions) -> anyhow::Result<(Whom, Whom)> {
+fn sides(options: &DecisionOptions) -> anyhow::Result<(PersonSelector, PersonSelector)> {
     let side = |text: &str| text.parse().map_err(|reason: String| refused(&reason));
     Ok((side(&options.left)?, side(&options.right)?))
 }

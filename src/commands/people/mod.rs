@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::report::{self, CsvFlavor};
-use crate::store::{Store, Whom};
+use crate::store::{PersonSelector, Store};
 
 /// Lists people, or makes or undoes a decision and says what it did.
 pub async fn run(
@@ -27,13 +27,15 @@ pub async fn run(
         People::List(options) => list(options, config, terminal_width(), output).await,
         People::Show(options) => show::show(options, config, terminal_width(), output).await,
         People::Merge(options) => {
-            let merge =
-                async |store: &Store, [left, right]: [&Whom; 2]| store.merge_people(left, right, now).await;
+            let merge = async |store: &Store, [left, right]: [&PersonSelector; 2]| {
+                store.merge_people(left, right, now).await
+            };
             decide::on_two(options, config, output, merge).await
         }
         People::Split(options) => {
-            let split =
-                async |store: &Store, [left, right]: [&Whom; 2]| store.split_people(left, right, now).await;
+            let split = async |store: &Store, [left, right]: [&PersonSelector; 2]| {
+                store.split_people(left, right, now).await
+            };
             decide::on_two(options, config, output, split).await
         }
         People::Undo(options) => decide::undo(options, config, now, output).await,
@@ -69,9 +71,9 @@ async fn list(
     }
     let text = match options.format {
         ListFormat::Table if options.decisions => {
-            report::decisions(&table, config.report_timezone).render(width).into_bytes()
+            report::decisions(&table, config.report_timezone)?.render(width).into_bytes()
         }
-        ListFormat::Table => report::people(&table, config.report_timezone).render(width).into_bytes(),
+        ListFormat::Table => report::people(&table, config.report_timezone)?.render(width).into_bytes(),
         ListFormat::Csv => report::csv(&table, CsvFlavor::Plain),
         ListFormat::Json => report::json(&table).into_bytes(),
         ListFormat::Jsonl => report::json_lines(&table).into_bytes(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::{DecisionError, Whom};
+use super::{DecisionError, PersonSelector};
 use crate::store::people::from_scratch;
 use crate::store::sample::at;
 use crate::store::testing::{MEETING, TestStore, row, settings};
@@ -18,8 +18,8 @@ const INSTANCES: [&str; 3] = ["InstanceOneOfThree==", "InstanceTwoOfThree==", "I
 enum Step {
     /// This instance is read, and has these rows.
     Read(usize, Vec<Json>),
-    Merge(Whom, Whom),
-    Split(Whom, Whom),
+    Merge(PersonSelector, PersonSelector),
+    Split(PersonSelector, PersonSelector),
     Undo,
 }
 
@@ -33,12 +33,12 @@ fn any_row() -> impl Strategy<Value = Json> {
     })
 }
 
-fn any_whom() -> impl Strategy<Value = Whom> {
+fn any_whom() -> impl Strategy<Value = PersonSelector> {
     prop_oneof![
-        (1..6_i64).prop_map(Whom::Person),
-        (1..12_i64).prop_map(Whom::Session),
-        "[xy]".prop_map(Whom::Text),
-        "[ab]".prop_map(|email| Whom::Text(format!("{email}@example.com"))),
+        (1..6_i64).prop_map(PersonSelector::Person),
+        (1..12_i64).prop_map(PersonSelector::Session),
+        "[xy]".prop_map(PersonSelector::Text),
+        "[ab]".prop_map(|email| PersonSelector::Text(format!("{email}@example.com"))),
     ]
 }
 

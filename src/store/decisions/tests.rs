@@ -23,7 +23,7 @@ async fn bench() -> TestStore {
     bench
 }
 
-fn whom(text: &str) -> Whom {
+fn whom(text: &str) -> PersonSelector {
     text.parse().unwrap()
 }
 
@@ -66,7 +66,7 @@ async fn a_merged_guest_stays_merged_over_every_reading_and_so_do_later_guests_o
     let guest = guest(&bench).await;
     let made = bench
         .store
-        .merge_people(&Whom::Person(guest), &whom("SAM.lee@example.com"), bench.now)
+        .merge_people(&PersonSelector::Person(guest), &whom("SAM.lee@example.com"), bench.now)
         .await
         .unwrap();
     assert_eq!(made.sides, ["guest \"sam lee\"", "sam.lee@example.com"]);
@@ -113,7 +113,7 @@ async fn decisions_and_readings_in_any_order_make_the_same_people() {
                 0 => drop(bench.read(FIRST, &sams()).await),
                 1 => drop(bench.read(SECOND, &second).await),
                 _ => {
-                    let guest = Whom::Person(guest(&bench).await);
+                    let guest = PersonSelector::Person(guest(&bench).await);
                     bench.store.merge_people(&guest, &whom("sam.lee@example.com"), bench.now).await.unwrap();
                     let sides = (whom("ada@example.com"), whom("adas-account"));
                     let made = bench.store.split_people(&sides.0, &sides.1, bench.now).await;
@@ -143,7 +143,7 @@ async fn a_split_parts_a_shared_account_and_holds_over_readings() {
     bench.read(FIRST, &rows).await;
     assert_eq!(partition(&bench).await.len(), 1);
     let sessions: Vec<(i64,)> = bench.ask("SELECT session_id FROM participants ORDER BY user_id").await;
-    let sides = (Whom::Session(sessions[0].0), Whom::Session(sessions[1].0));
+    let sides = (PersonSelector::Session(sessions[0].0), PersonSelector::Session(sessions[1].0));
     let made = bench.store.split_people(&sides.0, &sides.1, bench.now).await.unwrap();
     assert_ne!(made.people[0], made.people[1]);
     let parted = BTreeSet::from([set(&[(FIRST, "1")]), set(&[(FIRST, "2"), (FIRST, "3")])]);
@@ -176,7 +176,11 @@ async fn a_split_rests_once_the_session_that_it_holds_on_to_is_gone() {
     bench.read(SECOND, &others).await;
     let session: Vec<(i64,)> =
         bench.ask(&format!("SELECT session_id FROM participants WHERE instance_uuid = '{FIRST}'")).await;
-    bench.store.split_people(&whom("account"), &Whom::Session(session[0].0), bench.now).await.unwrap();
+    bench
+        .store
+        .split_people(&whom("account"), &PersonSelector::Session(session[0].0), bench.now)
+        .await
+        .unwrap();
     assert_eq!(partition(&bench).await.len(), 2);
     bench.read(FIRST, &[row("9", 3, &json!({ "email": "carl@example.com" }))]).await;
     let left = [set(&[(FIRST, "9")]), set(&[(SECOND, "1"), (SECOND, "4")])];
@@ -242,13 +246,13 @@ async fn the_list_tells_names_identifiers_and_whom_a_guest_may_be() {
 
 #[test]
 fn people_are_meant_by_number_identifier_or_session() {
-    assert_eq!(whom(" 17 "), Whom::Person(17));
-    assert_eq!(whom("session:5"), Whom::Session(5));
-    let registrant = Whom::Registrant(crate::store::testing::meeting(MEETING), "a:b".to_owned());
+    assert_eq!(whom(" 17 "), PersonSelector::Person(17));
+    assert_eq!(whom("session:5"), PersonSelector::Session(5));
+    let registrant = PersonSelector::Registrant(crate::store::testing::meeting(MEETING), "a:b".to_owned());
     assert_eq!(whom("registrant:857 4606 5432:a:b"), registrant);
     assert_eq!(registrant.to_string(), "registrant:85746065432:a:b");
-    assert_eq!(whom("ada@example.com"), Whom::Text("ada@example.com".to_owned()));
+    assert_eq!(whom("ada@example.com"), PersonSelector::Text("ada@example.com".to_owned()));
     for text in ["", "session:x", "registrant:abc"] {
-        assert!(text.parse::<Whom>().is_err(), "{text}");
+        assert!(text.parse::<PersonSelector>().is_err(), "{text}");
     }
 }

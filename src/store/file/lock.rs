@@ -64,7 +64,7 @@ impl RunLock {
     }
 
     /// Gives the lock to whoever waits for it, and takes it again once nobody does.
-    pub async fn hand_over(self) -> Result<Self, StoreError> {
+    pub async fn yield_lock(self) -> Result<Self, StoreError> {
         let path = self.path.clone();
         drop(self);
         // Whoever waits looks again within this time; then this one is behind it in the queue.
@@ -124,7 +124,7 @@ mod tests {
         while !lock.has_waiters() {
             tokio::task::yield_now().await;
         }
-        let handed = tokio::spawn(lock.hand_over());
+        let handed = tokio::spawn(lock.yield_lock());
         let theirs = waiting.await.unwrap().unwrap();
         assert!(theirs.has_waiters() || !handed.is_finished());
         drop(theirs);

@@ -73,14 +73,13 @@ impl Store {
         if self.views_mark().await? == mark {
             return Ok(());
         }
-        let mut transaction = self.begin().await?;
-        let laid = async {
-            sqlx::raw_sql(text).execute(&mut *transaction).await?;
+        self.write(async |tx| {
+            sqlx::raw_sql(text).execute(&mut *tx).await?;
             let set_mark = format!("PRAGMA user_version = {mark}");
-            sqlx::query(AssertSqlSafe(set_mark)).execute(&mut *transaction).await?;
-            transaction.commit().await
-        };
-        laid.await.map_err(|error| self.error(error))
+            sqlx::query(AssertSqlSafe(set_mark)).execute(tx).await?;
+            Ok(())
+        })
+        .await
     }
 
     /// The mark of the views that the file has, 0 where it has none.

@@ -17,7 +17,7 @@ use crate::model::{FetchOutcome, InstanceId, InstanceState, Source, Timestamp, h
 use crate::plan::{self, Failure, ListingFacts, Policy, Progress};
 use crate::store::attendance::presence;
 use crate::store::calendar::{self, Placement, STITCH};
-use crate::store::instances::{Description, Details, describe, load_progress, save_progress};
+use crate::store::instances::{DetailsUpdate, InstanceDetails, load_progress, save_progress, update_details};
 use crate::store::script::Script;
 use crate::store::session::shared::KnownFacts;
 use crate::store::{Store, StoreError, erasure_list, people, rosters};
@@ -40,7 +40,7 @@ async fn record_failure(
     dropped: &Dropped,
 ) -> Result<Progress, sqlx::Error> {
     if let Some(description) = &record.description {
-        describe(connection, record.instance_id, description, record.finished_at, dropped).await?;
+        update_details(connection, record.instance_id, description, record.finished_at, dropped).await?;
     }
     let before = load_progress(connection, record.instance_id).await?;
     let after = plan::after_failure(&before, failure, record.finished_at);
@@ -143,7 +143,8 @@ impl<'i, 'a> Ingest<'i, 'a> {
         let nature = Nature::of(self.listing, &known);
         match &self.record.description {
             Some(description) if !nature.is_first => {
-                describe(connection, instance_id, description, self.record.finished_at, self.dropped).await?;
+                update_details(connection, instance_id, description, self.record.finished_at, self.dropped)
+                    .await?;
                 Ok((KnownInstance::load(connection, instance_id, digest).await?, nature))
             }
             _ => Ok((known, nature)),
@@ -197,7 +198,7 @@ impl<'i, 'a> Ingest<'i, 'a> {
         };
         let known = &applied.known;
         let span = details.as_ref().map_or((known.start_at, known.ended_at), |it| (it.start_at, it.ended_at));
-        let joins_told = details.as_ref().and_then(Details::joins).or(known.joins_told);
+        let joins_told = details.as_ref().and_then(DetailsUpdate::joins).or(known.joins_told);
         let reading = applied.reading(listing, record, span, joins_told);
         let counts_now = applied.counts_now();
         let progress = next_progress(&applied.before, &reading, policy, &applied.nature, counts_now);
@@ -239,9 +240,9 @@ impl<'i, 'a> Ingest<'i, 'a> {
     async fn details(
         &self,
         connection: &mut SqliteConnection,
-        description: &Description,
+        description: &InstanceDetails,
         known: &KnownInstance,
-    ) -> Result<Details, sqlx::Error> {
+    ) -> Result<DetailsUpdate, sqlx::Error> {
         let description = description.harmless();
         let host = (description.host_name.as_deref(), description.host_email.as_deref());
         let is_hidden = known.has_erasures

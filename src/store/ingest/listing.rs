@@ -3,7 +3,7 @@
 use crate::decode::{Reject, Row};
 use crate::model::{FetchOutcome, InstanceId, RunId, Source, Timestamp};
 use crate::plan::{Progress, Richer};
-use crate::store::instances::Description;
+use crate::store::instances::InstanceDetails;
 
 /// All pages of one reading of one instance.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub struct FetchRecord {
     /// What went wrong, in words.
     pub error: Option<String>,
     /// What was learnt about the instance itself.
-    pub description: Option<Description>,
+    pub description: Option<InstanceDetails>,
 }
 
 /// What became of the rows of a listing.

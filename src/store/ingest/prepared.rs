@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::listing::Listing;
 use crate::decode::{Digest, Dropped, Reject, Row, RowHashes, Stripper};
-use crate::store::instances::Description;
+use crate::store::instances::InstanceDetails;
 
 /// The rows of a listing as they are stored: without what must not be kept, each once.
 pub(super) struct PreparedListing<'l, 'a> {
@@ -28,7 +28,7 @@ impl<'l, 'a> PreparedListing<'l, 'a> {
     pub(super) fn of(
         listing: &'l Listing<'a>,
         anonymous: Option<Vec<Row<'a>>>,
-        description: Option<&Description>,
+        description: Option<&InstanceDetails>,
         dropped: &Dropped,
     ) -> Self {
         let (rows, rejects) = if dropped.is_empty() {
@@ -70,7 +70,7 @@ impl<'l, 'a> PreparedListing<'l, 'a> {
 /// Knows what the dropped fields of the whole listing hold, to take it out of every text that stays.
 fn stripper<'d>(
     listing: &Listing<'_>,
-    description: Option<&Description>,
+    description: Option<&InstanceDetails>,
     dropped: &'d Dropped,
 ) -> Stripper<'d> {
     let mut stripper = Stripper::new(dropped);

@@ -10,12 +10,11 @@ use crate::identity::IdentityContext;
 use crate::identity::{Evidence, GuestScope, IdentifierKind};
 use crate::identity::{IdentityFields, InstanceContext, normalized};
 use crate::model::{InstanceId, Timestamp};
-use crate::store::attendance::presence;
+use crate::store::attendance::refresh::refresh_after_change;
 use crate::store::decisions;
 use crate::store::erasure_list::{self, ErasureKey, ErasureList, marks_of, pseudonyms};
 use crate::store::lists::json_list;
 use crate::store::maintenance::mentions::{self, Mention, SearchTerms};
-use crate::store::people;
 use crate::store::session::rows;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::settings::guests_of_meeting;
@@ -57,15 +56,12 @@ impl Store {
         now: Timestamp,
     ) -> Result<ForgetResult, StoreError> {
         self.enable_secure_delete().await?;
-        let mut transaction = self.begin().await?;
-        let result = async {
-            let result = forget(&mut transaction, whom, now).await?;
-            note_unfinished(&mut transaction, said, &result).await?;
+        let forgotten = self.write(async |tx| {
+            let result = forget(tx, whom, now).await?;
+            note_unfinished(tx, said, &result).await?;
             Ok(result)
-        }
-        .await
-        .map_err(|error| self.error(error))?;
-        transaction.commit().await.map_err(|error| self.error(error))?;
+        });
+        let result = forgotten.await?;
         self.vacuum_and_truncate_wal().await?;
         Ok(result)
     }
@@ -73,8 +69,7 @@ impl Store {
     /// What became of somebody who was named so, and of whom the file itself may still hold something, because there
     /// was no room to write it anew; none where nothing is left to do.
     pub(crate) async fn unfinished_forgetting(&self, said: &str) -> Result<Option<ForgetResult>, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(|error| self.error(error))?;
-        async {
+        self.read(async |connection| {
             let noted: Option<String> =
                 sqlx::query_scalar("SELECT value FROM settings WHERE name = 'unfinished_forgetting'")
                     .fetch_optional(&mut *connection)
@@ -83,11 +78,10 @@ impl Store {
             else {
                 return Ok(None);
             };
-            let said = erasure_list::name_of(&mut connection, said).await?;
+            let said = erasure_list::name_of(connection, said).await?;
             Ok((said == unfinished.said).then_some(unfinished.result))
-        }
+        })
         .await
-        .map_err(|error| self.error(error))
     }
 
     /// Whether somebody who was forgotten may still be found in the bytes of the file, whoever that was.
@@ -158,34 +152,9 @@ async fn forget(
             None
         }
     };
-    // Where the person was, and where a withdrawn session may have been theirs.
-    let instance_ids: Vec<InstanceId> = sqlx::query_scalar(
-        "SELECT DISTINCT instance_id FROM sessions WHERE person_id = ? OR withdrawn_at IS NOT NULL ORDER BY 1",
-    )
-    .bind(person_id)
-    .fetch_all(&mut *connection)
-    .await?;
-
-    let mut anonymous: BTreeMap<InstanceId, Vec<Session>> = BTreeMap::new();
-    // A withdrawn session may tell something that leads to another one, so it goes on until nothing is learnt.
-    loop {
-        let mut learnt = false;
-        for instance_id in &instance_ids {
-            let found =
-                in_instance(connection, &mut forgotten, (person_id, subject), *instance_id, &context, now)
-                    .await?;
-            for session in &found {
-                texts.add(&session.row, &context.shared);
-            }
-            learnt |= anonymous.get(instance_id).map_or(0, Vec::len) < found.len();
-            anonymous.insert(*instance_id, found);
-        }
-        if !learnt {
-            break;
-        }
-    }
-    anonymous.retain(|_, sessions| !sessions.is_empty());
-
+    let whose = (person_id, subject);
+    let anonymous =
+        sessions_to_anonymize(connection, &mut forgotten, &mut texts, whose, &context, now).await?;
     let mut people: BTreeSet<i64> = person_id.into_iter().collect();
     let mut result = ForgetResult::default();
     for (instance_id, sessions) in &anonymous {
@@ -205,13 +174,7 @@ async fn forget(
     let known = (&texts, &context.shared);
     result.members = remove_from_rosters(connection, &mut forgotten, known, rosters, (subject, now)).await?;
     remove_from_decisions(connection, &texts, &anonymous).await?;
-    let context = IdentityContext::load(connection).await?;
-    let reworked = people::recompute_people(connection, &context, &people, &[]).await?;
-    let mut affected: BTreeSet<InstanceId> = anonymous.keys().copied().collect();
-    affected.extend(reworked.instance_ids);
-    let affected: Vec<InstanceId> = affected.into_iter().collect();
-    presence::refresh(connection, &affected, &reworked.people).await?;
-    people::remove(connection, &reworked.gone).await?;
+    let affected = refresh_after_change(connection, &people, anonymous.keys().copied().collect()).await?;
 
     remove_hosts(connection, &mut forgotten, &texts, subject, now).await?;
     remove_rejects(connection, &mut forgotten, &texts, subject, now).await?;
@@ -225,6 +188,42 @@ async fn forget(
     .await?;
     result.elsewhere = mentions::elsewhere(connection, &texts, &[]).await?;
     Ok(result)
+}
+
+/// The sessions of a person, withdrawn or not, by instance; learns what they tell of them.
+async fn sessions_to_anonymize(
+    connection: &mut SqliteConnection,
+    forgotten: &mut ErasureList,
+    texts: &mut SearchTerms,
+    (person_id, subject): (Option<i64>, i64),
+    context: &IdentityContext,
+    now: Timestamp,
+) -> Result<BTreeMap<InstanceId, Vec<Session>>, sqlx::Error> {
+    // Where the person was, and where a withdrawn session may have been theirs.
+    let instance_ids: Vec<InstanceId> = sqlx::query_scalar(
+        "SELECT DISTINCT instance_id FROM sessions WHERE person_id = ? OR withdrawn_at IS NOT NULL ORDER BY 1",
+    )
+    .bind(person_id)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut anonymous: BTreeMap<InstanceId, Vec<Session>> = BTreeMap::new();
+    // A withdrawn session may tell something that leads to another one, so it goes on until nothing is learnt.
+    loop {
+        let mut learnt = false;
+        for instance_id in &instance_ids {
+            let found =
+                in_instance(connection, forgotten, (person_id, subject), *instance_id, context, now).await?;
+            for session in &found {
+                texts.add(&session.row, &context.shared);
+            }
+            learnt |= anonymous.get(instance_id).map_or(0, Vec::len) < found.len();
+            anonymous.insert(*instance_id, found);
+        }
+        if !learnt {
+            anonymous.retain(|_, sessions| !sessions.is_empty());
+            return Ok(anonymous);
+        }
+    }
 }
 
 /// The sessions of an instance that are to be anonymous; what they tell beside what was known is learnt.

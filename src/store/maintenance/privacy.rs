@@ -5,14 +5,12 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 
 use crate::decode::{Dropped, Reject, Stripper};
-use crate::identity::IdentityContext;
 use crate::identity::IdentityFields;
 use crate::model::InstanceId;
-use crate::store::attendance::presence;
+use crate::store::attendance::refresh::refresh_after_change;
 use crate::store::decisions;
 use crate::store::ingest::reject_digest;
-use crate::store::instances::Description;
-use crate::store::people;
+use crate::store::instances::InstanceDetails;
 use crate::store::session::rows;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::{Store, StoreError};
@@ -122,15 +120,9 @@ async fn cleanse_batch(
             people.extend(touched);
         }
     }
-    let mut reworked = people::Reworked::default();
-    if !people.is_empty() {
-        let context = IdentityContext::load(connection).await?;
-        reworked = people::recompute_people(connection, &context, &people, &[]).await?;
-        instance_ids.extend(&reworked.instance_ids);
+    if !instance_ids.is_empty() {
+        refresh_after_change(connection, &people, instance_ids).await?;
     }
-    let instance_ids: Vec<InstanceId> = instance_ids.into_iter().collect();
-    presence::refresh(connection, &instance_ids, &reworked.people).await?;
-    people::remove(connection, &reworked.gone).await?;
     Ok(batch.last().copied())
 }
 
@@ -190,7 +182,7 @@ async fn cleanse_instance(
         }
     }
     let (topic, host_name, host_email) = told.clone();
-    let description = Description { topic, host_name, host_email, ..Description::default() };
+    let description = InstanceDetails { topic, host_name, host_email, ..InstanceDetails::default() };
     let kept = description.without(dropped);
     if kept != description {
         cleansed.instances += 1;

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
-use crate::identity::IdentityContext;
 use crate::model::{InstanceId, Timestamp};
-use crate::store::attendance::presence;
+use crate::store::attendance::refresh::refresh_after_change;
 use crate::store::calendar;
 use crate::store::lists::json_list;
-use crate::store::people;
 use crate::store::session::shared::remove_unused_facts;
 use crate::store::{Store, StoreError};
 
@@ -225,12 +223,7 @@ async fn remove_instances(
         sqlx::query(statement).bind(ids).execute(&mut *connection).await?;
     }
     // Whoever is still there is who the remaining sessions say.
-    let context = IdentityContext::load(connection).await?;
-    let people: BTreeSet<i64> = people.into_iter().collect();
-    let reworked = people::recompute_people(connection, &context, &people, &[]).await?;
-    let instance_ids: Vec<InstanceId> = reworked.instance_ids.into_iter().collect();
-    presence::refresh(connection, &instance_ids, &reworked.people).await?;
-    people::remove(connection, &reworked.gone).await?;
+    refresh_after_change(connection, &people.into_iter().collect(), BTreeSet::new()).await?;
     for meeting_id in meetings {
         let left: Option<InstanceId> =
             sqlx::query_scalar("SELECT instance_id FROM instances WHERE meeting_id = ? LIMIT 1")
@@ -321,7 +314,7 @@ mod tests {
     use super::*;
     use crate::model::{DAY, Trigger, Window};
     use crate::store::sample::{self, at};
-    use crate::store::{Found, RunEnd, RunTotals};
+    use crate::store::{DiscoveredInstance, RunEnd, RunTotals};
 
     async fn number(store: &Store, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&store.pool).await.unwrap()
@@ -359,7 +352,7 @@ mod tests {
         let later = now.plus(Duration::from_hours(365 * 24));
         assert_eq!(store.prune(None, later).await.unwrap().runs, 0);
 
-        let found = Found {
+        let found = DiscoveredInstance {
             uuid: sample::FIRST.parse().unwrap(),
             meeting_id: "85746065432".parse().unwrap(),
             start_at: Some(at("2026-03-02T08:00:00Z")),
@@ -376,13 +369,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = sample::database(&directory.path().join("rollcall.db")).await;
         let now = at("2026-06-09T00:00:00Z");
-        let found = |number: u32| Found {
+        let found = |number: u32| DiscoveredInstance {
             uuid: format!("old{number}==").parse().unwrap(),
             meeting_id: "85746065432".parse().unwrap(),
             start_at: Some(now.minus(number * DAY)),
             description: None,
         };
-        let old: Vec<Found> = (200..230).map(found).collect();
+        let old: Vec<DiscoveredInstance> = (200..230).map(found).collect();
         store.learn(&old, &Window { from: at("2020-01-01T00:00:00Z"), to: now }, now).await;
         let troubled = async |at| {
             let troubles = store.data_troubles(at).await.unwrap();

@@ -250,7 +250,7 @@ async fn the_general_reach_of_guests_names_is_that_of_every_meeting() {
 async fn what_strangers_write_of_a_meeting_is_harmless_however_it_comes() {
     let bench = TestStore::new(&settings(Vec::new()), at(NOW)).await;
     let hostile = |text: &str| Some(format!("\u{1b}[2J{text}\u{202e}\u{7}"));
-    let description = crate::store::Description {
+    let description = crate::store::InstanceDetails {
         topic: hostile("Algebra"),
         host_name: hostile("Ada"),
         host_email: hostile("ada@example.com"),
@@ -258,7 +258,7 @@ async fn what_strangers_write_of_a_meeting_is_harmless_however_it_comes() {
         ended_at: None,
         joins: None,
     };
-    let found = crate::store::Found {
+    let found = crate::store::DiscoveredInstance {
         uuid: ONE.parse().unwrap(),
         meeting_id: meeting(MEETING),
         start_at: Some(at(START)),

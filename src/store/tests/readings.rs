@@ -20,7 +20,7 @@ use crate::decode::{Decoded, page};
 use crate::model::{MeetingId, RunId, Source, Timestamp, Trigger, Window};
 use crate::plan::Policy;
 use crate::store::ingest::listing::Stored;
-use crate::store::{Found, Listing, Selection, Store};
+use crate::store::{DiscoveredInstance, Listing, Selection, Store};
 
 /// Two instances of one meeting, and one of another.
 const INSTANCES: [(&str, i64); 3] =
@@ -124,7 +124,7 @@ async fn base() -> Base {
         std::fs::write(&path, bytes).unwrap();
     } else {
         let store = Store::open(&path).await.unwrap();
-        let found = INSTANCES.map(|(uuid, meeting_id)| Found {
+        let found = INSTANCES.map(|(uuid, meeting_id)| DiscoveredInstance {
             uuid: uuid.parse().unwrap(),
             meeting_id: MeetingId::new(meeting_id).unwrap(),
             start_at: Some(START),
