@@ -1,9 +1,11 @@
 //! The reading of one instance: from the richest source that answers, to its last page, into the database.
 
 mod read;
+mod slots;
 mod sources;
 
 use self::read::{Attempt, FoundListing, Room, encoding_of};
+pub(super) use self::slots::{FetchSlots, MOST as MOST_AT_ONCE};
 pub(super) use self::sources::ClosedSources;
 use super::context::RunContext;
 use super::discover::{details_of, past_instance};
@@ -24,9 +26,7 @@ impl Collector {
         instance: DueInstance,
         run: &RunContext<'_>,
     ) -> Result<Option<InstanceReport>, StoreError> {
-        if run.is_over() {
-            return Ok(None);
-        }
+        let Some(slot) = run.until_stopped(self.slots.take()).await else { return Ok(None) };
         let report = |result| InstanceReport {
             meeting_id: instance.meeting_id,
             uuid: instance.uuid.clone(),
@@ -49,13 +49,14 @@ impl Collector {
         }
         let counters = Counters::default();
         let zoom = self.zoom.counted_by(counters.clone());
-        let room = Room::new();
+        let room = Room::default();
         let read = async {
             let details = self.fetch_details(&zoom, &instance).await?;
             Ok((details, self.read(&zoom, &instance, &sources, &room).await))
         };
         // A request in flight when the run is stopped is cancelled; the transaction is not.
         let Some(read) = run.until_stopped(read).await else { return Ok(None) };
+        self.slots.give_back(slot, room.has_waited());
         let (description, attempt) = match read {
             Ok(read) => read,
             Err(error) => (None, Attempt::of(Err(error))),

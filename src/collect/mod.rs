@@ -31,9 +31,6 @@ use crate::plan::{LONGEST_WAIT, Policy};
 use crate::store::{DueInstance, RunEnd, RunTotals, Selection, Store, StoreError, Subject};
 use crate::zoom::ZoomClient;
 
-/// How many instances are read at the same time: enough to keep the widest pace busy over a slow line.
-const FETCHES_AT_ONCE: usize = 24;
-
 /// How many rows the listings of more than one page have together that are held in memory at the same time; a larger
 /// listing has that room for itself.
 const ROWS_IN_MEMORY: u32 = 6_000;
@@ -82,6 +79,7 @@ pub struct Collector {
     closed_sources: Arc<fetch::ClosedSources>,
     scope_warnings: Arc<preflight::WarningDeduplicator>,
     row_room: Arc<Semaphore>,
+    slots: Arc<fetch::FetchSlots>,
     should_yield: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -96,6 +94,7 @@ impl Collector {
             closed_sources: Arc::default(),
             scope_warnings: Arc::default(),
             row_room: Arc::new(Semaphore::new(ROWS_IN_MEMORY as usize)),
+            slots: Arc::new(fetch::FetchSlots::new()),
             should_yield: Arc::new(|| false),
         }
     }
@@ -226,7 +225,7 @@ impl Collector {
                 let span = log::instance_span(&instance);
                 self.collect_instance(instance, run).instrument(span)
             })
-            .buffer_unordered(FETCHES_AT_ONCE);
+            .buffer_unordered(fetch::MOST_AT_ONCE);
         let mut failed = None;
         while let Some(result) = reports.next().await {
             match result {

@@ -148,6 +148,8 @@ struct Standing {
     state: String,
     due_at: Option<Timestamp>,
     source: Option<Source>,
+    /// Zoom has not told when it began, so it belongs to any window.
+    is_undated: bool,
 }
 
 /// How a run came out.
@@ -583,7 +585,7 @@ impl<'h> Life<'h> {
     async fn standings(&self) -> BTreeMap<String, Standing> {
         let lines = rows(
             &self.stage.store,
-            "SELECT uuid, state, coalesce(due_at, ''), coalesce(source, '') FROM instances",
+            "SELECT uuid, state, coalesce(due_at, ''), coalesce(source, ''), start_at IS NULL FROM instances",
         )
         .await;
         lines
@@ -594,6 +596,7 @@ impl<'h> Life<'h> {
                     state: columns[1].to_owned(),
                     due_at: columns[2].parse().ok().map(Timestamp::from_millis),
                     source: Source::from_text(columns[3]),
+                    is_undated: columns[4] == "1",
                 };
                 (columns[0].to_owned(), standing)
             })
@@ -621,10 +624,10 @@ impl<'h> Life<'h> {
         let in_trouble = self.troubles.iter().any(|(_, _, until)| now < *until);
         for (name, requests) in self.heavy() {
             let instance = self.stage.zoom.world(|world| world.instance(&uuid(&name)).unwrap().clone());
-            let forced = request.selection.force
-                && request.selection.window.is_none_or(|window| window.contains(instance.start));
+            let begins_within =
+                || request.selection.window.is_none_or(|window| window.contains(instance.start));
             if let Some(standing) = before.get(&name)
-                && !forced
+                && !(request.selection.force && (standing.is_undated || begins_within()))
                 && !matches!(standing.state.as_str(), "known" | "live")
                 // What every source refused is tried again for a person who asks.
                 && !(request.ignore_backoff && standing.state == "parked")

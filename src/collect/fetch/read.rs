@@ -1,7 +1,10 @@
 //! One instance's listing, from the richest source that has rows of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::TryStreamExt as _;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::{Collector, ROWS_IN_MEMORY};
 use crate::decode::{Decoded, page};
@@ -52,7 +55,30 @@ impl Attempt {
 }
 
 /// The room in memory that the listing of one instance takes, once it has more than one page.
-pub(super) type Room = OnceCell<Option<OwnedSemaphorePermit>>;
+#[derive(Default)]
+pub(super) struct Room {
+    permit: OnceCell<Option<OwnedSemaphorePermit>>,
+    has_waited: AtomicBool,
+}
+
+impl Room {
+    /// Waits until there is room for so many rows.
+    async fn take(&self, row_room: &Arc<Semaphore>, rows: u32) {
+        let take = async || {
+            if let Ok(permit) = row_room.clone().try_acquire_many_owned(rows) {
+                return Some(permit);
+            }
+            self.has_waited.store(true, Ordering::Relaxed);
+            // The semaphore is never closed.
+            row_room.clone().acquire_many_owned(rows).await.ok()
+        };
+        self.permit.get_or_init(take).await;
+    }
+
+    pub(super) fn has_waited(&self) -> bool {
+        self.has_waited.load(Ordering::Relaxed)
+    }
+}
 
 fn should_park(error: &ZoomError) -> bool {
     matches!(error.disposition(), Disposition::Parked(_))
@@ -218,9 +244,7 @@ impl Collector {
     ) -> Result<FoundListing, ZoomError> {
         let with_room = async |page: ParticipantsPage| {
             if page.next_page_token.is_some() {
-                // The semaphore is never closed.
-                let rows = room_for(page.total_records);
-                room.get_or_init(async || self.row_room.clone().acquire_many_owned(rows).await.ok()).await;
+                room.take(&self.row_room, room_for(page.total_records)).await;
             }
             Ok(page)
         };

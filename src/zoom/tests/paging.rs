@@ -54,7 +54,7 @@ async fn a_listing_is_read_to_its_end_with_the_same_parameters() {
     assert_eq!(zoom.counters().of(RateLabel::Heavy).requests, 2);
     let first = "GET /v2/metrics/meetings/%252Fa%252Bb%253D%253D/participants\
                  ?type=past&page_size=300&include_fields=registrant_id";
-    assert_eq!(server.lines(), [format!("{first}"), format!("{first}&next_page_token=t+1%2F%2B%3D")]);
+    assert_eq!(server.lines(), [first.to_string(), format!("{first}&next_page_token=t+1%2F%2B%3D")]);
 }
 
 #[tokio::test]
