@@ -60,16 +60,15 @@ pub(crate) fn assign<'e>(
     }
     let mut next_person = known.next_person;
     for component in components(evidence, &[]) {
-        let peering: BTreeSet<i64> = component
-            .members
-            .iter()
-            .filter_map(|at| peers_of.get(evidence[*at].participant_uuid.as_deref()?))
-            .flatten()
-            .copied()
-            .collect();
+        let peers = |at: &usize| peers_of.get(evidence[*at].participant_uuid.as_deref()?);
+        let peering: BTreeSet<i64> = component.members.iter().filter_map(peers).flatten().copied().collect();
         let Some(Holder { person_id, by_identifiers }) = holder(&component, &peering, context, known) else {
             continue;
         };
+        // A name alone joins these rows; it joins nobody to those who turn out to be known by more.
+        if !by_identifiers && !component.members.iter().all(|at| peers(at).is_some()) {
+            continue;
+        }
         let is_new = person_id.is_none();
         let person_id = person_id.unwrap_or_else(|| {
             next_person += 1;
@@ -181,6 +180,9 @@ mod tests {
         assert_eq!(people(&rows, &[(&email, 3)], &[("u", 4)], &[]), [None], "two people");
         let rows = [row(Some(EMAIL), Some("u"), "ada"), row(None, None, "bo")];
         assert_eq!(people(&rows, &[(&email, 3)], &[("u", 4)], &[]), [None, Some(100)], "and nobody else");
+        let rows = [row(None, Some("u"), "ada"), row(None, Some("v"), "ada")];
+        assert_eq!(people(&rows, &[], &[("u", 4)], &[]), [None; 2], "a namesake of somebody known by more");
+        assert_eq!(people(&rows[..1], &[], &[("u", 4)], &[]), [Some(4)]);
         let rows = [row(Some(EMAIL), Some("u"), "ada")];
         assert_eq!(people(&rows, &[], &[("u", 4)], &[4]), [None], "a guest who turns out to have an email");
     }
