@@ -29,9 +29,8 @@ impl FetchSlots {
 
     /// Gives back the slot of a listing that has been read, and says whether that had to wait for room.
     pub(super) fn give_back(&self, slot: Option<SemaphorePermit<'_>>, has_waited: bool) {
-        let change = |count: usize| match has_waited {
-            true => (count > FEWEST).then(|| count - 1),
-            false => (count < MOST).then_some(count + 1),
+        let change = |count: usize| {
+            if has_waited { (count > FEWEST).then(|| count - 1) } else { (count < MOST).then_some(count + 1) }
         };
         let is_changed = self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change).is_ok();
         match (is_changed, has_waited) {
