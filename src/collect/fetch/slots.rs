@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// At first, and while listings wait for room: one is read and others are at hand.
+/// While listings wait for room: one is read and others are at hand.
 const FEWEST: usize = 4;
+
+/// Half of the most: enough to come close to the pace at once.
+const AT_FIRST: usize = MOST / 2;
 
 /// Enough to keep the widest pace busy over a slow line.
 pub(in crate::collect) const MOST: usize = 24;
@@ -18,7 +21,7 @@ pub(in crate::collect) struct FetchSlots {
 
 impl FetchSlots {
     pub(in crate::collect) fn new() -> Self {
-        Self { free: Semaphore::new(FEWEST), count: AtomicUsize::new(FEWEST) }
+        Self { free: Semaphore::new(AT_FIRST), count: AtomicUsize::new(AT_FIRST) }
     }
 
     /// Waits for a slot, which is free again when it is dropped.
